@@ -1,0 +1,24 @@
+//! Scaling is arithmetic: from shapes and a scheme to multipliers and the theory's verdict.
+//!
+//! Nothing here knows of tensors or files. Every other room (initialization, optimizer, SAM,
+//! coordinate check, `mup2 scale`) asks [`scale`] and nothing else, so a rule that is right here
+//! is right everywhere.
+//!
+//! Notation (paper, section 2 and appendix F; our `docs/concepts/method.md`): for width ratio `r`
+//! = width / base width, a weight tensor `l` has initialization std `σ_l r^(-b_l)`, learning
+//! rate `η r^(-c_l)`, and perturbation `ε_l = ρ r^(-d-d_l) T²∇_l / ‖(r^(-e_k) T∇_k)_k‖`.
+
+mod exponents;
+mod names;
+mod role;
+mod table;
+
+pub use exponents::{CustomExponents, RoleExponents, SchemeExponents};
+pub use names::{
+    AsamBias, BaseOptimizer, Denominator, Parameterization, Perturbation, Rule, Scheme,
+};
+pub use role::{Role, TensorKind, TensorShape};
+pub use table::{ScalingTable, TensorScaling, Verdict, scale};
+
+#[cfg(test)]
+mod tests;
