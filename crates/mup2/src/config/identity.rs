@@ -1,0 +1,79 @@
+//! The run id: a hash of what decides a run's result, and of nothing else.
+
+use super::run::{RunSpec, SamSpec, ScalingSpec};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use std::fmt::{Display, Formatter};
+
+/// Raised when a change of the program changes what an unchanged spec computes.
+const CANONICAL_VERSION: &str = "mup2 run 1";
+
+/// 16 hexadecimal digits that name a run.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RunId(String);
+
+impl RunId {
+    /// The id of a spec: equal for specs that are the same computation.
+    pub fn of(spec: &RunSpec) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(CANONICAL_VERSION);
+        hash.update(canonical(spec).to_string());
+        let digest = hash.finalize();
+        Self(digest[..8].iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Display for RunId {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// The canonical form: only what differs from the defaults, keys sorted, so that a key added in a
+/// later version with its old meaning as the default leaves every id as it was.
+fn canonical(spec: &RunSpec) -> Value {
+    let mut spec = spec.clone();
+    // The same images, wherever they lie.
+    spec.data.path = None;
+    let scheme = spec.scheme();
+    spec.scaling.denominator = Some(scheme.denominator());
+    if spec.sam.rho == 0.0 {
+        // No perturbation: whatever would have shaped it has no effect.
+        let rho = spec.sam.rho;
+        spec.sam = SamSpec { rho, ..SamSpec::default() };
+        spec.scaling.perturbation = ScalingSpec::default().perturbation;
+        spec.scaling.denominator = None;
+        spec.scaling.exponents.d = None;
+        spec.scaling.exponents.d_layer = None;
+        spec.scaling.exponents.e = None;
+    }
+    if spec.model.width == spec.model.base_width {
+        // Every multiplier is exactly 1: all schemes are one network.
+        spec.scaling = ScalingSpec::default();
+    }
+    let mut value = serde_json::to_value(&spec).unwrap_or(Value::Null);
+    if let Ok(defaults) = serde_json::to_value(RunSpec::default()) {
+        remove_defaults(&mut value, &defaults);
+    }
+    value
+}
+
+fn remove_defaults(value: &mut Value, defaults: &Value) {
+    if let (Value::Object(value), Value::Object(defaults)) = (value, defaults) {
+        value.retain(|key, entry| match defaults.get(key) {
+            None => true,
+            Some(default) => {
+                remove_defaults(entry, default);
+                let emptied = entry.as_object().is_some_and(serde_json::Map::is_empty);
+                *entry != *default && !emptied
+            }
+        });
+    }
+}

@@ -1,0 +1,19 @@
+//! What a user asks for, as values: [`RunSpec`], [`SweepSpec`], their TOML form and the run id.
+
+mod axis;
+mod identity;
+mod read;
+mod run;
+mod sweep;
+
+pub use axis::Axis;
+pub use identity::RunId;
+pub use read::{parse_run, parse_sweep, read_run, read_sweep};
+pub use run::{
+    Activation, ModelKind, ModelSpec, OptimizerName, OptimizerSpec, RunSpec, SamSpec, ScalingSpec,
+    Schedule, TrainSpec,
+};
+pub use sweep::{Grid, PlannedRun, SchemeName, Selection, SweepSpec};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,126 @@
+//! TOML in, checked specs out: every message names the file and the key.
+
+use super::run::RunSpec;
+use super::sweep::SweepSpec;
+use crate::error::{Error, Result};
+use serde::de::DeserializeOwned;
+use std::path::Path;
+use toml::{Table, Value};
+
+/// Specs are written by hand; a larger file is something else.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// Reads a `RUN.toml` and applies `--set key=value` overrides.
+///
+/// # Errors
+/// When the file cannot be read, is not TOML, has an unknown or repeated key, or a value is not
+/// allowed.
+pub fn read_run(path: &Path, overrides: &[String]) -> Result<RunSpec> {
+    parse_run(&read(path)?, &path.display().to_string(), overrides)
+}
+
+/// Reads a `SWEEP.toml` and applies `--set key=value` overrides.
+///
+/// # Errors
+/// As [`read_run`].
+pub fn read_sweep(path: &Path, overrides: &[String]) -> Result<SweepSpec> {
+    parse_sweep(&read(path)?, &path.display().to_string(), overrides)
+}
+
+/// Parses the text of a run spec; `place` names it in messages.
+///
+/// # Errors
+/// As [`read_run`].
+pub fn parse_run(text: &str, place: &str, overrides: &[String]) -> Result<RunSpec> {
+    let spec: RunSpec = deserialize(text, place, overrides)?;
+    spec.validate(place)?;
+    Ok(spec)
+}
+
+/// Parses the text of a sweep spec; `place` names it in messages.
+///
+/// # Errors
+/// As [`read_run`].
+pub fn parse_sweep(text: &str, place: &str, overrides: &[String]) -> Result<SweepSpec> {
+    let spec: SweepSpec = deserialize(text, place, overrides)?;
+    spec.validate(place)?;
+    Ok(spec)
+}
+
+fn read(path: &Path) -> Result<String> {
+    let size = std::fs::metadata(path).map_err(Error::io("read", path))?.len();
+    if size > MAX_BYTES {
+        let problem = format!("has {size} bytes");
+        return Err(Error::invalid(
+            path.display().to_string(),
+            problem,
+            format!("a TOML file of at most {MAX_BYTES} bytes"),
+        ));
+    }
+    std::fs::read_to_string(path).map_err(Error::io("read", path))
+}
+
+fn deserialize<T: DeserializeOwned>(text: &str, place: &str, overrides: &[String]) -> Result<T> {
+    let mut table: Table = text.parse().map_err(|error: toml::de::Error| {
+        let line = error
+            .span()
+            .and_then(|span| text.get(..span.start))
+            .map_or(1, |before| before.matches('\n').count() + 1);
+        let message = one_line(error.message());
+        Error::invalid(format!("{place}: line {line}"), message, "valid TOML, each key once")
+    })?;
+    for assignment in overrides {
+        apply(&mut table, assignment)?;
+    }
+    serde_path_to_error::deserialize(Value::Table(table)).map_err(|error| {
+        let path = error.path().to_string();
+        let message = one_line(error.inner().message());
+        // serde says "…, expected one of …": the second half is what is allowed.
+        let (problem, allowed) = message.split_once(", expected ").map_or_else(
+            || (message.clone(), "see `mup2 spec`".to_owned()),
+            |(problem, allowed)| (problem.to_owned(), allowed.to_owned()),
+        );
+        let place = if path == "." {
+            place.to_owned()
+        } else {
+            format!("{place}: {path}")
+        };
+        Error::invalid(place, problem, allowed)
+    })
+}
+
+fn one_line(message: &str) -> String {
+    message.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Applies one `key.path=value`; a value that is not TOML is taken as a string.
+fn apply(table: &mut Table, assignment: &str) -> Result<()> {
+    let place = format!("--set {assignment}");
+    let allowed = "KEY=VALUE with a dotted key, such as optimizer.lr=0.1";
+    let Some((path, text)) = assignment.split_once('=') else {
+        return Err(Error::invalid(place, "has no `=`", allowed));
+    };
+    let value = format!("value = {text}")
+        .parse::<Table>()
+        .ok()
+        .and_then(|mut parsed| parsed.remove("value"))
+        .unwrap_or_else(|| Value::String(text.to_owned()));
+    let mut keys: Vec<&str> = path.split('.').map(str::trim).collect();
+    let last = keys.pop().unwrap_or_default();
+    if last.is_empty() || keys.iter().any(|key| key.is_empty()) {
+        return Err(Error::invalid(place, "has an empty key", allowed));
+    }
+    let mut current = table;
+    for key in keys {
+        let entry = current
+            .entry(key.to_owned())
+            .or_insert_with(|| Value::Table(Table::new()));
+        let Value::Table(next) = entry else {
+            let problem = format!("`{key}` is a value, not a table");
+            return Err(Error::invalid(place, problem, allowed));
+        };
+        current = next;
+    }
+    current.insert(last.to_owned(), value);
+    Ok(())
+}

@@ -1,0 +1,332 @@
+//! One training run as a value: the file `RUN.toml`.
+
+use crate::data::DataSpec;
+use crate::error::{Error, Result};
+use crate::scaling::{
+    AsamBias, BaseOptimizer, CustomExponents, Denominator, Parameterization, Perturbation, Rule,
+    Scheme,
+};
+use serde::{Deserialize, Serialize};
+
+/// Everything that decides the result of one run; equal specs give equal results.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RunSpec {
+    /// Seed of initialization, batch order and label noise; any whole number from 0.
+    pub seed: u64,
+    /// Images and labels.
+    pub data: DataSpec,
+    /// Architecture and widths.
+    pub model: ModelSpec,
+    /// Parameterization and perturbation scaling.
+    pub scaling: ScalingSpec,
+    /// Base optimizer and learning-rate schedule.
+    pub optimizer: OptimizerSpec,
+    /// Perturbation rule and radius.
+    pub sam: SamSpec,
+    /// Length of training and batch size.
+    pub train: TrainSpec,
+}
+
+/// The `[model]` table.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ModelSpec {
+    /// Architecture.
+    pub kind: ModelKind,
+    /// Number of units of every hidden layer; at least 1.
+    pub width: usize,
+    /// The width at which every multiplier is 1; at least 1.
+    pub base_width: usize,
+    /// Number of weight layers, the readout included; at least 2.
+    pub depth: usize,
+    /// Whether layers have biases.
+    pub bias: bool,
+    /// Nonlinearity of the hidden layers.
+    pub activation: Activation,
+    /// Adds each hidden-to-hidden layer's input to its output.
+    pub residual: bool,
+    /// Starts the readout weight at zero.
+    pub readout_zero_init: bool,
+}
+
+impl Default for ModelSpec {
+    fn default() -> Self {
+        Self {
+            kind: ModelKind::Mlp,
+            width: 128,
+            base_width: 128,
+            depth: 3,
+            bias: false,
+            activation: Activation::Relu,
+            residual: false,
+            readout_zero_init: false,
+        }
+    }
+}
+
+/// An architecture of the model zoo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ModelKind {
+    /// Multilayer perceptron on flattened images.
+    Mlp,
+}
+
+/// A nonlinearity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Activation {
+    /// max(x, 0).
+    Relu,
+    /// Gaussian error linear unit.
+    Gelu,
+    /// Hyperbolic tangent.
+    Tanh,
+}
+
+/// The `[scaling]` table.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ScalingSpec {
+    /// Initialization and learning rate over width.
+    pub parameterization: Parameterization,
+    /// Perturbation radius over width.
+    pub perturbation: Perturbation,
+    /// Norm of the denominator; by default decoupled for `mup2` and coupled for the others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub denominator: Option<Denominator>,
+    /// Puts the width dependence into weight multipliers (the a-form) instead of the optimizer.
+    pub weight_multipliers: bool,
+    /// Exponents of your own in place of the scheme's.
+    pub exponents: CustomExponents,
+}
+
+impl Default for ScalingSpec {
+    fn default() -> Self {
+        Self {
+            parameterization: Parameterization::Mup,
+            perturbation: Perturbation::Mup2,
+            denominator: None,
+            weight_multipliers: false,
+            exponents: CustomExponents::default(),
+        }
+    }
+}
+
+/// The `[optimizer]` table.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OptimizerSpec {
+    /// Optimizer.
+    pub name: OptimizerName,
+    /// Learning rate η at the base width; above 0.
+    pub lr: f64,
+    /// Momentum of SGD, from 0 to below 1.
+    pub momentum: f64,
+    /// Nesterov's form of momentum; needs a momentum above 0.
+    pub nesterov: bool,
+    /// Weight decay at the base width, at least 0: L2 for SGD, decoupled for AdamW.
+    pub weight_decay: f64,
+    /// AdamW's decay of the first moment, from 0 to below 1.
+    pub beta1: f64,
+    /// AdamW's decay of the second moment, from 0 to below 1.
+    pub beta2: f64,
+    /// AdamW's ε; above 0.
+    pub epsilon: f64,
+    /// Learning rate over time.
+    pub schedule: Schedule,
+    /// Epochs of linear warm-up from 0; at least 0, fractions allowed.
+    pub warmup_epochs: f64,
+    /// Clips the gradient of the update (taken at the perturbed weights) to this global norm.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clip_norm: Option<f64>,
+}
+
+impl Default for OptimizerSpec {
+    fn default() -> Self {
+        Self {
+            name: OptimizerName::Sgd,
+            lr: 0.0625,
+            momentum: 0.0,
+            nesterov: false,
+            weight_decay: 0.0,
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-8,
+            schedule: Schedule::Constant,
+            warmup_epochs: 0.0,
+            clip_norm: None,
+        }
+    }
+}
+
+/// A base optimizer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OptimizerName {
+    /// Stochastic gradient descent.
+    Sgd,
+    /// Adam with decoupled weight decay (Adam where the decay is 0).
+    Adamw,
+}
+
+impl OptimizerName {
+    /// The class that decides the width exponents.
+    pub fn scaling(self) -> BaseOptimizer {
+        match self {
+            Self::Sgd => BaseOptimizer::Sgd,
+            Self::Adamw => BaseOptimizer::Adam,
+        }
+    }
+}
+
+/// A value over time, as a factor of its peak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Schedule {
+    /// Always 1.
+    Constant,
+    /// Half a cosine from 1 to 0.
+    Cosine,
+    /// A line from 1 to 0.
+    Linear,
+}
+
+/// The `[sam]` table.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SamSpec {
+    /// Perturbation rule.
+    pub rule: Rule,
+    /// Perturbation radius ρ at the base width; at least 0, and 0 is the base optimizer alone.
+    pub rho: f64,
+    /// ρ over time.
+    pub schedule: Schedule,
+    /// Perturbs every k-th step only; at least 1.
+    pub every: usize,
+    /// Ascent steps of radius ρ / ascent_steps each; at least 1.
+    pub ascent_steps: usize,
+    /// ASAM's small constant η_asam at the base width; at least 0.
+    pub asam_eta: f64,
+    /// ASAM's treatment of biases.
+    pub asam_bias: AsamBias,
+}
+
+impl Default for SamSpec {
+    fn default() -> Self {
+        Self {
+            rule: Rule::Sam,
+            rho: 0.0625,
+            schedule: Schedule::Constant,
+            every: 1,
+            ascent_steps: 1,
+            asam_eta: 0.01,
+            asam_bias: AsamBias::One,
+        }
+    }
+}
+
+/// The `[train]` table.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrainSpec {
+    /// Passes over the training set; at least 1.
+    pub epochs: usize,
+    /// Images per step; at least 1. A last, smaller batch of an epoch is dropped.
+    pub batch_size: usize,
+    /// Evaluates after every k-th epoch, and always after the last; at least 1.
+    pub evaluate_every: usize,
+}
+
+impl Default for TrainSpec {
+    fn default() -> Self {
+        Self {
+            epochs: 10,
+            batch_size: 64,
+            evaluate_every: 1,
+        }
+    }
+}
+
+impl RunSpec {
+    /// The scheme that [`crate::scaling::scale`] is asked for.
+    pub fn scheme(&self) -> Scheme {
+        Scheme {
+            parameterization: self.scaling.parameterization,
+            perturbation: self.scaling.perturbation,
+            denominator: self.scaling.denominator,
+            rule: self.sam.rule,
+            optimizer: self.optimizer.name.scaling(),
+            asam_bias: self.sam.asam_bias,
+            exponents: self.scaling.exponents.clone(),
+            weight_multipliers: self.scaling.weight_multipliers,
+        }
+    }
+
+    /// Checks every value; `place` names the file for the message.
+    ///
+    /// # Errors
+    /// The first value that is out of its range, by key, with what is allowed.
+    pub fn validate(&self, place: &str) -> Result<()> {
+        let key = |key: &str| format!("{place}: {key}");
+        let whole = |name: &str, value: usize, least: usize, most: usize| {
+            if (least..=most).contains(&value) {
+                return Ok(());
+            }
+            let allowed = format!("whole numbers from {least} to {most}");
+            Err(Error::invalid(key(name), format!("is {value}"), allowed))
+        };
+        let real = |name: &str, value: f64, allowed: &str, ok: bool| {
+            if value.is_finite() && ok {
+                return Ok(());
+            }
+            Err(Error::invalid(key(name), format!("is {value}"), allowed))
+        };
+        self.data.validate(&key("data"))?;
+        let model = &self.model;
+        whole("model.width", model.width, 1, 1 << 20)?;
+        whole("model.base_width", model.base_width, 1, 1 << 20)?;
+        whole("model.depth", model.depth, 2, 1000)?;
+        whole("train.epochs", self.train.epochs, 1, 1_000_000)?;
+        whole("train.batch_size", self.train.batch_size, 1, 1 << 20)?;
+        whole("train.evaluate_every", self.train.evaluate_every, 1, 1_000_000)?;
+        whole("sam.every", self.sam.every, 1, 1_000_000)?;
+        whole("sam.ascent_steps", self.sam.ascent_steps, 1, 1000)?;
+        let optimizer = &self.optimizer;
+        let fraction = "numbers from 0 to below 1";
+        let unit = |value: f64| (0.0..1.0).contains(&value);
+        let positive = "finite numbers above 0";
+        let not_negative = "finite numbers of at least 0";
+        real("optimizer.lr", optimizer.lr, positive, optimizer.lr > 0.0)?;
+        let momentum = optimizer.momentum;
+        real("optimizer.momentum", momentum, fraction, unit(momentum))?;
+        real("optimizer.beta1", optimizer.beta1, fraction, unit(optimizer.beta1))?;
+        real("optimizer.beta2", optimizer.beta2, fraction, unit(optimizer.beta2))?;
+        let (decay, warmup) = (optimizer.weight_decay, optimizer.warmup_epochs);
+        real("optimizer.weight_decay", decay, not_negative, decay >= 0.0)?;
+        real("optimizer.warmup_epochs", warmup, not_negative, warmup >= 0.0)?;
+        real("optimizer.epsilon", optimizer.epsilon, positive, optimizer.epsilon > 0.0)?;
+        if let Some(norm) = optimizer.clip_norm {
+            real("optimizer.clip_norm", norm, positive, norm > 0.0)?;
+        }
+        if optimizer.nesterov && momentum == 0.0 {
+            return Err(Error::invalid(
+                key("optimizer.nesterov"),
+                "is true with a momentum of 0",
+                "Nesterov's form together with `optimizer.momentum` above 0",
+            ));
+        }
+        real("sam.rho", self.sam.rho, not_negative, self.sam.rho >= 0.0)?;
+        let asam_eta = self.sam.asam_eta;
+        real("sam.asam_eta", asam_eta, not_negative, asam_eta >= 0.0)?;
+        if self.sam.rule == Rule::SamOn && self.model.kind == ModelKind::Mlp {
+            return Err(Error::invalid(
+                key("sam.rule"),
+                "is `sam-on`, but an MLP has no normalization layers",
+                "`sam`, `asam`, `asam-layer` or `random` for this model",
+            ));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,267 @@
+//! A sweep as a value: the file `SWEEP.toml`, and the runs that it stands for.
+
+use super::axis::Axis;
+use super::identity::RunId;
+use super::run::RunSpec;
+use crate::error::{Error, Result};
+use crate::scaling::{Parameterization, Perturbation};
+use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
+use std::fmt::{Display, Formatter};
+use std::str::FromStr;
+use strum::VariantNames;
+
+/// More runs than this are taken for a mistake in the grid.
+const MAX_RUNS: f64 = 1_000_000.0;
+
+/// Everything about a sweep: one run, and the grid that varies it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SweepSpec {
+    /// Name of the sweep; a results directory belongs to one name.
+    pub name: String,
+    /// What hyperparameters are selected by.
+    #[serde(default)]
+    pub selection: Selection,
+    /// A cell of lower mean accuracy is shown as unstable; from 0 to 1, 0.3 as in the paper.
+    #[serde(default = "default_unstable_below")]
+    pub unstable_below: f64,
+    /// What all runs share.
+    #[serde(default)]
+    pub run: RunSpec,
+    /// What is varied.
+    pub grid: Grid,
+}
+
+fn default_unstable_below() -> f64 {
+    0.3
+}
+
+/// The `[grid]` table: all combinations are run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Grid {
+    /// Schemes such as `sp-naive` or `mup2`.
+    pub scheme: Vec<SchemeName>,
+    /// Widths.
+    pub width: Vec<usize>,
+    /// Learning rates η.
+    pub lr: Axis,
+    /// Perturbation radii ρ; 0 is the base optimizer alone.
+    pub rho: Axis,
+    /// Seeds.
+    #[serde(default = "one_seed")]
+    pub seed: Vec<u64>,
+}
+
+fn one_seed() -> Vec<u64> {
+    vec![0]
+}
+
+/// The accuracy that hyperparameters are selected by.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Selection {
+    /// Validation accuracy after the last epoch.
+    #[default]
+    Validation,
+    /// The best validation accuracy over epochs, with the test accuracy of that epoch.
+    BestValidation,
+    /// The best test accuracy over epochs: the paper's protocol, which sees the test set.
+    BestTest,
+}
+
+impl Display for Selection {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::Validation => "validation",
+            Self::BestValidation => "best-validation",
+            Self::BestTest => "best-test",
+        })
+    }
+}
+
+/// A parameterization with a perturbation scaling, written `mup-global`; `mup2` is `mup-mup2`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct SchemeName {
+    /// Initialization and learning rate.
+    pub parameterization: Parameterization,
+    /// Perturbation radius.
+    pub perturbation: Perturbation,
+}
+
+impl Display for SchemeName {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> std::fmt::Result {
+        match (self.parameterization, self.perturbation) {
+            (Parameterization::Mup, Perturbation::Mup2) => formatter.write_str("mup2"),
+            (parameterization, perturbation) => {
+                write!(formatter, "{parameterization}-{perturbation}")
+            }
+        }
+    }
+}
+
+impl From<SchemeName> for String {
+    fn from(name: SchemeName) -> Self {
+        name.to_string()
+    }
+}
+
+impl TryFrom<String> for SchemeName {
+    type Error = String;
+
+    fn try_from(text: String) -> std::result::Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl FromStr for SchemeName {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        if text == "mup2" {
+            return Ok(Self {
+                parameterization: Parameterization::Mup,
+                perturbation: Perturbation::Mup2,
+            });
+        }
+        for (index, _) in text.match_indices('-') {
+            if let (Ok(parameterization), Ok(perturbation)) =
+                (text[..index].parse(), text[index + 1..].parse())
+            {
+                return Ok(Self {
+                    parameterization,
+                    perturbation,
+                });
+            }
+        }
+        Err(format!(
+            "unknown scheme `{text}`, expected `mup2` or PARAMETERIZATION-PERTURBATION with {} and {}",
+            Parameterization::VARIANTS.join("|"),
+            Perturbation::VARIANTS.join("|"),
+        ))
+    }
+}
+
+/// One cell of the grid and seed, with the run that gives its result.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlannedRun {
+    /// Scheme of the cell.
+    pub scheme: SchemeName,
+    /// Id of the run; cells that are the same run by definition (all schemes at the base width,
+    /// all perturbation scalings at ρ = 0) share it.
+    pub id: RunId,
+    /// The run's spec.
+    pub spec: RunSpec,
+}
+
+impl SweepSpec {
+    /// Checks every value; `place` names the file for the message.
+    ///
+    /// # Errors
+    /// The first value that is out of its range, by key, with what is allowed.
+    pub fn validate(&self, place: &str) -> Result<()> {
+        let key = |key: &str| format!("{place}: {key}");
+        let name_ok = !self.name.is_empty()
+            && self.name.len() <= 100
+            && self.name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+        if !name_ok {
+            return Err(Error::invalid(
+                key("name"),
+                format!("is `{}`", self.name),
+                "1 to 100 letters, digits, `-`, `_` and `.`",
+            ));
+        }
+        if !(0.0..=1.0).contains(&self.unstable_below) {
+            let problem = format!("is {}", self.unstable_below);
+            return Err(Error::invalid(key("unstable_below"), problem, "numbers from 0 to 1"));
+        }
+        let grid = &self.grid;
+        grid.lr.validate(&key("grid.lr"), false)?;
+        grid.rho.validate(&key("grid.rho"), true)?;
+        unique(&key("grid.scheme"), &grid.scheme)?;
+        unique(&key("grid.width"), &grid.width)?;
+        unique(&key("grid.seed"), &grid.seed)?;
+        let runs = grid.lr.len()
+            * grid.rho.len()
+            * (grid.scheme.len() * grid.width.len() * grid.seed.len()) as f64;
+        if runs > MAX_RUNS {
+            return Err(Error::invalid(
+                key("grid"),
+                format!("has {runs:.0} runs"),
+                format!("at most {MAX_RUNS:.0} runs in one sweep"),
+            ));
+        }
+        unique(&key("grid.lr"), &grid.lr.values())?;
+        unique(&key("grid.rho"), &grid.rho.values())?;
+        for &width in &grid.width {
+            let mut run = self.run.clone();
+            run.model.width = width;
+            run.validate(place)?;
+        }
+        let base = self.run.model.base_width;
+        match grid.width.iter().find(|width| **width < base) {
+            Some(width) => Err(Error::invalid(
+                key("grid.width"),
+                format!("holds {width}, narrower than `run.model.base_width` = {base}"),
+                "widths of at least the base width, on which hyperparameters are tuned",
+            )),
+            None => Ok(()),
+        }
+    }
+
+    /// Every cell and seed of the grid, in a fixed order; several may share one run.
+    pub fn plan(&self) -> Vec<PlannedRun> {
+        let mut plan = Vec::new();
+        for &scheme in &self.grid.scheme {
+            for &width in &self.grid.width {
+                for lr in self.grid.lr.values() {
+                    for rho in self.grid.rho.values() {
+                        for &seed in &self.grid.seed {
+                            let spec = self.cell(scheme, width, lr, rho, seed);
+                            let id = RunId::of(&spec);
+                            plan.push(PlannedRun { scheme, id, spec });
+                        }
+                    }
+                }
+            }
+        }
+        plan
+    }
+
+    /// The distinct runs of the plan, most expensive (widest) first, so that the last worker to
+    /// finish does not hold a long run.
+    pub fn distinct_runs(&self) -> Vec<PlannedRun> {
+        let mut seen = HashSet::new();
+        let mut runs = self.plan();
+        runs.retain(|run| seen.insert(run.id.clone()));
+        runs.sort_by_key(|run| std::cmp::Reverse(run.spec.model.width));
+        runs
+    }
+
+    fn cell(&self, scheme: SchemeName, width: usize, lr: f64, rho: f64, seed: u64) -> RunSpec {
+        let mut spec = self.run.clone();
+        spec.scaling.parameterization = scheme.parameterization;
+        spec.scaling.perturbation = scheme.perturbation;
+        spec.model.width = width;
+        spec.optimizer.lr = lr;
+        spec.sam.rho = rho;
+        spec.seed = seed;
+        spec
+    }
+}
+
+fn unique<T: PartialEq + std::fmt::Debug>(place: &str, values: &[T]) -> Result<()> {
+    if values.is_empty() {
+        return Err(Error::invalid(place, "is empty", "at least one value"));
+    }
+    let repeated = (1..values.len()).find(|&index| values[..index].contains(&values[index]));
+    match repeated {
+        None => Ok(()),
+        Some(index) => {
+            let problem = format!("holds {:?} twice", values[index]);
+            Err(Error::invalid(place, problem, "each value once"))
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! What a user may write, and what is said when it is wrong.
+
+use super::*;
+use crate::scaling::{Parameterization, Perturbation, Rule};
+
+const SWEEP: &str = r#"
+name = "test"
+[run.model]
+base_width = 16
+[grid]
+scheme = ["sp-naive", "mup-naive", "mup-global", "mup2"]
+width = [16, 64]
+lr = { log2_from = -4, log2_to = -3 }
+rho = { log2_from = -2, log2_to = 0, zero = true }
+seed = [0, 1]
+"#;
+
+fn sweep() -> SweepSpec {
+    parse_sweep(SWEEP, "s.toml", &[]).unwrap()
+}
+
+fn run_error(text: &str) -> String {
+    parse_run(text, "r.toml", &[]).unwrap_err().to_string()
+}
+
+fn sweep_error(from: &str, to: &str) -> String {
+    assert!(SWEEP.contains(from));
+    parse_sweep(&SWEEP.replace(from, to), "s.toml", &[]).unwrap_err().to_string()
+}
+
+#[test]
+fn an_empty_run_file_is_the_default_run() {
+    assert_eq!(parse_run("", "r.toml", &[]).unwrap(), RunSpec::default());
+}
+
+#[test]
+fn a_spec_survives_being_written_and_read() {
+    let spec = sweep();
+    let text = toml::to_string(&spec).unwrap();
+    assert_eq!(parse_sweep(&text, "s.toml", &[]).unwrap(), spec);
+}
+
+#[test]
+fn an_override_replaces_one_value() {
+    let overrides = ["optimizer.lr=0.5".to_owned(), "sam.rule=asam".to_owned()];
+    let spec = parse_run("[optimizer]\nlr = 0.1\nmomentum = 0.9", "r.toml", &overrides).unwrap();
+    assert_eq!(spec.optimizer.lr, 0.5);
+    assert_eq!(spec.optimizer.momentum, 0.9);
+    assert_eq!(spec.sam.rule, Rule::Asam);
+}
+
+#[test]
+fn an_unknown_key_is_named_with_the_file_and_what_is_allowed() {
+    insta::assert_snapshot!(run_error("[optimizer]\nlearning_rate = 0.1"), @"r.toml: optimizer.learning_rate: unknown field `learning_rate`; allowed: one of `name`, `lr`, `momentum`, `nesterov`, `weight_decay`, `beta1`, `beta2`, `epsilon`, `schedule`, `warmup_epochs`, `clip_norm`");
+}
+
+#[test]
+fn a_repeated_key_is_named_with_its_line() {
+    insta::assert_snapshot!(run_error("seed = 1\nseed = 2"), @"r.toml: line 2: duplicate key; allowed: valid TOML, each key once");
+}
+
+#[test]
+fn values_out_of_range_are_named_with_the_range() {
+    insta::assert_snapshot!(run_error("[model]\nwidth = 0"), @"r.toml: model.width: is 0; allowed: whole numbers from 1 to 1048576");
+    insta::assert_snapshot!(run_error("[optimizer]\nlr = nan"), @"r.toml: optimizer.lr: is NaN; allowed: finite numbers above 0");
+    insta::assert_snapshot!(run_error("[sam]\nrho = -1"), @"r.toml: sam.rho: is -1; allowed: finite numbers of at least 0");
+    insta::assert_snapshot!(run_error("[model]\nactivation = 'swish'"), @"r.toml: model.activation: unknown variant `swish`; allowed: one of `relu`, `gelu`, `tanh`");
+    insta::assert_snapshot!(run_error("[model]\nwidth = -4"), @"r.toml: model.width: invalid value: integer `-4`; allowed: usize");
+    insta::assert_snapshot!(run_error("[sam]\nrule = 'sam-on'"), @"r.toml: sam.rule: is `sam-on`, but an MLP has no normalization layers; allowed: `sam`, `asam`, `asam-layer` or `random` for this model");
+}
+
+#[test]
+fn a_grid_of_a_billion_runs_is_refused_before_it_is_made() {
+    insta::assert_snapshot!(sweep_error("log2_from = -4", "log2_step = 0.000001, log2_from = -4"), @"s.toml: grid: has 64000064 runs; allowed: at most 1000000 runs in one sweep");
+}
+
+#[test]
+fn bad_grids_are_named() {
+    insta::assert_snapshot!(sweep_error("[16, 64]", "[0, 64]"), @"s.toml: model.width: is 0; allowed: whole numbers from 1 to 1048576");
+    insta::assert_snapshot!(sweep_error("[16, 64]", "[8, 64]"), @"s.toml: grid.width: holds 8, narrower than `run.model.base_width` = 16; allowed: widths of at least the base width, on which hyperparameters are tuned");
+    insta::assert_snapshot!(sweep_error("[0, 1]", "[1, 1]"), @"s.toml: grid.seed: holds 1 twice; allowed: each value once");
+    insta::assert_snapshot!(sweep_error("sp-naive", "sp-mup3"), @"s.toml: grid.scheme[0]: unknown scheme `sp-mup3`; allowed: `mup2` or PARAMETERIZATION-PERTURBATION with sp|sp-stable|ntp|mup and naive|global|balanced|first-layer|mup2");
+    insta::assert_snapshot!(sweep_error("{ log2_from = -4, log2_to = -3 }", "[0.1, 0]"), @"s.toml: grid.lr: holds 0; allowed: finite numbers above 0");
+    insta::assert_snapshot!(sweep_error("{ log2_from = -4, log2_to = -3 }", "0.1"), @"s.toml: grid.lr: invalid type: floating point `0.1`; allowed: a list such as [0.1, 0.2] or { log2_from = -6, log2_to = 0, log2_step = 1 }");
+    insta::assert_snapshot!(sweep_error("log2_from = -4", "log2_from = 4"), @"s.toml: grid.lr: its bounds do not ascend in finite steps; allowed: finite `log2_from` ≤ `log2_to` within ±1000, and `log2_step` above 0");
+}
+
+#[test]
+fn scheme_names_are_parsed_by_their_two_halves() {
+    for (text, parameterization, perturbation) in [
+        ("mup2", Parameterization::Mup, Perturbation::Mup2),
+        ("sp-naive", Parameterization::Sp, Perturbation::Naive),
+        ("sp-stable-first-layer", Parameterization::SpStable, Perturbation::FirstLayer),
+    ] {
+        let name: SchemeName = text.parse().unwrap();
+        assert_eq!((name.parameterization, name.perturbation), (parameterization, perturbation));
+        assert_eq!(name.to_string(), text);
+    }
+}
+
+#[test]
+fn at_the_base_width_all_schemes_are_one_run() {
+    let plan = sweep().plan();
+    assert_eq!(plan.len(), 4 * 2 * 2 * 4 * 2);
+    let base: Vec<_> = plan.iter().filter(|run| run.spec.model.width == 16).collect();
+    let mut ids: Vec<_> = base.iter().map(|run| run.id.clone()).collect();
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), base.len() / 4);
+}
+
+#[test]
+fn without_perturbation_all_perturbation_scalings_are_one_run() {
+    let wide_and_unperturbed = |scheme: &str| {
+        let plan = sweep().plan();
+        let found = plan.into_iter().find(|run| {
+            run.scheme.to_string() == scheme
+                && run.spec.model.width == 64
+                && run.spec.sam.rho == 0.0
+        });
+        found.unwrap().id
+    };
+    assert_eq!(wide_and_unperturbed("mup2"), wide_and_unperturbed("mup-naive"));
+    assert_ne!(wide_and_unperturbed("mup2"), wide_and_unperturbed("sp-naive"));
+}
+
+#[test]
+fn the_id_ignores_paths_and_sees_everything_else() {
+    let base = RunSpec::default();
+    let id = RunId::of(&base);
+    let changed = |change: &dyn Fn(&mut RunSpec)| {
+        let mut spec = base.clone();
+        change(&mut spec);
+        RunId::of(&spec)
+    };
+    assert_eq!(changed(&|spec| spec.data.path = Some("/elsewhere".into())), id);
+    assert_ne!(changed(&|spec| spec.seed = 1), id);
+    assert_ne!(changed(&|spec| spec.model.width = 256), id);
+    assert_ne!(changed(&|spec| spec.sam.rho = 0.0), id);
+    assert_ne!(changed(&|spec| spec.train.epochs = 11), id);
+    assert_ne!(changed(&|spec| spec.optimizer.clip_norm = Some(1.0)), id);
+    // An id in a results directory must keep its meaning over versions.
+    insta::assert_snapshot!(id.to_string(), @"4c58ca8a4b30a409");
+}
+
+#[test]
+fn extending_a_grid_keeps_the_ids_of_its_runs() {
+    let before: Vec<_> = sweep().plan().into_iter().map(|run| run.id).collect();
+    let mut wider = sweep();
+    wider.grid.width.push(256);
+    wider.grid.seed.push(2);
+    let after: Vec<_> = wider.plan().into_iter().map(|run| run.id).collect();
+    assert!(before.iter().all(|id| after.contains(id)));
+}
+
+#[test]
+fn the_widest_runs_come_first() {
+    let runs = sweep().distinct_runs();
+    assert!(runs.is_sorted_by_key(|run| std::cmp::Reverse(run.spec.model.width)));
+}

@@ -1,0 +1,103 @@
+//! How sure the report is: seeds, grid steps, standard errors, and runs that did not count.
+
+use serde::{Deserialize, Serialize};
+
+use super::cells::{Cell, Cells, Status};
+use super::statistics::{median, round};
+
+/// The smallest and largest step of a grid in octaves (units of log₂).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct StepRange {
+    /// The smallest step.
+    pub smallest: f64,
+    /// The largest step.
+    pub largest: f64,
+}
+
+/// A reason for failure and how many runs gave it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailureCount {
+    /// The error's message.
+    pub reason: String,
+    /// Number of runs.
+    pub runs: usize,
+}
+
+/// What the trust in the numbers rests on. Runs shared by several schemes (those at the base width)
+/// are counted once for each of them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Confidence {
+    /// Fewest counted runs of any cell that has one.
+    pub seeds_min: usize,
+    /// Most counted runs of any cell.
+    pub seeds_max: usize,
+    /// Step of the grid of η; absent where no width has two values.
+    pub lr_step: Option<StepRange>,
+    /// Step of the grid of positive ρ.
+    pub rho_step: Option<StepRange>,
+    /// Median standard error of the stable cells' selection accuracy.
+    pub median_stderr: Option<f64>,
+    /// Runs that completed.
+    pub completed: usize,
+    /// Runs that diverged.
+    pub diverged: usize,
+    /// Runs that failed.
+    pub failed: usize,
+    /// Planned runs without a result.
+    pub missing: usize,
+    /// Why runs failed.
+    pub failures: Vec<FailureCount>,
+}
+
+/// Gathers what the trust in the numbers rests on.
+pub(super) fn confidence(cells: &Cells) -> Confidence {
+    let all = || cells.groups.iter().map(|group| &group.cell);
+    let counted = || all().map(|cell| cell.seeds).filter(|seeds| *seeds > 0);
+    let total = |count: fn(&Cell) -> usize| all().map(count).sum::<usize>();
+    let stable = all().filter(|cell| cell.status == Status::Ok);
+    Confidence {
+        seeds_min: counted().min().unwrap_or(0),
+        seeds_max: counted().max().unwrap_or(0),
+        lr_step: steps(cells, |cell| cell.lr),
+        rho_step: steps(cells, |cell| cell.rho),
+        median_stderr: median(stable.filter_map(|cell| cell.stderr).collect()),
+        completed: total(|cell| cell.seeds - cell.diverged),
+        diverged: total(|cell| cell.diverged),
+        failed: total(|cell| cell.failed),
+        missing: total(|cell| cell.missing),
+        failures: cells
+            .failures
+            .iter()
+            .map(|(reason, runs)| FailureCount {
+                reason: reason.clone(),
+                runs: *runs,
+            })
+            .collect(),
+    }
+}
+
+/// The range of steps between neighbouring positive values, over all schemes and widths.
+fn steps(cells: &Cells, coordinate: fn(&Cell) -> f64) -> Option<StepRange> {
+    let mut range: Option<StepRange> = None;
+    for scheme in &cells.schemes {
+        for width in cells.widths(scheme) {
+            let mut values: Vec<f64> = cells
+                .of(scheme, width)
+                .filter(|group| group.cell.rho > 0.0)
+                .map(|group| round(coordinate(&group.cell).log2()))
+                .collect();
+            values.sort_by(f64::total_cmp);
+            values.dedup();
+            for pair in values.windows(2) {
+                let step = round(pair[1] - pair[0]);
+                let known = range.get_or_insert(StepRange {
+                    smallest: step,
+                    largest: step,
+                });
+                known.smallest = known.smallest.min(step);
+                known.largest = known.largest.max(step);
+            }
+        }
+    }
+    range
+}

@@ -1,0 +1,159 @@
+//! Sizes and scales of the heat maps, shared by all panels.
+
+use crate::report::Report;
+use crate::report::cells::{Cell, Status};
+use crate::report::colour::viridis;
+
+pub(super) const LEFT: f64 = 58.0;
+pub(super) const RIGHT: f64 = 18.0;
+pub(super) const TOP: f64 = 84.0;
+const GAP: f64 = 18.0;
+/// Below each panel: tick labels and the next row's heading.
+pub(super) const ROW_GAP: f64 = 50.0;
+const FULL_WIDTH: f64 = 1120.0;
+const NARROWEST_FIGURE: f64 = 640.0;
+/// Width of the strip of cells with ρ = 0, and its distance from the others.
+pub(super) const SGD_STRIP: f64 = 16.0;
+const SGD_GAP: f64 = 5.0;
+
+/// Sizes and scales that all panels share.
+pub(super) struct Layout {
+    pub width: f64,
+    pub panel_width: f64,
+    pub panel_height: f64,
+    /// Where the cells with ρ > 0 begin, from the panel's left.
+    pub inset: f64,
+    pub rho: (f64, f64),
+    pub lr: (f64, f64),
+    pub accuracy: (f64, f64),
+}
+
+impl Layout {
+    pub fn new(report: &Report, schemes: &[String]) -> Self {
+        let mut rho: Option<(f64, f64)> = None;
+        let mut lr: Option<(f64, f64)> = None;
+        for scheme in schemes {
+            for width in &report.widths {
+                let of_panel = || {
+                    let here = |cell: &&Cell| cell.scheme == *scheme && cell.width == *width;
+                    report.cells.iter().filter(here)
+                };
+                let positive = of_panel().filter(|cell| cell.rho > 0.0);
+                widen(&mut rho, &boundaries(positive.map(|cell| cell.rho.log2())));
+                widen(&mut lr, &boundaries(of_panel().map(|cell| cell.lr.log2())));
+            }
+        }
+        let (rho, lr) = (rho.unwrap_or((-0.5, 0.5)), lr.unwrap_or((-0.5, 0.5)));
+        let columns = report.widths.len().max(1) as f64;
+        let room = FULL_WIDTH - LEFT - RIGHT - GAP * (columns - 1.0);
+        let panel_width = (room / columns).clamp(130.0, 300.0);
+        let has_sgd = report.cells.iter().any(|cell| cell.rho == 0.0);
+        let inset = if has_sgd { SGD_STRIP + SGD_GAP } else { 0.0 };
+        let octave = (panel_width - inset) / (rho.1 - rho.0);
+        let all = columns * (panel_width + GAP) - GAP + LEFT + RIGHT;
+        Self {
+            width: all.max(NARROWEST_FIGURE),
+            panel_width,
+            panel_height: (octave * (lr.1 - lr.0)).clamp(84.0, 190.0),
+            inset,
+            rho,
+            lr,
+            accuracy: accuracy_range(report),
+        }
+    }
+
+    pub fn panel_left(&self, column: usize) -> f64 {
+        LEFT + column as f64 * (self.panel_width + GAP)
+    }
+
+    pub fn panel_top(&self, row: usize) -> f64 {
+        TOP + 22.0 + row as f64 * (self.panel_height + ROW_GAP)
+    }
+
+    /// The place of an accuracy on the colour scale, 0 to 1. The square gives more colours to the
+    /// top, where the cells that matter differ by a few points.
+    pub fn share(&self, accuracy: f64) -> f64 {
+        let linear = (accuracy - self.accuracy.0) / (self.accuracy.1 - self.accuracy.0);
+        linear.clamp(0.0, 1.0).powi(2)
+    }
+
+    pub fn colour(&self, accuracy: f64) -> String {
+        viridis(self.share(accuracy))
+    }
+}
+
+/// The stable accuracies' range, rounded outwards to whole per cents.
+fn accuracy_range(report: &Report) -> (f64, f64) {
+    let stable = || {
+        report
+            .cells
+            .iter()
+            .filter(|cell| cell.status == Status::Ok)
+            .filter_map(|cell| cell.accuracy)
+    };
+    match (
+        stable().min_by(f64::total_cmp),
+        stable().max_by(f64::total_cmp),
+    ) {
+        (Some(low), Some(high)) => {
+            let low = (low * 100.0).floor() / 100.0;
+            (low, ((high * 100.0).ceil() / 100.0).max(low + 0.01))
+        }
+        _ => (0.0, 1.0),
+    }
+}
+
+fn widen(range: &mut Option<(f64, f64)>, boundaries: &[f64]) {
+    if let (Some(&low), Some(&high)) = (boundaries.first(), boundaries.last()) {
+        let known = range.get_or_insert((low, high));
+        *known = (known.0.min(low), known.1.max(high));
+    }
+}
+
+/// The borders of the cells around grid values: midpoints, and as far out at the ends.
+pub(super) fn boundaries(values: impl Iterator<Item = f64>) -> Vec<f64> {
+    let values = distinct(values);
+    let mut borders: Vec<f64> = values
+        .windows(2)
+        .map(|pair| (pair[0] + pair[1]) / 2.0)
+        .collect();
+    let (Some(&first), Some(&last)) = (values.first(), values.last()) else {
+        return borders;
+    };
+    let low = borders.first().map_or(0.5, |border| border - first);
+    let high = borders.last().map_or(0.5, |border| last - border);
+    borders.insert(0, first - low);
+    borders.push(last + high);
+    borders
+}
+
+pub(super) fn distinct(values: impl Iterator<Item = f64>) -> Vec<f64> {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values.dedup();
+    values
+}
+
+/// The borders below and above a value.
+pub(super) fn around(borders: &[f64], value: f64) -> (f64, f64) {
+    let above = borders.partition_point(|border| *border < value);
+    let low = borders.get(above.saturating_sub(1)).copied();
+    let high = borders.get(above).copied();
+    (low.unwrap_or(value - 0.5), high.unwrap_or(value + 0.5))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_reach_to_the_middle_between_grid_values() {
+        assert_eq!(
+            boundaries([2.0, 0.0, 1.0, 1.0].into_iter()),
+            vec![-0.5, 0.5, 1.5, 2.5]
+        );
+        assert_eq!(boundaries([3.0].into_iter()), vec![2.5, 3.5]);
+        assert!(boundaries([].into_iter()).is_empty());
+        assert_eq!(around(&[-0.5, 0.5, 1.5], 1.0), (0.5, 1.5));
+    }
+}

@@ -1,0 +1,77 @@
+//! The figure of the paper's Fig. 1: accuracy over η × ρ, one row per scheme, one column per width.
+
+mod layout;
+mod legend;
+mod panel;
+
+use super::Report;
+use super::cells::Cell;
+use super::svg::{Anchor, Canvas, HEADING, LABEL, TITLE, fit};
+use layout::Layout;
+use panel::Panel;
+
+/// Draws the heat maps of the given schemes.
+pub(super) fn heatmaps(report: &Report, schemes: &[String]) -> String {
+    let layout = Layout::new(report, schemes);
+    let mut canvas = Canvas::default();
+    canvas.push(DEFINITIONS);
+    let room = layout.width - layout::LEFT - layout::RIGHT;
+    canvas.text(
+        layout::LEFT,
+        26.0,
+        Anchor::Start,
+        TITLE,
+        &fit(&report.title, 15.0, room),
+    );
+    let subtitle = format!(
+        "{}: accuracy ({}) over perturbation radius ρ and learning rate η",
+        report.dataset, report.selection
+    );
+    canvas.text(
+        layout::LEFT,
+        45.0,
+        Anchor::Start,
+        LABEL,
+        &fit(&subtitle, 11.0, room),
+    );
+    for (column, width) in report.widths.iter().enumerate() {
+        let centre = layout.panel_left(column) + layout.panel_width / 2.0;
+        let note = if *width == report.base_width {
+            " (base)"
+        } else {
+            ""
+        };
+        canvas.text(
+            centre,
+            layout::TOP - 12.0,
+            Anchor::Middle,
+            HEADING,
+            &format!("width {width}{note}"),
+        );
+    }
+    for (row, scheme) in schemes.iter().enumerate() {
+        for (column, width) in report.widths.iter().enumerate() {
+            let cells: Vec<&Cell> = report
+                .cells
+                .iter()
+                .filter(|cell| cell.scheme == *scheme && cell.width == *width)
+                .collect();
+            let panel = Panel {
+                layout: &layout,
+                left: layout.panel_left(column),
+                top: layout.panel_top(row),
+                cells,
+            };
+            panel.draw(&mut canvas, report, scheme, *width, column == 0);
+        }
+        let heading_y = layout.panel_top(row) - 8.0;
+        let name = fit(scheme, 12.5, room);
+        canvas.text(layout::LEFT, heading_y, Anchor::Start, HEADING, &name);
+    }
+    let bottom = layout.panel_top(schemes.len()) - layout::ROW_GAP + 44.0;
+    let height = legend::legend(&mut canvas, report, &layout, bottom);
+    canvas.finish(layout.width, height, "Heat maps of accuracy")
+}
+
+/// The pattern of cells without a result.
+const DEFINITIONS: &str = r##"<defs><pattern id="no-result" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><rect width="6" height="6" fill="#ffffff"/><rect width="1.6" height="6" fill="#9aa2aa"/></pattern></defs>"##;

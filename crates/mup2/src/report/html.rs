@@ -1,0 +1,298 @@
+//! The report as one self-contained HTML page: no script, no network, light and dark.
+
+use super::cells::Status;
+use super::display::{
+    ABSENT, fine_octaves, octaves, percent_with_error, points_with_error, power, trimmed,
+    two_decimals,
+};
+use super::edges::RIGHT_EDGE_LOSS;
+use super::html_confidence::confidence_section;
+use super::svg::escape;
+use super::{GridEdge, NEAR_OPTIMUM, Report};
+
+const STYLE: &str = include_str!("style.css");
+
+/// Returns the whole page; the figures are SVG texts.
+pub(super) fn page(report: &Report, heatmaps: &str, slices: &str) -> String {
+    let mut body = String::new();
+    body.push_str(&header(report));
+    body.push_str(&reading_guide(report));
+    body.push_str(&settings(report));
+    body.push_str(&figures(report, heatmaps, slices));
+    body.push_str(&transfer_section(report));
+    body.push_str(&baseline_section(report));
+    body.push_str(&optima_section(report));
+    body.push_str(&confidence_section(report));
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n{body}\
+         <footer>Made by mup2 {version}. The same numbers, unrounded: report.json; the figures: \
+         figures/.</footer>\n</main>\n</body>\n</html>\n",
+        title = escape(&report.title),
+        version = escape(&report.version),
+    )
+}
+
+fn header(report: &Report) -> String {
+    let mut html = format!(
+        "<h1>{}</h1>\n<p class=\"subtitle\">{} · selected by {} · base width {} · {}</p>\n",
+        escape(&report.title),
+        escape(&report.dataset),
+        escape(&report.selection),
+        report.base_width,
+        super::table::seeds(report)
+    );
+    if !report.headlines.is_empty() {
+        html.push_str("<section class=\"findings\">\n<h2>What was found</h2>\n<ul>\n");
+        for headline in &report.headlines {
+            html.push_str(&format!("<li>{}</li>\n", escape(headline)));
+        }
+        html.push_str("</ul>\n</section>\n");
+    }
+    html
+}
+
+fn reading_guide(report: &Report) -> String {
+    let near = count_points(NEAR_OPTIMUM);
+    let loss = count_points(RIGHT_EDGE_LOSS);
+    format!(
+        "<h2>How to read this</h2>\n\
+         <p>Each scheme says how the learning rate η and the perturbation radius ρ of \
+         sharpness-aware minimization (SAM) change with the network's width. A scheme transfers if \
+         the η and ρ that are best for the narrowest network are also best for the wide ones: in \
+         the heat maps, the optimum × then stays in the dashed box from left to right, and the \
+         white outline (all cells within {near} of the optimum) keeps its place.</p>\n\
+         <p>The <em>regret</em> is the accuracy lost at a wide network by using the narrowest \
+         one's optimum instead of its own. An optimum can be flat, so look at the <em>right \
+         edge</em> as well: the radius beyond which accuracy falls more than {loss} below its best. \
+         <em>Drifts</em> are given in octaves, that is in powers of two: +1 means that the value \
+         doubled; 0 is perfect transfer. At ρ = 0 SAM is plain SGD. At the base width {base} all \
+         schemes are the same network and share their runs.</p>\n",
+        base = report.base_width
+    )
+}
+
+/// `1 point`, `2 points`: percentage points of accuracy.
+fn count_points(accuracy: f64) -> String {
+    let points = trimmed(accuracy * 100.0);
+    if points == "1" {
+        "1 point".to_owned()
+    } else {
+        format!("{points} points")
+    }
+}
+
+fn settings(report: &Report) -> String {
+    if report.settings.is_empty() && report.command.is_empty() {
+        return String::new();
+    }
+    let mut html = "<h2>What was run</h2>\n".to_owned();
+    if !report.settings.is_empty() {
+        let rows = report.settings.iter().map(|(name, value)| {
+            format!(
+                "<tr><td class=\"text\">{}</td><td class=\"wrap\">{}</td></tr>\n",
+                escape(name),
+                escape(value)
+            )
+        });
+        html.push_str(&format!(
+            "<div class=\"scroll\"><table>\n{}</table></div>\n",
+            rows.collect::<String>()
+        ));
+    }
+    if !report.command.is_empty() {
+        html.push_str(&format!("<pre>{}</pre>\n", escape(&report.command)));
+    }
+    html
+}
+
+fn figures(report: &Report, heatmaps: &str, slices: &str) -> String {
+    format!(
+        "<h2>Accuracy over η and ρ</h2>\n<figure>\n{heatmaps}<figcaption>Mean accuracy ({}) over \
+         seeds; one colour scale for all panels, with more colours for high accuracies. Point at a cell for its numbers.</figcaption>\n\
+         </figure>\n<h2>Accuracy along ρ at the transferred η</h2>\n<figure>\n{slices}\
+         <figcaption>Bars are one standard error over seeds. Where the lines of all widths fall at \
+         the same ρ, the radius transfers.</figcaption>\n</figure>\n",
+        escape(&report.selection)
+    )
+}
+
+/// A heading and whether its column holds text.
+type Heading<'text> = (&'text str, bool);
+
+/// A table; every cell is HTML already. A line is drawn where the first column changes.
+fn table(headings: &[Heading], rows: &[Vec<String>]) -> String {
+    let class = |is_text: bool| if is_text { " class=\"text\"" } else { "" };
+    let mut html = "<div class=\"scroll\"><table>\n<thead><tr>".to_owned();
+    for (heading, is_text) in headings {
+        html.push_str(&format!("<th{}>{heading}</th>", class(*is_text)));
+    }
+    html.push_str("</tr></thead>\n<tbody>\n");
+    let mut previous: Option<&String> = None;
+    for row in rows {
+        let is_new = previous.is_some_and(|name| Some(name) != row.first());
+        let row_class = if is_new { " class=\"first\"" } else { "" };
+        html.push_str(&format!("<tr{row_class}>"));
+        for (cell, (_, is_text)) in row.iter().zip(headings) {
+            html.push_str(&format!("<td{}>{cell}</td>", class(*is_text)));
+        }
+        html.push_str("</tr>\n");
+        previous = row.first();
+    }
+    html.push_str("</tbody>\n</table></div>\n");
+    html
+}
+
+fn transfer_section(report: &Report) -> String {
+    if report.transfer.is_empty() {
+        return "<h2>Transfer</h2>\n<p>Only one width was run: there is nothing to transfer \
+                to.</p>\n"
+            .to_owned();
+    }
+    let rows: Vec<Vec<String>> = report
+        .transfer
+        .iter()
+        .map(|row| {
+            let carried = match row.status_transferred {
+                Some(Status::Diverged) => flag("diverged"),
+                _ => percent_with_error(row.accuracy_transferred, row.stderr_transferred),
+            };
+            vec![
+                escape(&row.scheme),
+                format!("{} → {}", row.from, row.to),
+                octaves(row.log2_lr_drift),
+                octaves(row.log2_rho_drift),
+                format!(
+                    "{} / {}",
+                    fine_octaves(row.centroid_lr_drift, None),
+                    fine_octaves(row.centroid_rho_drift, None)
+                ),
+                fine_octaves(row.edge_rho_drift, row.edge_rho_drift_bound),
+                fine_octaves(row.instability_rho_drift, row.instability_rho_drift_bound),
+                carried,
+                percent_with_error(row.accuracy_best, row.stderr_best),
+                percent_with_error(row.regret, row.regret_stderr),
+                percent_with_error(row.test_regret, row.test_regret_stderr),
+            ]
+        })
+        .collect();
+    let headings = [
+        ("scheme", true),
+        ("widths", true),
+        ("η drift", false),
+        ("ρ drift", false),
+        ("centroid<br>η / ρ drift", false),
+        ("right edge<br>of ρ, drift", false),
+        ("unstable ρ,<br>drift", false),
+        ("carried<br>over, %", false),
+        ("own<br>optimum, %", false),
+        ("regret", false),
+        ("test<br>regret", false),
+    ];
+    format!(
+        "<h2>Transfer from the narrowest width</h2>\n{}<p class=\"note\">Drifts in octaves. ≥ and ≤ \
+         mark bounds: the grid ends before the edge is reached; {ABSENT} means that it ends before \
+         both edges, or that a number is missing. The centroid is the mean place of the cells \
+         within {} of the optimum. Regrets in percentage points ± one standard error, paired over \
+         seeds; a diverged cell counts as accuracy 0.</p>\n",
+        table(&headings, &rows),
+        count_points(NEAR_OPTIMUM)
+    )
+}
+
+fn baseline_section(report: &Report) -> String {
+    let rows: Vec<Vec<String>> = report
+        .baselines
+        .iter()
+        .map(|row| {
+            let sgd_lr = row.sgd_lr.map_or(ABSENT.to_owned(), power);
+            let sgd_flag = if row.sgd_at_edge {
+                flag("edge")
+            } else {
+                String::new()
+            };
+            vec![
+                escape(&row.scheme),
+                row.width.to_string(),
+                format!("{sgd_flag} {sgd_lr}"),
+                percent_with_error(row.sgd_accuracy, row.sgd_stderr),
+                percent_with_error(row.sam_accuracy, row.sam_stderr),
+                points_with_error(row.gain, row.gain_stderr),
+                percent_with_error(row.sgd_test_accuracy, row.sgd_test_stderr),
+                percent_with_error(row.sam_test_accuracy, row.sam_test_stderr),
+                points_with_error(row.test_gain, row.test_gain_stderr),
+            ]
+        })
+        .collect();
+    let selection = escape(&report.selection);
+    let headings = [
+        ("scheme", true),
+        ("width", false),
+        ("SGD's η", false),
+        (&format!("SGD, %<br>{selection}"), false),
+        (&format!("SAM, %<br>{selection}"), false),
+        (&format!("SAM − SGD<br>{selection}"), false),
+        ("SGD, %<br>test", false),
+        ("SAM, %<br>test", false),
+        ("SAM − SGD<br>test", false),
+    ];
+    format!(
+        "<h2>SGD against SAM</h2>\n{}<p class=\"note\">Each at its own optimum, chosen by {selection} \
+         accuracy. The difference is the mean over seeds of the paired differences ± one standard \
+         error. SAM chooses from more cells than SGD, so on the selection set it has a small head \
+         start.</p>\n",
+        table(&headings, &rows)
+    )
+}
+
+fn optima_section(report: &Report) -> String {
+    let rows: Vec<Vec<String>> = report
+        .optima
+        .iter()
+        .zip(&report.slices)
+        .map(|(row, slice)| {
+            let edge = match slice.right_edge_log2_rho {
+                Some(edge) if slice.right_edge_beyond_grid => format!("≥ {}", two_decimals(edge)),
+                Some(edge) => two_decimals(edge),
+                None => ABSENT.to_owned(),
+            };
+            vec![
+                escape(&row.scheme),
+                row.width.to_string(),
+                row.lr.map_or(ABSENT.to_owned(), power),
+                row.rho.map_or(ABSENT.to_owned(), power),
+                percent_with_error(row.accuracy, row.stderr),
+                percent_with_error(row.test_accuracy, row.test_stderr),
+                row.near_optimum.to_string(),
+                edge,
+                edge_flags(&row.edges),
+            ]
+        })
+        .collect();
+    let headings = [
+        ("scheme", true),
+        ("width", false),
+        ("η", false),
+        ("ρ", false),
+        (
+            &format!("accuracy, %<br>{}", escape(&report.selection)),
+            false,
+        ),
+        ("accuracy, %<br>test", false),
+        ("cells within<br>1 point", false),
+        ("right edge,<br>log₂ ρ", false),
+        ("on the grid's edge", true),
+    ];
+    format!("<h2>Optima</h2>\n{}", table(&headings, &rows))
+}
+
+/// A short warning inside a table.
+fn flag(text: &str) -> String {
+    format!("<span class=\"flag\">{}</span>", escape(text))
+}
+
+fn edge_flags(edges: &[GridEdge]) -> String {
+    let flags: Vec<String> = edges.iter().map(|edge| flag(edge.words())).collect();
+    flags.join(" ")
+}

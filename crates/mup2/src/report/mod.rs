@@ -1,0 +1,145 @@
+//! From the results of a sweep to the report: numbers, a terminal table, figures and one HTML page.
+//!
+//! [`build`] turns observations into numbers and knows nothing of their display; [`terminal_table`]
+//! and [`write()`] turn the numbers into what a reader sees and compute none.
+
+mod baselines;
+mod cells;
+mod colour;
+mod confidence;
+mod display;
+mod edges;
+mod headlines;
+mod heatmap;
+mod html;
+mod html_confidence;
+mod input;
+mod optima;
+mod slices;
+mod statistics;
+mod svg;
+mod table;
+mod transfer;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+use serde::{Deserialize, Serialize};
+
+pub use baselines::Baseline;
+pub use cells::{Cell, Status};
+pub use confidence::{Confidence, FailureCount, StepRange};
+pub use edges::{Bound, RIGHT_EDGE_LOSS, Slice};
+pub use input::{Observation, Outcome, ReportInput};
+pub use optima::{GridEdge, NEAR_OPTIMUM, Optimum};
+pub use table::{TableOptions, terminal_table};
+pub use transfer::Transfer;
+pub use write::write;
+
+/// Everything the report says, in numbers; `report.json` is this value.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// Title of the report.
+    pub title: String,
+    /// Name of the dataset.
+    pub dataset: String,
+    /// What hyperparameters were selected by.
+    pub selection: String,
+    /// The width at which every scheme is the standard network.
+    pub base_width: usize,
+    /// Accuracy, 0 to 1, below which a cell counts as unstable.
+    pub unstable_below: f64,
+    /// The observed schemes in display order.
+    pub schemes: Vec<String>,
+    /// The observed widths, ascending.
+    pub widths: Vec<usize>,
+    /// The findings in sentences.
+    pub headlines: Vec<String>,
+    /// Every cell of the grid: by scheme, width, η and ρ.
+    pub cells: Vec<Cell>,
+    /// The optimum of every scheme at every width.
+    pub optima: Vec<Optimum>,
+    /// The slice along ρ at the transferred η of every scheme at every width.
+    pub slices: Vec<Slice>,
+    /// Transfer from each scheme's narrowest width to each wider one.
+    pub transfer: Vec<Transfer>,
+    /// SGD against SAM of every scheme at every width.
+    pub baselines: Vec<Baseline>,
+    /// How sure all this is.
+    pub confidence: Confidence,
+    /// What was run: names and values.
+    pub settings: Vec<(String, String)>,
+    /// The command that made the results.
+    pub command: String,
+    /// Version of the program.
+    pub version: String,
+    /// What the reader should know before trusting the numbers.
+    pub warnings: Vec<String>,
+}
+
+/// Computes the report. Cells that cannot be computed are absent numbers, never NaN; observations
+/// that cannot be used are left out and named in the warnings.
+pub fn build(input: &ReportInput) -> Report {
+    let cells = cells::collect(input);
+    let mut warnings = input.warnings.clone();
+    warnings.extend(cells.warnings.iter().cloned());
+    let unstable_below = if input.unstable_below.is_finite() {
+        input.unstable_below
+    } else {
+        warnings.push("the stability threshold is not a number; 0 was used".to_owned());
+        0.0
+    };
+    let (mut optima, mut slices) = (Vec::new(), Vec::new());
+    let (mut transfers, mut baselines) = (Vec::new(), Vec::new());
+    for scheme in &cells.schemes {
+        let widths = cells.widths(scheme);
+        let Some(&narrowest) = widths.first() else {
+            continue;
+        };
+        let first = optima.len();
+        for &width in &widths {
+            optima.push(optima::optimum(&cells, scheme, width));
+            slices.push(edges::slice(
+                &cells,
+                scheme,
+                narrowest,
+                width,
+                unstable_below,
+            ));
+            baselines.push(baselines::baseline(&cells, scheme, width));
+        }
+        for wider in first + 1..optima.len() {
+            transfers.push(transfer::transfer(
+                &cells,
+                (&optima[first], &slices[first]),
+                (&optima[wider], &slices[wider]),
+            ));
+        }
+    }
+    let confidence = confidence::confidence(&cells);
+    let headlines = headlines::headlines(&cells.schemes, &optima, &transfers, &baselines);
+    let mut widths: Vec<usize> = cells.groups.iter().map(|group| group.cell.width).collect();
+    widths.sort_unstable();
+    widths.dedup();
+    Report {
+        title: input.title.clone(),
+        dataset: input.dataset.clone(),
+        selection: input.selection.clone(),
+        base_width: input.base_width,
+        unstable_below,
+        schemes: cells.schemes,
+        widths,
+        headlines,
+        cells: cells.groups.into_iter().map(|group| group.cell).collect(),
+        optima,
+        slices,
+        transfer: transfers,
+        baselines,
+        confidence,
+        settings: input.settings.clone(),
+        command: input.command.clone(),
+        version: input.version.clone(),
+        warnings,
+    }
+}

@@ -1,0 +1,176 @@
+//! Each width's optimum over the grid, the centroid of what is near it, and the edges it lies on.
+
+use serde::{Deserialize, Serialize};
+
+use super::cells::{Cell, Cells, Group, Status};
+
+/// Cells within this accuracy of the optimum are drawn inside its contour and make its centroid.
+pub const NEAR_OPTIMUM: f64 = 0.01;
+
+/// Keeps a comparison such as 0.82 ≥ 0.83 − 0.01 from failing by rounding.
+pub(super) const TOLERANCE: f64 = 1e-9;
+
+/// An end of the grid on which an optimum lies: the true optimum may lie beyond it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GridEdge {
+    /// The smallest learning rate.
+    LrLow,
+    /// The largest learning rate.
+    LrHigh,
+    /// The smallest positive radius.
+    RhoLow,
+    /// The largest radius.
+    RhoHigh,
+}
+
+impl GridEdge {
+    /// The edge in words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::LrLow => "η low",
+            Self::LrHigh => "η high",
+            Self::RhoLow => "ρ low",
+            Self::RhoHigh => "ρ high",
+        }
+    }
+}
+
+/// The best cell with ρ > 0 of one scheme at one width; every value is absent when all runs
+/// diverged, failed or are missing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Optimum {
+    /// Scaling scheme.
+    pub scheme: String,
+    /// Width of the network.
+    pub width: usize,
+    /// Learning rate η of the optimum.
+    pub lr: Option<f64>,
+    /// Perturbation radius ρ of the optimum.
+    pub rho: Option<f64>,
+    /// Mean selection accuracy there, 0 to 1.
+    pub accuracy: Option<f64>,
+    /// Its standard error over seeds.
+    pub stderr: Option<f64>,
+    /// Whether η or ρ is the smallest or largest of this width's grid that has a result.
+    pub at_edge: bool,
+    /// Which ends of the grid it lies on.
+    pub edges: Vec<GridEdge>,
+    /// Mean test accuracy there, 0 to 1.
+    pub test_accuracy: Option<f64>,
+    /// Its standard error over seeds.
+    pub test_stderr: Option<f64>,
+    /// Mean of log₂ η over the cells within [`NEAR_OPTIMUM`] of the optimum.
+    pub centroid_log2_lr: Option<f64>,
+    /// Mean of log₂ ρ over the same cells.
+    pub centroid_log2_rho: Option<f64>,
+    /// How many cells those are.
+    pub near_optimum: usize,
+}
+
+/// The best cell with ρ > 0: highest accuracy, then the smaller ρ, then the smaller η.
+pub(super) fn best_sam<'cells>(
+    cells: &'cells Cells,
+    scheme: &'cells str,
+    width: usize,
+) -> Option<&'cells Group> {
+    best(cells.of(scheme, width).filter(|group| group.cell.rho > 0.0))
+}
+
+/// The best cell with ρ = 0: highest accuracy, then the smaller η.
+pub(super) fn best_sgd<'cells>(
+    cells: &'cells Cells,
+    scheme: &'cells str,
+    width: usize,
+) -> Option<&'cells Group> {
+    best(
+        cells
+            .of(scheme, width)
+            .filter(|group| group.cell.rho == 0.0),
+    )
+}
+
+fn best<'cells>(groups: impl Iterator<Item = &'cells Group>) -> Option<&'cells Group> {
+    groups
+        .filter_map(|group| Some((group, group.cell.accuracy?)))
+        .min_by(|(left, left_accuracy), (right, right_accuracy)| {
+            right_accuracy
+                .total_cmp(left_accuracy)
+                .then(left.cell.rho.total_cmp(&right.cell.rho))
+                .then(left.cell.lr.total_cmp(&right.cell.lr))
+        })
+        .map(|(group, _)| group)
+}
+
+/// Whether a cell is within [`NEAR_OPTIMUM`] of the best accuracy.
+pub(super) fn is_near(cell: &Cell, best_accuracy: f64) -> bool {
+    cell.rho > 0.0
+        && cell
+            .accuracy
+            .is_some_and(|accuracy| best_accuracy - accuracy <= NEAR_OPTIMUM + TOLERANCE)
+}
+
+/// The optimum of one scheme at one width.
+pub(super) fn optimum(cells: &Cells, scheme: &str, width: usize) -> Optimum {
+    let mut optimum = Optimum {
+        scheme: scheme.to_owned(),
+        width,
+        lr: None,
+        rho: None,
+        accuracy: None,
+        stderr: None,
+        at_edge: false,
+        edges: Vec::new(),
+        test_accuracy: None,
+        test_stderr: None,
+        centroid_log2_lr: None,
+        centroid_log2_rho: None,
+        near_optimum: 0,
+    };
+    let Some(best) = best_sam(cells, scheme, width).map(|group| &group.cell) else {
+        return optimum;
+    };
+    let best_accuracy = best.accuracy.unwrap_or_default();
+    let near: Vec<&Cell> = cells
+        .of(scheme, width)
+        .map(|group| &group.cell)
+        .filter(|cell| is_near(cell, best_accuracy))
+        .collect();
+    let centroid = |coordinate: fn(&Cell) -> f64| {
+        let sum: f64 = near.iter().map(|cell| coordinate(cell).log2()).sum();
+        (!near.is_empty()).then(|| super::statistics::round(sum / near.len() as f64))
+    };
+    optimum.lr = Some(best.lr);
+    optimum.rho = Some(best.rho);
+    optimum.accuracy = best.accuracy;
+    optimum.stderr = best.stderr;
+    optimum.test_accuracy = best.test_accuracy;
+    optimum.test_stderr = best.test_stderr;
+    optimum.edges = edges(cells, best);
+    optimum.at_edge = !optimum.edges.is_empty();
+    optimum.centroid_log2_lr = centroid(|cell| cell.lr);
+    optimum.centroid_log2_rho = centroid(|cell| cell.rho);
+    optimum.near_optimum = near.len();
+    optimum
+}
+
+/// The ends of the grid on which the best cell lies. A value that has no result at all is not part
+/// of the grid here: an optimum beside it is just as open to that side.
+fn edges(cells: &Cells, best: &Cell) -> Vec<GridEdge> {
+    let known = || {
+        cells
+            .of(&best.scheme, best.width)
+            .map(|group| &group.cell)
+            .filter(|cell| cell.rho > 0.0)
+            .filter(|cell| !matches!(cell.status, Status::Failed | Status::Missing))
+    };
+    let ends = [
+        (GridEdge::LrLow, known().all(|cell| cell.lr >= best.lr)),
+        (GridEdge::LrHigh, known().all(|cell| cell.lr <= best.lr)),
+        (GridEdge::RhoLow, known().all(|cell| cell.rho >= best.rho)),
+        (GridEdge::RhoHigh, known().all(|cell| cell.rho <= best.rho)),
+    ];
+    ends.into_iter()
+        .filter_map(|(edge, holds)| holds.then_some(edge))
+        .collect()
+}

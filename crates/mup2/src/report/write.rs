@@ -1,0 +1,110 @@
+//! The report's files: each is written beside its place and renamed into it.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::Report;
+use super::heatmap::heatmaps;
+use super::html::page;
+use super::slices::slices;
+use crate::error::{Error, Result};
+
+/// Writes `report.html`, `report.json` and `figures/*.svg` into a directory, which is made if it
+/// does not exist. A reader never sees half a file; other files there are left alone.
+///
+/// # Errors
+///
+/// [`Error::Io`] where a directory cannot be made or a file cannot be written.
+pub fn write(report: &Report, directory: &Path) -> Result<()> {
+    let figures = directory.join("figures");
+    fs::create_dir_all(&figures).map_err(Error::io("create the directory", &figures))?;
+    let all_heatmaps = heatmaps(report, &report.schemes);
+    let all_slices = slices(report, &report.schemes);
+    let mut names = BTreeSet::new();
+    for scheme in &report.schemes {
+        let name = file_name(scheme, &mut names);
+        let own = std::slice::from_ref(scheme);
+        publish(
+            &figures,
+            &format!("heatmaps-{name}.svg"),
+            &heatmaps(report, own),
+        )?;
+        publish(
+            &figures,
+            &format!("slices-{name}.svg"),
+            &slices(report, own),
+        )?;
+    }
+    publish(&figures, "heatmaps.svg", &all_heatmaps)?;
+    publish(&figures, "slices.svg", &all_slices)?;
+    let json_path = directory.join("report.json");
+    let json = serde_json::to_string_pretty(report).map_err(|error| {
+        Error::corrupt(
+            &json_path,
+            format!("the report cannot be written as JSON: {error}"),
+            "please report this as a bug",
+        )
+    })?;
+    publish(directory, "report.json", &(json + "\n"))?;
+    // The page comes last: who sees it sees the rest.
+    publish(
+        directory,
+        "report.html",
+        &page(report, &all_heatmaps, &all_slices),
+    )
+}
+
+/// Writes a file under a name of this process and renames it, so that two writers cannot mix.
+fn publish(directory: &Path, name: &str, content: &str) -> Result<()> {
+    static COUNTER: AtomicU64 = AtomicU64::new(0);
+    let count = COUNTER.fetch_add(1, Ordering::Relaxed);
+    let aside = directory.join(format!(".{name}.{}-{count}", std::process::id()));
+    let place = directory.join(name);
+    let written = fs::write(&aside, content).map_err(Error::io("write", &aside));
+    let renamed =
+        written.and_then(|()| fs::rename(&aside, &place).map_err(Error::io("write", &place)));
+    if renamed.is_err() {
+        // What is left of the attempt is of no use; the first error is the one to report.
+        let _ = fs::remove_file(&aside);
+    }
+    renamed
+}
+
+/// A scheme's name as part of a file name, different for every scheme.
+fn file_name(scheme: &str, taken: &mut BTreeSet<String>) -> String {
+    let plain: String = scheme
+        .chars()
+        .take(60)
+        .map(|one| {
+            if one.is_ascii_alphanumeric() {
+                one
+            } else {
+                '-'
+            }
+        })
+        .collect();
+    // Case-insensitive file systems would merge names that differ in case alone.
+    let plain = plain.to_ascii_lowercase();
+    let mut name = plain.clone();
+    let mut suffix = 2;
+    while !taken.insert(name.clone()) {
+        name = format!("{plain}-{suffix}");
+        suffix += 1;
+    }
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn schemes_get_file_names_that_are_safe_and_distinct() {
+        let mut taken = BTreeSet::new();
+        assert_eq!(file_name("../µP²/x", &mut taken), "----p--x");
+        assert_eq!(file_name("mup2", &mut taken), "mup2");
+        assert_eq!(file_name("MUP2", &mut taken), "mup2-2");
+    }
+}
