@@ -21,7 +21,12 @@ impl RunId {
         hash.update(CANONICAL_VERSION);
         hash.update(canonical(spec).to_string());
         let digest = hash.finalize();
-        Self(digest[..8].iter().map(|byte| format!("{byte:02x}")).collect())
+        Self(
+            digest[..8]
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect(),
+        )
     }
 
     /// The id as text.
@@ -47,7 +52,10 @@ fn canonical(spec: &RunSpec) -> Value {
     if spec.sam.rho == 0.0 {
         // No perturbation: whatever would have shaped it has no effect.
         let rho = spec.sam.rho;
-        spec.sam = SamSpec { rho, ..SamSpec::default() };
+        spec.sam = SamSpec {
+            rho,
+            ..SamSpec::default()
+        };
         spec.scaling.perturbation = ScalingSpec::default().perturbation;
         spec.scaling.denominator = None;
         spec.scaling.exponents.d = None;

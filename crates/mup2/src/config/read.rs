@@ -48,7 +48,9 @@ pub fn parse_sweep(text: &str, place: &str, overrides: &[String]) -> Result<Swee
 }
 
 fn read(path: &Path) -> Result<String> {
-    let size = std::fs::metadata(path).map_err(Error::io("read", path))?.len();
+    let size = std::fs::metadata(path)
+        .map_err(Error::io("read", path))?
+        .len();
     if size > MAX_BYTES {
         let problem = format!("has {size} bytes");
         return Err(Error::invalid(
@@ -67,7 +69,11 @@ fn deserialize<T: DeserializeOwned>(text: &str, place: &str, overrides: &[String
             .and_then(|span| text.get(..span.start))
             .map_or(1, |before| before.matches('\n').count() + 1);
         let message = one_line(error.message());
-        Error::invalid(format!("{place}: line {line}"), message, "valid TOML, each key once")
+        Error::invalid(
+            format!("{place}: line {line}"),
+            message,
+            "valid TOML, each key once",
+        )
     })?;
     for assignment in overrides {
         apply(&mut table, assignment)?;

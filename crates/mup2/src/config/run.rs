@@ -290,7 +290,12 @@ impl RunSpec {
         whole("model.depth", model.depth, 2, 1000)?;
         whole("train.epochs", self.train.epochs, 1, 1_000_000)?;
         whole("train.batch_size", self.train.batch_size, 1, 1 << 20)?;
-        whole("train.evaluate_every", self.train.evaluate_every, 1, 1_000_000)?;
+        whole(
+            "train.evaluate_every",
+            self.train.evaluate_every,
+            1,
+            1_000_000,
+        )?;
         whole("sam.every", self.sam.every, 1, 1_000_000)?;
         whole("sam.ascent_steps", self.sam.ascent_steps, 1, 1000)?;
         let optimizer = &self.optimizer;
@@ -301,12 +306,32 @@ impl RunSpec {
         real("optimizer.lr", optimizer.lr, positive, optimizer.lr > 0.0)?;
         let momentum = optimizer.momentum;
         real("optimizer.momentum", momentum, fraction, unit(momentum))?;
-        real("optimizer.beta1", optimizer.beta1, fraction, unit(optimizer.beta1))?;
-        real("optimizer.beta2", optimizer.beta2, fraction, unit(optimizer.beta2))?;
+        real(
+            "optimizer.beta1",
+            optimizer.beta1,
+            fraction,
+            unit(optimizer.beta1),
+        )?;
+        real(
+            "optimizer.beta2",
+            optimizer.beta2,
+            fraction,
+            unit(optimizer.beta2),
+        )?;
         let (decay, warmup) = (optimizer.weight_decay, optimizer.warmup_epochs);
         real("optimizer.weight_decay", decay, not_negative, decay >= 0.0)?;
-        real("optimizer.warmup_epochs", warmup, not_negative, warmup >= 0.0)?;
-        real("optimizer.epsilon", optimizer.epsilon, positive, optimizer.epsilon > 0.0)?;
+        real(
+            "optimizer.warmup_epochs",
+            warmup,
+            not_negative,
+            warmup >= 0.0,
+        )?;
+        real(
+            "optimizer.epsilon",
+            optimizer.epsilon,
+            positive,
+            optimizer.epsilon > 0.0,
+        )?;
         if let Some(norm) = optimizer.clip_norm {
             real("optimizer.clip_norm", norm, positive, norm > 0.0)?;
         }

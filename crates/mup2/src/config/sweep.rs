@@ -165,7 +165,10 @@ impl SweepSpec {
         let key = |key: &str| format!("{place}: {key}");
         let name_ok = !self.name.is_empty()
             && self.name.len() <= 100
-            && self.name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+            && self
+                .name
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
         if !name_ok {
             return Err(Error::invalid(
                 key("name"),
@@ -175,7 +178,11 @@ impl SweepSpec {
         }
         if !(0.0..=1.0).contains(&self.unstable_below) {
             let problem = format!("is {}", self.unstable_below);
-            return Err(Error::invalid(key("unstable_below"), problem, "numbers from 0 to 1"));
+            return Err(Error::invalid(
+                key("unstable_below"),
+                problem,
+                "numbers from 0 to 1",
+            ));
         }
         let grid = &self.grid;
         grid.lr.validate(&key("grid.lr"), false)?;

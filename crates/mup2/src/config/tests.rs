@@ -25,7 +25,9 @@ fn run_error(text: &str) -> String {
 
 fn sweep_error(from: &str, to: &str) -> String {
     assert!(SWEEP.contains(from));
-    parse_sweep(&SWEEP.replace(from, to), "s.toml", &[]).unwrap_err().to_string()
+    parse_sweep(&SWEEP.replace(from, to), "s.toml", &[])
+        .unwrap_err()
+        .to_string()
 }
 
 #[test]
@@ -43,7 +45,12 @@ fn a_spec_survives_being_written_and_read() {
 #[test]
 fn an_override_replaces_one_value() {
     let overrides = ["optimizer.lr=0.5".to_owned(), "sam.rule=asam".to_owned()];
-    let spec = parse_run("[optimizer]\nlr = 0.1\nmomentum = 0.9", "r.toml", &overrides).unwrap();
+    let spec = parse_run(
+        "[optimizer]\nlr = 0.1\nmomentum = 0.9",
+        "r.toml",
+        &overrides,
+    )
+    .unwrap();
     assert_eq!(spec.optimizer.lr, 0.5);
     assert_eq!(spec.optimizer.momentum, 0.9);
     assert_eq!(spec.sam.rule, Rule::Asam);
@@ -90,10 +97,17 @@ fn scheme_names_are_parsed_by_their_two_halves() {
     for (text, parameterization, perturbation) in [
         ("mup2", Parameterization::Mup, Perturbation::Mup2),
         ("sp-naive", Parameterization::Sp, Perturbation::Naive),
-        ("sp-stable-first-layer", Parameterization::SpStable, Perturbation::FirstLayer),
+        (
+            "sp-stable-first-layer",
+            Parameterization::SpStable,
+            Perturbation::FirstLayer,
+        ),
     ] {
         let name: SchemeName = text.parse().unwrap();
-        assert_eq!((name.parameterization, name.perturbation), (parameterization, perturbation));
+        assert_eq!(
+            (name.parameterization, name.perturbation),
+            (parameterization, perturbation)
+        );
         assert_eq!(name.to_string(), text);
     }
 }
@@ -102,7 +116,10 @@ fn scheme_names_are_parsed_by_their_two_halves() {
 fn at_the_base_width_all_schemes_are_one_run() {
     let plan = sweep().plan();
     assert_eq!(plan.len(), 4 * 2 * 2 * 4 * 2);
-    let base: Vec<_> = plan.iter().filter(|run| run.spec.model.width == 16).collect();
+    let base: Vec<_> = plan
+        .iter()
+        .filter(|run| run.spec.model.width == 16)
+        .collect();
     let mut ids: Vec<_> = base.iter().map(|run| run.id.clone()).collect();
     ids.sort();
     ids.dedup();
@@ -120,8 +137,14 @@ fn without_perturbation_all_perturbation_scalings_are_one_run() {
         });
         found.unwrap().id
     };
-    assert_eq!(wide_and_unperturbed("mup2"), wide_and_unperturbed("mup-naive"));
-    assert_ne!(wide_and_unperturbed("mup2"), wide_and_unperturbed("sp-naive"));
+    assert_eq!(
+        wide_and_unperturbed("mup2"),
+        wide_and_unperturbed("mup-naive")
+    );
+    assert_ne!(
+        wide_and_unperturbed("mup2"),
+        wide_and_unperturbed("sp-naive")
+    );
 }
 
 #[test]
@@ -133,7 +156,10 @@ fn the_id_ignores_paths_and_sees_everything_else() {
         change(&mut spec);
         RunId::of(&spec)
     };
-    assert_eq!(changed(&|spec| spec.data.path = Some("/elsewhere".into())), id);
+    assert_eq!(
+        changed(&|spec| spec.data.path = Some("/elsewhere".into())),
+        id
+    );
     assert_ne!(changed(&|spec| spec.seed = 1), id);
     assert_ne!(changed(&|spec| spec.model.width = 256), id);
     assert_ne!(changed(&|spec| spec.sam.rho = 0.0), id);

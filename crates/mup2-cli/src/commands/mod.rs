@@ -1,0 +1,9 @@
+//! One file a command: arguments in, library calls, output.
+
+pub mod data;
+pub mod quickstart;
+pub mod report;
+pub mod scale;
+pub mod spec;
+pub mod sweep;
+pub mod train;

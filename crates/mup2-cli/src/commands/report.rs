@@ -1,0 +1,33 @@
+//! `mup2 report`: the tables and figures of a results directory.
+
+use crate::arguments::{ReportArguments, ReportFormat};
+use crate::terminal::{print, table_options};
+use mup2::config::SweepSpec;
+use mup2::report::{Report, build, terminal_table, write};
+use mup2::results::ResultStore;
+use mup2::sweep::report_input;
+use std::process::ExitCode;
+
+pub fn run(arguments: &ReportArguments) -> anyhow::Result<ExitCode> {
+    let (store, manifest) = ResultStore::open(&arguments.directory)?;
+    let command = format!("mup2 report {}", arguments.directory.display());
+    let report = write_report(&manifest.sweep, &store, &command)?;
+    match arguments.format {
+        ReportFormat::Table => print(&terminal_table(&report, &table_options()))?,
+        ReportFormat::Json => print(&format!("{}\n", serde_json::to_string_pretty(&report)?))?,
+    }
+    let path = arguments.directory.join("report.html");
+    eprintln!("report: {}", path.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Builds the report of what is published and writes it into the results directory.
+pub fn write_report(
+    sweep: &SweepSpec,
+    store: &ResultStore,
+    command: &str,
+) -> mup2::error::Result<Report> {
+    let report = build(&report_input(sweep, store, command)?);
+    write(&report, store.directory())?;
+    Ok(report)
+}

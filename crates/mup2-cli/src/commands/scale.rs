@@ -1,0 +1,206 @@
+//! `mup2 scale`: each tensor's multipliers and the theory's verdict.
+
+use crate::arguments::{EXPONENT_ROLES, ScaleArguments, ScaleFormat, ScaleModel};
+use crate::terminal::print;
+use mup2::error::Error;
+use mup2::model::{Activation, MlpConfig};
+use mup2::scaling::{CustomExponents, RoleExponents, ScalingTable, Scheme, TensorScaling, scale};
+use serde_json::json;
+use std::fmt::Write;
+use std::process::ExitCode;
+
+pub fn run(arguments: &ScaleArguments) -> anyhow::Result<ExitCode> {
+    let mut scheme = Scheme::new(arguments.param, arguments.perturb);
+    scheme.denominator = arguments.denominator;
+    scheme.rule = arguments.rule;
+    scheme.optimizer = arguments.optimizer;
+    scheme.asam_bias = arguments.asam_bias;
+    scheme.weight_multipliers = arguments.weight_multipliers;
+    scheme.exponents = exponents(&arguments.exponents)?;
+    let ScaleModel::Mlp = arguments.model;
+    let model = MlpConfig {
+        inputs: arguments.inputs as usize,
+        classes: arguments.classes as usize,
+        width: arguments.width as usize,
+        base_width: arguments.base_width as usize,
+        depth: usize::from(arguments.depth),
+        bias: arguments.bias,
+        activation: Activation::Relu,
+        residual: false,
+        readout_zero_init: false,
+    };
+    let table = scale(&scheme, &model.tensor_shapes())?;
+    print(&match arguments.format {
+        ScaleFormat::Table => text_table(&scheme, &table),
+        ScaleFormat::Json => format!("{}\n", serde_json::to_string_pretty(&json!(table))?),
+        ScaleFormat::Csv => csv(&table),
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Parses `--exponent b=0,0.5,1` and its kin.
+fn exponents(assignments: &[String]) -> Result<CustomExponents, Error> {
+    let mut exponents = CustomExponents::default();
+    for assignment in assignments {
+        let wrong = |problem: &str| {
+            Error::invalid(
+                format!("--exponent {assignment}"),
+                problem,
+                "b, c, d-layer, e or a = INPUT,HIDDEN,OUTPUT[,FIXED], or d=NUMBER",
+            )
+        };
+        let (name, values) = assignment
+            .split_once('=')
+            .ok_or_else(|| wrong("has no `=`"))?;
+        let values = values
+            .split(',')
+            .map(|value| value.trim().parse::<f64>())
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|_| wrong("holds something that is not a number"))?;
+        if name == "d" {
+            let [value] = values[..] else {
+                return Err(wrong("needs one number"));
+            };
+            exponents.d = Some(value);
+            continue;
+        }
+        let roles = EXPONENT_ROLES.len();
+        if !(roles - 1..=roles).contains(&values.len()) {
+            return Err(wrong("needs three or four numbers"));
+        }
+        let fixed = values.get(3).copied().unwrap_or(0.0);
+        let roles = Some(RoleExponents::new(values[0], values[1], values[2], fixed));
+        match name {
+            "a" => exponents.a = roles,
+            "b" => exponents.b = roles,
+            "c" => exponents.c = roles,
+            "d-layer" => exponents.d_layer = roles,
+            "e" => exponents.e = roles,
+            _ => return Err(wrong("names no exponent")),
+        }
+    }
+    Ok(exponents)
+}
+
+fn shape(row: &TensorScaling) -> String {
+    let sides: Vec<String> = row.shape.iter().map(ToString::to_string).collect();
+    sides.join("x")
+}
+
+fn effect(row: &TensorScaling) -> String {
+    row.effect_exponent
+        .map_or_else(|| "-".to_owned(), |effect| effect.to_string())
+}
+
+fn csv(table: &ScalingTable) -> String {
+    let mut text = String::from(
+        "name,role,shape,init_std,lr_mult,rho_mult,norm_mult,wd_mult,effect_exponent\n",
+    );
+    for row in &table.tensors {
+        let effect = row
+            .effect_exponent
+            .map_or_else(String::new, |e| e.to_string());
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            text,
+            "{},{},{},{},{},{},{},{},{effect}",
+            row.name,
+            row.role,
+            shape(row),
+            row.init_std,
+            row.lr_mult,
+            row.rho_mult,
+            row.norm_mult,
+            row.wd_mult,
+        );
+    }
+    text
+}
+
+fn text_table(scheme: &Scheme, table: &ScalingTable) -> String {
+    let mut rows = vec![
+        [
+            "name",
+            "role",
+            "shape",
+            "init_std",
+            "lr_mult",
+            "rho_mult",
+            "norm_mult",
+            "wd_mult",
+            "effect",
+        ]
+        .map(str::to_owned),
+    ];
+    for row in &table.tensors {
+        rows.push([
+            row.name.clone(),
+            row.role.to_string(),
+            shape(row),
+            number(row.init_std),
+            number(row.lr_mult),
+            number(row.rho_mult),
+            number(row.norm_mult),
+            number(row.wd_mult),
+            effect(row),
+        ]);
+    }
+    let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..rows[0].len()).map(width).collect();
+    let mut text = String::new();
+    for row in &rows {
+        let cells = row
+            .iter()
+            .zip(&widths)
+            .enumerate()
+            .map(|(column, (cell, &width))| {
+                // Words to the left, numbers to the right.
+                if column < 3 {
+                    format!("{cell:width$}")
+                } else {
+                    format!("{cell:>width$}")
+                }
+            });
+        let line = cells.collect::<Vec<_>>().join("  ");
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text.push('\n');
+    text.push_str(&verdict(scheme, table));
+    text
+}
+
+fn number(value: f64) -> String {
+    if value != 0.0 && !(1e-4..1e6).contains(&value.abs()) {
+        return format!("{value:.3e}");
+    }
+    let text = format!("{value:.6}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+fn verdict(scheme: &Scheme, table: &ScalingTable) -> String {
+    let verdict = &table.verdict;
+    let mut text = format!(
+        "c∇ = {}, d = {}, {} denominator\n{}\n",
+        table.c_nabla,
+        table.d,
+        scheme.denominator(),
+        if verdict.stable {
+            "stable"
+        } else {
+            "UNSTABLE: something grows with the width"
+        }
+    );
+    for (title, names) in [
+        ("effectively perturbed", &verdict.effective),
+        ("perturbation vanishes", &verdict.vanishing),
+        ("perturbation blows up", &verdict.unstable),
+        ("not perturbed", &verdict.unperturbed),
+        ("update blows up", &verdict.unstable_updates),
+    ] {
+        if !names.is_empty() {
+            let _ = writeln!(text, "{title}: {}", names.join(", "));
+        }
+    }
+    text
+}

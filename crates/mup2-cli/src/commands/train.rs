@@ -1,0 +1,76 @@
+//! `mup2 train`: one network, with its progress.
+
+use crate::arguments::TrainArguments;
+use crate::interrupt::cancel_on_signal;
+use crate::progress::bar;
+use crate::terminal::print;
+use mup2::config::read_run;
+use mup2::data;
+use mup2::results::{EpochMetrics, RunResult, RunStatus, write_atomically};
+use mup2::sweep::describe;
+use mup2::train::{Progress, train};
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
+    let spec = read_run(&arguments.spec, &arguments.overrides)?;
+    let data = data::load(&spec.data)?;
+    eprintln!("{}: {}", spec.data.dataset, describe(&data));
+    let cancel = cancel_on_signal()?;
+    let bar = bar(
+        0,
+        "{bar:30.cyan/dim} step {pos}/{len} · ETA {eta} · {per_sec} · {msg}",
+    )?;
+    let is_terminal = std::io::stderr().is_terminal();
+    // One trial, one core: the result is then a function of the spec.
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
+    let result = pool.install(|| {
+        train(&spec, &data, &cancel, |progress| match progress {
+            Progress::Step { step, total, loss } => {
+                bar.set_length(total as u64);
+                bar.set_position(step as u64);
+                if step % 10 == 0 {
+                    bar.set_message(format!("loss {loss:.3}"));
+                }
+            }
+            Progress::Epoch(metrics) if is_terminal => bar.println(line(&metrics)),
+            Progress::Epoch(metrics) => eprintln!("{}", line(&metrics)),
+        })
+    });
+    bar.finish_and_clear();
+    let result = result?;
+    if let Some(path) = &arguments.out {
+        let text = serde_json::to_string_pretty(&result)?;
+        write_atomically(path, format!("{text}\n").as_bytes())?;
+    }
+    print(&summary(&result))?;
+    Ok(match result.status {
+        RunStatus::Completed => ExitCode::SUCCESS,
+        RunStatus::Diverged | RunStatus::Failed { .. } => ExitCode::from(1),
+    })
+}
+
+fn line(metrics: &EpochMetrics) -> String {
+    let validation = match metrics.validation_accuracy {
+        Some(accuracy) => format!("validation {:5.2} %, ", accuracy * 100.0),
+        None => String::new(),
+    };
+    format!(
+        "epoch {:3}: training loss {:.4}, {validation}test {:5.2} %",
+        metrics.epoch,
+        metrics.train_loss,
+        metrics.test_accuracy * 100.0
+    )
+}
+
+fn summary(result: &RunResult) -> String {
+    match (&result.status, result.epochs.last()) {
+        (RunStatus::Completed, Some(last)) => format!("{}\n", line(last)),
+        (RunStatus::Diverged, _) => format!(
+            "diverged after {} steps: the loss or a gradient norm was not finite; lower \
+             optimizer.lr or sam.rho\n",
+            result.steps
+        ),
+        (status, _) => format!("{status:?}\n"),
+    }
+}

@@ -1,0 +1,49 @@
+//! `mup2`: tune sharpness-aware training on a small network, train the big one once.
+
+mod allocator;
+mod arguments;
+mod commands;
+mod interrupt;
+mod progress;
+mod terminal;
+
+use arguments::{Arguments, Command};
+use clap::Parser;
+use mup2::error::Error;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    allocator::configure();
+    let arguments = Arguments::parse();
+    match run(arguments.command) {
+        Ok(code) => code,
+        Err(error) => report_error(&error),
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Quickstart(arguments) => commands::quickstart::run(&arguments),
+        Command::Train(arguments) => commands::train::run(&arguments),
+        Command::Sweep(arguments) => commands::sweep::run(&arguments),
+        Command::Report(arguments) => commands::report::run(&arguments),
+        Command::Scale(arguments) => commands::scale::run(&arguments),
+        Command::Data(arguments) => commands::data::run(&arguments),
+        Command::Spec(arguments) => commands::spec::run(&arguments),
+    }
+}
+
+/// One sentence on stderr; 130 for an interruption, as shells use it, and 2 for everything else.
+fn report_error(error: &anyhow::Error) -> ExitCode {
+    // Whoever reads stdout through a pipe may close it early; that is no error of ours.
+    if let Some(io) = error.downcast_ref::<std::io::Error>()
+        && io.kind() == std::io::ErrorKind::BrokenPipe
+    {
+        return ExitCode::SUCCESS;
+    }
+    eprintln!("mup2: {error:#}");
+    match error.downcast_ref::<Error>() {
+        Some(Error::Interrupted) => ExitCode::from(130),
+        _ => ExitCode::from(2),
+    }
+}

@@ -1,0 +1,154 @@
+//! Progress on stderr: a live bar on a terminal, a line now and then elsewhere.
+
+use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
+use mup2::config::Selection;
+use mup2::results::{RunResult, RunStatus};
+use mup2::sweep::Event;
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+/// Between two lines where there is no terminal.
+const LINE_INTERVAL: Duration = Duration::from_secs(15);
+
+/// A bar of `length` with the template, hidden where there is no terminal.
+pub fn bar(length: u64, template: &str) -> anyhow::Result<ProgressBar> {
+    let bar = ProgressBar::new(length);
+    bar.set_style(ProgressStyle::with_template(template)?.progress_chars("━╸─"));
+    Ok(bar)
+}
+
+/// Progress of a sweep: runs done, ETA, best so far.
+pub struct SweepProgress {
+    bar: ProgressBar,
+    selection: Selection,
+    is_terminal: bool,
+    start: Instant,
+    last_line: Instant,
+    total: usize,
+    done: usize,
+    diverged: usize,
+    failed: usize,
+    cost_total: f64,
+    cost_done: f64,
+    best: Option<(f64, String)>,
+}
+
+impl SweepProgress {
+    /// A bar for a sweep that is selected by `selection`.
+    pub fn new(selection: Selection) -> anyhow::Result<Self> {
+        let bar = bar(0, "{bar:30.cyan/dim} {pos}/{len} runs {msg}")?;
+        // The clock must go on while a long run gives no news.
+        bar.enable_steady_tick(Duration::from_millis(500));
+        Ok(Self {
+            bar,
+            selection,
+            is_terminal: std::io::stderr().is_terminal(),
+            start: Instant::now(),
+            last_line: Instant::now(),
+            total: 0,
+            done: 0,
+            diverged: 0,
+            failed: 0,
+            cost_total: 0.0,
+            cost_done: 0.0,
+            best: None,
+        })
+    }
+
+    /// Takes one event of the pool.
+    pub fn update(&mut self, event: &Event) {
+        match event {
+            Event::Planned { total, done, cost } => {
+                (self.total, self.done, self.cost_total) = (*total, *done, *cost);
+                self.bar.set_length(*total as u64);
+                if *done > 0 {
+                    self.line(&format!(
+                        "{done} of {total} runs are done already; going on"
+                    ));
+                }
+            }
+            Event::Finished { result, cost, .. } => {
+                self.done += 1;
+                self.cost_done += cost;
+                self.count(result);
+            }
+        }
+        self.bar.set_position(self.done as u64);
+        self.bar.set_message(self.message());
+        let finished = matches!(event, Event::Finished { .. });
+        let due = self.last_line.elapsed() >= LINE_INTERVAL || self.done == self.total;
+        if finished && !self.is_terminal && due {
+            self.last_line = Instant::now();
+            self.line(&format!(
+                "{}/{} runs {}",
+                self.done,
+                self.total,
+                self.message()
+            ));
+        }
+    }
+
+    /// Removes the bar.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+
+    fn line(&self, text: &str) {
+        self.bar.suspend(|| eprintln!("{text}"));
+    }
+
+    fn count(&mut self, result: &RunResult) {
+        match &result.status {
+            RunStatus::Diverged => self.diverged += 1,
+            RunStatus::Failed { reason } => {
+                self.failed += 1;
+                self.line(&format!("run {} failed: {reason}", result.id));
+            }
+            RunStatus::Completed => {
+                let Some((accuracy, _)) = result.accuracies(self.selection) else {
+                    return;
+                };
+                if self.best.as_ref().is_none_or(|(best, _)| accuracy > *best) {
+                    let spec = &result.spec;
+                    let what = format!(
+                        "width {}, log2 η {}, log2 ρ {}",
+                        spec.model.width,
+                        log2(spec.optimizer.lr),
+                        log2(spec.sam.rho),
+                    );
+                    self.best = Some((accuracy, what));
+                }
+            }
+        }
+    }
+
+    fn message(&self) -> String {
+        let mut parts = vec![format!("· {}", HumanDuration(self.start.elapsed()))];
+        if self.cost_done > 0.0 && self.cost_done < self.cost_total {
+            let seconds = self.start.elapsed().as_secs_f64() / self.cost_done
+                * (self.cost_total - self.cost_done).max(0.0);
+            parts.push(format!(
+                "ETA {}",
+                HumanDuration(Duration::from_secs_f64(seconds))
+            ));
+        }
+        if let Some((accuracy, what)) = &self.best {
+            parts.push(format!("best {:.1} % ({what})", accuracy * 100.0));
+        }
+        for (count, name) in [(self.diverged, "diverged"), (self.failed, "failed")] {
+            if count > 0 {
+                parts.push(format!("{count} {name}"));
+            }
+        }
+        parts.join(" · ")
+    }
+}
+
+/// log2 of a grid value as people write it.
+pub fn log2(value: f64) -> String {
+    if value == 0.0 {
+        return "−∞ (SGD)".to_owned();
+    }
+    let rounded = (value.log2() * 100.0).round() / 100.0;
+    rounded.to_string().replace('-', "−")
+}

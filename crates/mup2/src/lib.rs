@@ -1,0 +1,21 @@
+//! µP²: sharpness-aware training whose learning rate and perturbation radius, tuned on a narrow
+//! network, are right for the wide one.
+//!
+//! The method is that of Haas, Xu, Cevher and Vankadara, "µP²: Effective Sharpness Aware
+//! Minimization Requires Layerwise Perturbation Scaling", NeurIPS 2024 (arXiv 2411.00075), called
+//! "the paper" throughout; "METHOD" is our summary, `docs/concepts/method.md`.
+//!
+//! The library never prints. Its rooms, and which may enter which, are described in
+//! `ARCHITECTURE.md` and enforced by `tests/architecture.rs`.
+
+pub mod config;
+pub mod data;
+pub mod error;
+pub mod model;
+pub mod random;
+pub mod report;
+pub mod results;
+pub mod scaling;
+pub mod step;
+pub mod sweep;
+pub mod train;

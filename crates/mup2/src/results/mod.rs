@@ -1,0 +1,89 @@
+//! The result of a run, and the directory that keeps the results of a sweep.
+
+mod publish;
+mod store;
+
+pub use publish::write_atomically;
+pub use store::{Manifest, ResultStore};
+
+use crate::config::{RunId, RunSpec, Selection};
+use serde::{Deserialize, Serialize};
+
+/// Version of `result.json`; raised when a field changes its meaning.
+pub const RESULT_FORMAT: u32 = 1;
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "kebab-case")]
+pub enum RunStatus {
+    /// All epochs were trained.
+    Completed,
+    /// The loss or a gradient norm stopped being finite; training ended there.
+    Diverged,
+    /// The run itself broke; the others go on.
+    Failed {
+        /// What happened, in one line.
+        reason: String,
+    },
+}
+
+/// What was measured after one epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct EpochMetrics {
+    /// Epoch, from 1.
+    pub epoch: usize,
+    /// Mean of the training loss over the epoch's steps, at the unperturbed weights.
+    pub train_loss: f64,
+    /// Accuracy on the validation split, 0 to 1; absent if there is none.
+    pub validation_accuracy: Option<f64>,
+    /// Accuracy on the test split, 0 to 1.
+    pub test_accuracy: f64,
+}
+
+/// The result of a run: a function of its spec, so it holds no time, host or path.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunResult {
+    /// [`RESULT_FORMAT`].
+    pub format: u32,
+    /// Id of the spec.
+    pub id: RunId,
+    /// Version of the program.
+    pub mup2_version: String,
+    /// The spec.
+    pub spec: RunSpec,
+    /// How the run ended.
+    #[serde(flatten)]
+    pub status: RunStatus,
+    /// Steps taken.
+    pub steps: usize,
+    /// Evaluated epochs, in order.
+    pub epochs: Vec<EpochMetrics>,
+}
+
+impl RunResult {
+    /// (accuracy to select by, test accuracy that belongs to it), both 0 to 1; absent if nothing
+    /// was evaluated or the split is empty.
+    pub fn accuracies(&self, selection: Selection) -> Option<(f64, f64)> {
+        let validation = |epoch: &EpochMetrics| {
+            let accuracy = epoch.validation_accuracy?;
+            Some((accuracy, epoch.test_accuracy))
+        };
+        // Of equal accuracies the earliest epoch counts.
+        let best =
+            |first: (f64, f64), next: (f64, f64)| if next.0 > first.0 { next } else { first };
+        match selection {
+            Selection::Validation => self.epochs.last().and_then(validation),
+            Selection::BestValidation => self.epochs.iter().filter_map(validation).reduce(best),
+            Selection::BestTest => {
+                let tests = self
+                    .epochs
+                    .iter()
+                    .map(|e| (e.test_accuracy, e.test_accuracy));
+                tests.reduce(best)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,208 @@
+//! A results directory: `sweep.json` says whose it is, `runs/ID/result.json` holds one run.
+
+use super::publish::{attempt_path, write_atomically, write_synced};
+use super::{RESULT_FORMAT, RunResult, RunStatus};
+use crate::config::{RunId, SweepSpec};
+use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+const MANIFEST: &str = "sweep.json";
+const RESULT: &str = "result.json";
+/// An attempt is published within seconds of its creation; an older one was killed.
+const STALE_ATTEMPT: Duration = Duration::from_secs(3600);
+
+/// `sweep.json`: which sweep a directory belongs to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Version of the file's format.
+    pub format: u32,
+    /// The sweep as it was last run.
+    pub sweep: SweepSpec,
+    /// SHA-256 of the dataset.
+    pub dataset_digest: String,
+}
+
+/// An open results directory.
+#[derive(Debug, Clone)]
+pub struct ResultStore {
+    directory: PathBuf,
+}
+
+impl ResultStore {
+    /// Opens `directory` for `sweep`, creating it if needed; a sweep may extend its own grid.
+    ///
+    /// # Errors
+    /// When the directory cannot be written, holds something else, or belongs to a sweep of
+    /// another name or other data.
+    pub fn create(directory: &Path, sweep: &SweepSpec, dataset_digest: &str) -> Result<Self> {
+        let store = Self {
+            directory: directory.to_path_buf(),
+        };
+        let place = directory.display().to_string();
+        if directory.join(MANIFEST).exists() {
+            let manifest = store.manifest()?;
+            if manifest.sweep.name != sweep.name {
+                return Err(Error::invalid(
+                    place,
+                    format!("holds the results of sweep `{}`", manifest.sweep.name),
+                    format!("a new directory, or one of sweep `{}`", sweep.name),
+                ));
+            }
+            if manifest.dataset_digest != dataset_digest {
+                return Err(Error::invalid(
+                    place,
+                    "holds results made from other data",
+                    "a new directory, or the data that its results were made from",
+                ));
+            }
+        } else if directory.is_dir() {
+            let mut entries = fs::read_dir(directory).map_err(Error::io("read", directory))?;
+            if entries.next().is_some() {
+                return Err(Error::invalid(
+                    place,
+                    "is not empty and holds no sweep",
+                    "a new or empty directory, or one that a sweep has made",
+                ));
+            }
+        }
+        let runs = store.runs();
+        fs::create_dir_all(&runs).map_err(Error::io("create", &runs))?;
+        let manifest = Manifest {
+            format: RESULT_FORMAT,
+            sweep: sweep.clone(),
+            dataset_digest: dataset_digest.to_owned(),
+        };
+        write_atomically(&directory.join(MANIFEST), &json(&manifest))?;
+        store.remove_stale_attempts();
+        Ok(store)
+    }
+
+    /// Opens an existing results directory for reading.
+    ///
+    /// # Errors
+    /// When it is not one.
+    pub fn open(directory: &Path) -> Result<(Self, Manifest)> {
+        let store = Self {
+            directory: directory.to_path_buf(),
+        };
+        if !directory.join(MANIFEST).is_file() {
+            return Err(Error::invalid(
+                directory.display().to_string(),
+                format!("has no `{MANIFEST}`"),
+                "a directory made by `mup2 sweep run` or `mup2 quickstart`",
+            ));
+        }
+        let manifest = store.manifest()?;
+        Ok((store, manifest))
+    }
+
+    /// The directory.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// The published result of a run, if there is a valid one.
+    ///
+    /// # Errors
+    /// When the file exists but cannot be read. A torn or foreign file counts as absent: it is
+    /// not what [`ResultStore::publish`] writes, and the run is repeated over it.
+    pub fn result(&self, id: &RunId) -> Result<Option<RunResult>> {
+        let path = self.runs().join(id.as_str()).join(RESULT);
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Error::io("read", &path)(error)),
+        };
+        let result = serde_json::from_slice::<RunResult>(&bytes).ok();
+        let valid = result.filter(|result| {
+            result.format == RESULT_FORMAT && result.id == *id && RunId::of(&result.spec) == *id
+        });
+        if valid.is_none() {
+            tracing::warn!(path = %path.display(), "not a valid result; the run is repeated");
+        }
+        Ok(valid)
+    }
+
+    /// Publishes a result: written aside, flushed, and renamed into place.
+    ///
+    /// Of two copies of one run the first to publish wins; a result is a function of its spec, so
+    /// the second has nothing to add. A failed run is replaced by any later result.
+    ///
+    /// # Errors
+    /// When the disk is full or the directory not writable; nothing is left half-written.
+    pub fn publish(&self, result: &RunResult) -> Result<()> {
+        let target = self.runs().join(result.id.as_str());
+        let attempt = attempt_path(&target);
+        let published = fs::create_dir(&attempt)
+            .map_err(Error::io("create", &attempt))
+            .and_then(|()| write_synced(&attempt.join(RESULT), &json(result)))
+            .and_then(|()| self.rename(&attempt, &target, &result.id));
+        if published.is_err() {
+            // The error that matters is the first one; the leftover is hidden and harmless.
+            let _ = fs::remove_dir_all(&attempt);
+        }
+        published
+    }
+
+    fn rename(&self, attempt: &Path, target: &Path, id: &RunId) -> Result<()> {
+        if fs::rename(attempt, target).is_ok() {
+            return Ok(());
+        }
+        // The target exists: a twin was faster, or it holds a failed or torn result.
+        match self.result(id)? {
+            Some(result) if !matches!(result.status, RunStatus::Failed { .. }) => {
+                fs::remove_dir_all(attempt).map_err(Error::io("remove", attempt))
+            }
+            _ => {
+                let (from, to) = (attempt.join(RESULT), target.join(RESULT));
+                fs::rename(&from, &to).map_err(Error::io("write", &to))?;
+                fs::remove_dir(attempt).map_err(Error::io("remove", attempt))
+            }
+        }
+    }
+
+    fn runs(&self) -> PathBuf {
+        self.directory.join("runs")
+    }
+
+    fn manifest(&self) -> Result<Manifest> {
+        let path = self.directory.join(MANIFEST);
+        let bytes = fs::read(&path).map_err(Error::io("read", &path))?;
+        serde_json::from_slice(&bytes).map_err(|error| {
+            Error::corrupt(
+                &path,
+                format!("is not a sweep manifest ({error})"),
+                "restore it, or start the sweep in a new directory",
+            )
+        })
+    }
+
+    fn remove_stale_attempts(&self) {
+        let Ok(entries) = fs::read_dir(self.runs()) else {
+            return;
+        };
+        for entry in entries.flatten() {
+            let is_attempt = entry.file_name().to_string_lossy().starts_with(".attempt-");
+            let age = entry
+                .metadata()
+                .and_then(|metadata| metadata.modified())
+                .ok()
+                .and_then(|modified| SystemTime::now().duration_since(modified).ok());
+            if is_attempt && age.is_some_and(|age| age > STALE_ATTEMPT) {
+                // Only tidiness: a leftover that cannot be removed does no harm.
+                let _ = fs::remove_dir_all(entry.path());
+            }
+        }
+    }
+}
+
+/// JSON with a final newline. The types written here hold no maps with non-string keys and no
+/// non-finite numbers by construction, the only things that JSON cannot hold.
+fn json<T: Serialize>(value: &T) -> Vec<u8> {
+    let mut bytes = serde_json::to_vec_pretty(value).unwrap_or_default();
+    bytes.push(b'\n');
+    bytes
+}

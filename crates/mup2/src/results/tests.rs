@@ -1,0 +1,129 @@
+//! What is published stays, and what is torn counts as absent.
+
+use super::*;
+use crate::config::{SweepSpec, parse_sweep};
+use std::fs;
+
+fn sweep(name: &str) -> SweepSpec {
+    let text = format!(
+        "name = '{name}'\n[grid]\nscheme = ['mup2']\nwidth = [128]\nlr = [0.1]\nrho = [0.1]"
+    );
+    parse_sweep(&text, "s.toml", &[]).unwrap()
+}
+
+fn result(status: RunStatus) -> RunResult {
+    let run = sweep("one").plan().remove(0);
+    let epoch = |epoch, validation, test_accuracy| EpochMetrics {
+        epoch,
+        train_loss: 0.1 + 0.2,
+        validation_accuracy: Some(validation),
+        test_accuracy,
+    };
+    RunResult {
+        format: RESULT_FORMAT,
+        id: run.id,
+        mup2_version: "0".into(),
+        spec: run.spec,
+        status,
+        steps: 3,
+        epochs: vec![epoch(1, 0.7, 0.9), epoch(2, 0.8, 0.6), epoch(3, 0.75, 0.7)],
+    }
+}
+
+fn store(directory: &tempfile::TempDir) -> ResultStore {
+    ResultStore::create(directory.path(), &sweep("one"), "digest").unwrap()
+}
+
+#[test]
+fn a_published_result_is_read_back_bit_for_bit() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = store(&directory);
+    let written = result(RunStatus::Completed);
+    assert_eq!(store.result(&written.id).unwrap(), None);
+    store.publish(&written).unwrap();
+    assert_eq!(store.result(&written.id).unwrap(), Some(written));
+}
+
+#[test]
+fn the_first_of_two_copies_wins_and_leaves_no_attempt_behind() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = store(&directory);
+    let first = result(RunStatus::Completed);
+    store.publish(&first).unwrap();
+    store.publish(&result(RunStatus::Diverged)).unwrap();
+    assert_eq!(store.result(&first.id).unwrap(), Some(first));
+    assert_eq!(
+        fs::read_dir(directory.path().join("runs")).unwrap().count(),
+        1
+    );
+}
+
+#[test]
+fn a_failed_run_is_replaced_by_a_later_result() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = store(&directory);
+    let reason = "panic".to_owned();
+    store
+        .publish(&result(RunStatus::Failed { reason }))
+        .unwrap();
+    let later = result(RunStatus::Completed);
+    store.publish(&later).unwrap();
+    assert_eq!(store.result(&later.id).unwrap(), Some(later));
+}
+
+#[test]
+fn a_result_cut_anywhere_counts_as_absent_and_is_replaced() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = store(&directory);
+    let whole = result(RunStatus::Completed);
+    store.publish(&whole).unwrap();
+    let path = directory
+        .path()
+        .join("runs")
+        .join(whole.id.as_str())
+        .join("result.json");
+    let bytes = fs::read(&path).unwrap();
+    // The last byte is a newline, without which the object is still whole.
+    for length in 0..bytes.len() - 1 {
+        fs::write(&path, &bytes[..length]).unwrap();
+        assert_eq!(store.result(&whole.id).unwrap(), None, "cut at {length}");
+    }
+    store.publish(&whole).unwrap();
+    assert_eq!(store.result(&whole.id).unwrap(), Some(whole));
+}
+
+#[test]
+fn a_directory_of_another_sweep_or_of_other_data_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    store(&directory);
+    let refused = |name: &str, digest: &str| {
+        let error = ResultStore::create(directory.path(), &sweep(name), digest).unwrap_err();
+        error.to_string()
+    };
+    assert!(refused("two", "digest").contains("holds the results of sweep `one`"));
+    assert!(refused("one", "other").contains("made from other data"));
+}
+
+#[test]
+fn a_directory_with_foreign_files_is_left_untouched() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("thesis.tex"), "text").unwrap();
+    let error = ResultStore::create(directory.path(), &sweep("one"), "digest").unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("is not empty and holds no sweep")
+    );
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn the_selection_decides_which_epoch_counts() {
+    let result = result(RunStatus::Completed);
+    assert_eq!(result.accuracies(Selection::Validation), Some((0.75, 0.7)));
+    assert_eq!(
+        result.accuracies(Selection::BestValidation),
+        Some((0.8, 0.6))
+    );
+    assert_eq!(result.accuracies(Selection::BestTest), Some((0.9, 0.9)));
+}

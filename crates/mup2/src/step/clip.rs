@@ -1,0 +1,72 @@
+//! The global norm of a set of gradients, and clipping to it.
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
+
+/// Σ x² as a number, without a temporary of the tensor's size: the dot product of the flattened
+/// tensor with itself.
+pub(super) fn squared_norm<const D: usize>(tensor: Tensor<D>) -> f64 {
+    let count = tensor.shape().num_elements();
+    let row = tensor.reshape([1, count]);
+    let column = row.clone().reshape([count, 1]);
+    row.matmul(column).into_scalar::<f64>()
+}
+
+/// Frobenius norm of all gradients of `model` taken together; gradients that are absent count 0.
+pub fn gradient_norm<M: Module>(model: &M, gradients: &GradientsParams) -> f64 {
+    let mut visitor = NormVisitor {
+        gradients,
+        squared: 0.0,
+    };
+    model.visit(&mut visitor);
+    visitor.squared.sqrt()
+}
+
+struct NormVisitor<'a> {
+    gradients: &'a GradientsParams,
+    squared: f64,
+}
+
+impl ModuleVisitor for NormVisitor<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if let Some(gradient) = self.gradients.get::<D>(param.id) {
+            self.squared += squared_norm(gradient);
+        }
+    }
+}
+
+/// Scales all gradients by one factor so that their global norm is at most `max_norm`.
+///
+/// In SAM this acts on the second gradient, the one taken at the perturbed weights that updates
+/// the model. The first gradient is normalized by the rule itself, so clipping it has no effect.
+pub fn clip_gradients<M: Module>(
+    model: &M,
+    gradients: GradientsParams,
+    max_norm: f64,
+) -> GradientsParams {
+    let norm = gradient_norm(model, &gradients);
+    if norm.is_nan() || norm <= max_norm {
+        return gradients;
+    }
+    let mut visitor = ScaleVisitor {
+        gradients,
+        factor: max_norm / norm,
+    };
+    model.visit(&mut visitor);
+    visitor.gradients
+}
+
+struct ScaleVisitor {
+    gradients: GradientsParams,
+    factor: f64,
+}
+
+impl ModuleVisitor for ScaleVisitor {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if let Some(gradient) = self.gradients.remove::<D>(param.id) {
+            let scaled = gradient.mul_scalar(self.factor);
+            self.gradients.register(param.id, scaled);
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! One training step: sharpness-aware minimization around any Burn optimizer, on any Burn module.
+//!
+//! A step takes a model and a closure that returns the loss and its gradients; neither the model
+//! nor the closure knows of the perturbation.
+
+mod clip;
+mod optimizer;
+mod parameters;
+mod preconditioner;
+mod sam;
+mod schedule;
+
+pub use clip::{clip_gradients, gradient_norm};
+pub use optimizer::{AdamW, BaseOptimizerConfig, Sgd, build_optimizer};
+pub use parameters::{Parameter, parameters};
+pub use preconditioner::AsamOptions;
+pub use sam::{Sam, SamConfig, StepReport};
+pub use schedule::{Decay, TimeFactor};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,125 @@
+//! Base optimizers of `burn-optim`, with each parameter's learning-rate and decay multipliers.
+
+use super::parameters::bind;
+use crate::error::Result;
+use crate::scaling::{ScalingTable, TensorScaling};
+use burn::module::{Module, ParamGroup};
+use burn::optim::decay::WeightDecayConfig;
+use burn::optim::momentum::MomentumConfig;
+use burn::optim::{AdamWConfig, ModuleOptimizer, Optimizer, SgdConfig};
+use burn::tensor::{Device, Tensor};
+
+/// SGD: `v ← momentum·v + g + wd·w`, `w ← w − η v` (PyTorch's form, without dampening).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sgd {
+    /// Momentum, from 0 to below 1.
+    pub momentum: f64,
+    /// Nesterov's form of momentum.
+    pub nesterov: bool,
+    /// L2 weight decay at the base width.
+    pub weight_decay: f64,
+}
+
+/// AdamW: decoupled weight decay `w ← w (1 − η·wd)`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AdamW {
+    /// Decay of the first moment.
+    pub beta1: f64,
+    /// Decay of the second moment.
+    pub beta2: f64,
+    /// ε of the denominator.
+    pub epsilon: f64,
+    /// Weight decay at the base width.
+    pub weight_decay: f64,
+}
+
+/// A base optimizer and its settings.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum BaseOptimizerConfig {
+    /// Stochastic gradient descent.
+    Sgd(Sgd),
+    /// Adam with decoupled weight decay.
+    AdamW(AdamW),
+}
+
+/// Builds the optimizer of `model`: one group a parameter, so that each has its multipliers.
+///
+/// # Errors
+/// When a parameter has no row in the table or another shape.
+pub fn build_optimizer<M: Module>(
+    config: BaseOptimizerConfig,
+    model: &M,
+    table: &ScalingTable,
+) -> Result<ModuleOptimizer> {
+    // The whole-module fallback that Burn requires; every parameter gets a group of its own.
+    let mut optimizer = SgdConfig::new().init();
+    for (parameter, row) in bind(model, table)? {
+        let group = ParamGroup::from_ids(vec![parameter.id]);
+        optimizer = match config {
+            BaseOptimizerConfig::Sgd(sgd) => optimizer.with_group(
+                group,
+                Multiplied::new(sgd_config(sgd, row).build(), row),
+                None,
+            ),
+            BaseOptimizerConfig::AdamW(adamw) => {
+                let built = AdamWConfig::new()
+                    .with_beta_1(adamw.beta1 as f32)
+                    .with_beta_2(adamw.beta2 as f32)
+                    .with_epsilon(adamw.epsilon as f32)
+                    .with_weight_decay((adamw.weight_decay * row.wd_mult) as f32)
+                    .build();
+                optimizer.with_group(group, Multiplied::new(built, row), None)
+            }
+        };
+    }
+    Ok(optimizer)
+}
+
+fn sgd_config(sgd: Sgd, row: &TensorScaling) -> SgdConfig {
+    let momentum = (sgd.momentum > 0.0).then(|| MomentumConfig {
+        momentum: sgd.momentum,
+        dampening: 0.0,
+        nesterov: sgd.nesterov,
+    });
+    let decay = (sgd.weight_decay > 0.0).then(|| WeightDecayConfig {
+        penalty: (sgd.weight_decay * row.wd_mult) as f32,
+    });
+    SgdConfig::new()
+        .with_momentum(momentum)
+        .with_weight_decay(decay)
+}
+
+/// An optimizer whose learning rate is multiplied: Burn's groups share one rate.
+#[derive(Clone)]
+struct Multiplied<O> {
+    inner: O,
+    lr_mult: f64,
+}
+
+impl<O> Multiplied<O> {
+    fn new(inner: O, row: &TensorScaling) -> Self {
+        Self {
+            inner,
+            lr_mult: row.lr_mult,
+        }
+    }
+}
+
+impl<O: Optimizer> Optimizer for Multiplied<O> {
+    type State<const D: usize> = O::State<D>;
+
+    fn step<const D: usize>(
+        &self,
+        learning_rate: f64,
+        tensor: Tensor<D>,
+        gradient: Tensor<D>,
+        state: Option<Self::State<D>>,
+    ) -> (Tensor<D>, Option<Self::State<D>>) {
+        self.inner
+            .step(learning_rate * self.lr_mult, tensor, gradient, state)
+    }
+
+    fn to_device<const D: usize>(state: Self::State<D>, device: &Device) -> Self::State<D> {
+        O::to_device(state, device)
+    }
+}

@@ -1,0 +1,80 @@
+//! The parameters of a module by their path, and their rows in a scaling table.
+
+use crate::error::{Error, Result};
+use crate::scaling::{ScalingTable, TensorScaling};
+use burn::module::{Module, ModuleVisitor, Param, ParamId};
+use burn::tensor::Tensor;
+use std::collections::HashMap;
+
+/// A float parameter of a module.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Parameter {
+    /// Burn's id, by which gradients and optimizer states are kept.
+    pub id: ParamId,
+    /// Path of the parameter, such as `hidden.0.weight`.
+    pub name: String,
+    /// Its shape.
+    pub shape: Vec<usize>,
+}
+
+/// Lists a module's float parameters in the order in which the module visits them.
+pub fn parameters<M: Module>(model: &M) -> Vec<Parameter> {
+    let mut visitor = Collector::default();
+    model.visit(&mut visitor);
+    visitor.found
+}
+
+#[derive(Default)]
+struct Collector {
+    path: Vec<String>,
+    found: Vec<Parameter>,
+}
+
+impl ModuleVisitor for Collector {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.found.push(Parameter {
+            id: param.id,
+            name: self.path.join("."),
+            shape: param.lazy_shape().to_vec(),
+        });
+    }
+}
+
+/// Finds the table's row of every parameter.
+///
+/// # Errors
+/// When a parameter has no row (its role is unknown), or a shape is not that of the row.
+pub(super) fn bind<'a, M: Module>(
+    model: &M,
+    table: &'a ScalingTable,
+) -> Result<Vec<(Parameter, &'a TensorScaling)>> {
+    let rows: HashMap<&str, &TensorScaling> = table
+        .tensors
+        .iter()
+        .map(|row| (row.name.as_str(), row))
+        .collect();
+    parameters(model)
+        .into_iter()
+        .map(|parameter| match rows.get(parameter.name.as_str()) {
+            Some(row) if row.shape == parameter.shape => Ok((parameter, *row)),
+            Some(row) => Err(Error::invalid(
+                format!("parameter `{}`", parameter.name),
+                format!("has shape {:?}", parameter.shape),
+                format!("the shape {:?} of the scaling table", row.shape),
+            )),
+            None => Err(Error::invalid(
+                format!("parameter `{}`", parameter.name),
+                "is not in the scaling table, so its role is unknown",
+                "a table with a row for every parameter of the model",
+            )),
+        })
+        .collect()
+}

@@ -1,0 +1,244 @@
+//! The sharpness-aware step: climb to `W + ε`, take the gradient there, apply it at `W`.
+
+use super::clip::{clip_gradients, squared_norm};
+use super::parameters::bind;
+use super::preconditioner::{AsamOptions, Preconditioner};
+use crate::error::Result;
+use crate::random;
+use crate::scaling::{Rule, ScalingTable, TensorKind};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
+use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::tensor::{Tensor, TensorData};
+use rand_distr::{Distribution, StandardNormal};
+use std::collections::HashMap;
+
+/// The settings of [`Sam`] that do not depend on the model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SamConfig {
+    /// Perturbation rule.
+    pub rule: Rule,
+    /// ASAM's constants.
+    pub asam: AsamOptions,
+    /// Perturbs every k-th step, the first included; other steps are the base optimizer's.
+    pub every: usize,
+    /// Ascent steps of radius ρ / ascent_steps each.
+    pub ascent_steps: usize,
+    /// Clips the update's gradient to this global norm.
+    pub clip_norm: Option<f64>,
+    /// Seed of [`Rule::Random`]'s directions.
+    pub seed: u64,
+}
+
+/// What a step saw.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StepReport {
+    /// Loss at the unperturbed weights, before the update.
+    pub loss: f64,
+    /// The denominator `‖(r^(-e_l) T∇_l)‖` of the last ascent step; 0 on steps without a
+    /// perturbation.
+    pub perturbation_norm: f64,
+    /// A loss or norm was not finite; the model was returned as it came.
+    pub diverged: bool,
+}
+
+/// How the rule treats one parameter.
+#[derive(Debug, Clone)]
+struct TensorPerturbation {
+    name: String,
+    rho_mult: f64,
+    norm_mult: f64,
+    preconditioner: Preconditioner,
+}
+
+/// Sharpness-aware minimization with layerwise multipliers, bound to the parameters of one model.
+///
+/// During a step there exist at most: the weights, the perturbed weights, one set of gradients
+/// and the optimizer's state. The perturbed weights take over the memory of the first gradients.
+#[derive(Debug, Clone)]
+pub struct Sam {
+    config: SamConfig,
+    tensors: HashMap<ParamId, TensorPerturbation>,
+    steps: u64,
+}
+
+impl Sam {
+    /// Binds the multipliers of `table` to the parameters of `model` by their paths; `kind`
+    /// tells biases and normalization parameters apart.
+    ///
+    /// # Errors
+    /// When a parameter has no row in the table or another shape.
+    pub fn new<M: Module>(
+        config: SamConfig,
+        model: &M,
+        table: &ScalingTable,
+        kind: impl Fn(&str) -> TensorKind,
+    ) -> Result<Self> {
+        let rows = bind(model, table)?.into_iter();
+        let tensors = rows.map(|(parameter, row)| {
+            let kind = kind(&parameter.name);
+            let perturbation = TensorPerturbation {
+                rho_mult: row.rho_mult,
+                norm_mult: row.norm_mult,
+                preconditioner: Preconditioner::of(config.rule, kind, row, &config.asam),
+                name: parameter.name,
+            };
+            (parameter.id, perturbation)
+        });
+        Ok(Self {
+            tensors: tensors.collect(),
+            config,
+            steps: 0,
+        })
+    }
+
+    /// One step: returns the updated model.
+    ///
+    /// `gradient` returns the mean loss (shape `[1]`) and its gradients at the model it is given;
+    /// it is called once for the base optimizer alone (ρ = 0, or a step that `every` skips) and
+    /// `ascent_steps` + 1 times otherwise. `learning_rate` and `rho` are those of the base width.
+    ///
+    /// A zero gradient has no direction: such a step takes no perturbation. A loss or norm that
+    /// is not finite ends the step: the model comes back unchanged and the report says
+    /// `diverged`.
+    pub fn step<M: Module>(
+        &mut self,
+        optimizer: &mut ModuleOptimizer,
+        model: M,
+        learning_rate: f64,
+        rho: f64,
+        mut gradient: impl FnMut(&M) -> (Tensor<1>, GradientsParams),
+    ) -> (M, StepReport) {
+        let (loss, mut gradients) = gradient(&model);
+        let mut report = StepReport {
+            loss: loss.into_scalar::<f64>(),
+            perturbation_norm: 0.0,
+            diverged: false,
+        };
+        report.diverged = !report.loss.is_finite();
+        let perturbs = rho > 0.0 && self.steps.is_multiple_of(self.config.every as u64);
+        if perturbs && !report.diverged {
+            let mut perturbed = model.clone();
+            for ascent in 0..self.config.ascent_steps {
+                let radius = rho / self.config.ascent_steps as f64;
+                let (next, norm) = self.ascend(perturbed, gradients, radius, ascent);
+                perturbed = next;
+                report.perturbation_norm = norm;
+                let (loss, next_gradients) = gradient(&perturbed);
+                gradients = next_gradients;
+                report.diverged |= !norm.is_finite() || !loss.into_scalar::<f64>().is_finite();
+            }
+        }
+        self.steps += 1;
+        if report.diverged {
+            return (model, report);
+        }
+        if let Some(max_norm) = self.config.clip_norm {
+            gradients = clip_gradients(&model, gradients, max_norm);
+        }
+        (optimizer.step(learning_rate, model, gradients), report)
+    }
+
+    /// Moves `model` by ε and returns it with the denominator's norm.
+    ///
+    /// The preconditioner is taken at `model`, which on later ascent steps is already perturbed.
+    /// With a zero or non-finite norm the model is returned as it came.
+    pub fn perturb<M: Module>(&self, model: M, gradients: GradientsParams, rho: f64) -> (M, f64) {
+        self.ascend(model, gradients, rho, 0)
+    }
+
+    fn ascend<M: Module>(
+        &self,
+        model: M,
+        gradients: GradientsParams,
+        rho: f64,
+        ascent: usize,
+    ) -> (M, f64) {
+        let mut direction = Direction {
+            sam: self,
+            gradients,
+            ascent,
+            squared_norm: 0.0,
+        };
+        model.visit(&mut direction);
+        let norm = direction.squared_norm.sqrt();
+        if norm == 0.0 || !norm.is_finite() {
+            return (model, norm);
+        }
+        let mut ascent = Ascent {
+            sam: self,
+            directions: direction.gradients,
+            scale: rho / norm,
+        };
+        (model.map(&mut ascent), norm)
+    }
+}
+
+/// Turns each gradient ∇ into T∇ and sums the denominator.
+struct Direction<'a> {
+    sam: &'a Sam,
+    gradients: GradientsParams,
+    ascent: usize,
+    squared_norm: f64,
+}
+
+impl Direction<'_> {
+    /// A Gaussian direction in place of the gradient, equal on every device.
+    fn gaussian<const D: usize>(&self, gradient: Tensor<D>, name: &str) -> Tensor<D> {
+        let purpose = format!("perturbation/{}/{}/{name}", self.sam.steps, self.ascent);
+        let mut stream = random::stream(self.sam.config.seed, &purpose);
+        let shape = gradient.shape();
+        let values: Vec<f64> = (0..shape.num_elements())
+            .map(|_| StandardNormal.sample(&mut stream))
+            .collect();
+        let data = TensorData::new(values, shape).convert_dtype(gradient.dtype());
+        Tensor::from_data(data, (&gradient.device(), gradient.dtype()))
+    }
+}
+
+impl ModuleVisitor for Direction<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let Some(tensor) = self.sam.tensors.get(&param.id) else {
+            return;
+        };
+        let Some(gradient) = self.gradients.remove::<D>(param.id) else {
+            return;
+        };
+        if tensor.rho_mult == 0.0 && tensor.norm_mult == 0.0 {
+            return;
+        }
+        let direction = match self.sam.config.rule {
+            Rule::Random => self.gaussian(gradient, &tensor.name),
+            _ => tensor
+                .preconditioner
+                .apply(gradient, &param.val().without_autodiff()),
+        };
+        self.squared_norm += squared_norm(direction.clone()) * tensor.norm_mult.powi(2);
+        self.gradients.register(param.id, direction);
+    }
+}
+
+/// Adds ρ r^(-d-d_l) T (T∇) / norm to each parameter.
+struct Ascent<'a> {
+    sam: &'a Sam,
+    directions: GradientsParams,
+    scale: f64,
+}
+
+impl ModuleMapper for Ascent<'_> {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let Some(tensor) = self.sam.tensors.get(&param.id) else {
+            return param;
+        };
+        let Some(direction) = self.directions.remove::<D>(param.id) else {
+            return param;
+        };
+        let factor = self.scale * tensor.rho_mult;
+        param.map(|weight| {
+            let tracked = weight.is_require_grad();
+            let weight = weight.without_autodiff();
+            let epsilon = tensor.preconditioner.apply(direction, &weight);
+            let moved = (weight + epsilon.mul_scalar(factor)).autodiff();
+            moved.set_require_grad(tracked)
+        })
+    }
+}

@@ -1,0 +1,149 @@
+//! What the report needs to know of a sweep: its settings and one observation a cell and seed.
+
+use crate::config::{RunSpec, SweepSpec};
+use crate::data::Dataset;
+use crate::error::Result;
+use crate::report::{Observation, Outcome, ReportInput};
+use crate::results::{ResultStore, RunResult, RunStatus};
+use std::collections::BTreeSet;
+
+/// Collects the published results of `sweep`; runs without one are reported as missing.
+///
+/// # Errors
+/// When a result file exists but cannot be read.
+pub fn report_input(sweep: &SweepSpec, store: &ResultStore, command: &str) -> Result<ReportInput> {
+    let mut versions = BTreeSet::new();
+    let mut observations = Vec::new();
+    for planned in sweep.plan() {
+        let result = store.result(&planned.id)?;
+        if let Some(result) = &result {
+            versions.insert(result.mup2_version.clone());
+        }
+        observations.push(Observation {
+            scheme: planned.scheme.to_string(),
+            width: planned.spec.model.width,
+            lr: planned.spec.optimizer.lr,
+            rho: planned.spec.sam.rho,
+            seed: planned.spec.seed,
+            outcome: outcome(sweep, result),
+        });
+    }
+    let mut warnings = Vec::new();
+    if versions.len() > 1 {
+        let versions: Vec<String> = versions.into_iter().collect();
+        warnings.push(format!(
+            "The results were made by several versions of mup2: {}.",
+            versions.join(", ")
+        ));
+    }
+    Ok(ReportInput {
+        title: sweep.name.clone(),
+        dataset: dataset(&sweep.run),
+        selection: sweep.selection.to_string(),
+        base_width: sweep.run.model.base_width,
+        settings: settings(sweep),
+        schemes: sweep.grid.scheme.iter().map(ToString::to_string).collect(),
+        unstable_below: sweep.unstable_below,
+        observations,
+        command: command.to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        warnings,
+    })
+}
+
+fn outcome(sweep: &SweepSpec, result: Option<RunResult>) -> Outcome {
+    let Some(result) = result else {
+        return Outcome::Missing;
+    };
+    match &result.status {
+        RunStatus::Diverged => Outcome::Diverged,
+        RunStatus::Failed { reason } => Outcome::Failed(reason.clone()),
+        RunStatus::Completed => match result.accuracies(sweep.selection) {
+            Some((selection_accuracy, test_accuracy)) => Outcome::Completed {
+                selection_accuracy,
+                test_accuracy,
+            },
+            None => Outcome::Failed(format!(
+                "no accuracy for selection `{}`: the validation split is empty",
+                sweep.selection
+            )),
+        },
+    }
+}
+
+fn dataset(run: &RunSpec) -> String {
+    let mut text = match run.data.dataset {
+        crate::data::DatasetName::Embedded => "Fashion-MNIST subset (embedded)".to_owned(),
+        name => name.to_string(),
+    };
+    if run.data.label_noise > 0.0 {
+        text += &format!(", {:.0} % label noise", run.data.label_noise * 100.0);
+    }
+    text
+}
+
+fn settings(sweep: &SweepSpec) -> Vec<(String, String)> {
+    let run = &sweep.run;
+    let list = |values: &mut dyn Iterator<Item = String>| values.collect::<Vec<_>>().join(", ");
+    let lower = |value: &dyn std::fmt::Debug| format!("{value:?}").to_lowercase();
+    let bias = if run.model.bias { "with" } else { "without" };
+    let pool = run.data.average_pool;
+    let mut rows = vec![
+        ("Data", dataset(run)),
+        (
+            "Model",
+            format!(
+                "{} with {} weight layers, {}, {bias} biases",
+                lower(&run.model.kind),
+                run.model.depth,
+                lower(&run.model.activation),
+            ),
+        ),
+        (
+            "Widths",
+            list(&mut sweep.grid.width.iter().map(ToString::to_string)),
+        ),
+        ("Base width", run.model.base_width.to_string()),
+        (
+            "Optimizer",
+            format!(
+                "{}, {} schedule, momentum {}, weight decay {}",
+                lower(&run.optimizer.name),
+                lower(&run.optimizer.schedule),
+                run.optimizer.momentum,
+                run.optimizer.weight_decay
+            ),
+        ),
+        ("Perturbation rule", run.sam.rule.to_string()),
+        (
+            "Training",
+            format!(
+                "{} epochs, batches of {}",
+                run.train.epochs, run.train.batch_size
+            ),
+        ),
+        (
+            "Seeds",
+            list(&mut sweep.grid.seed.iter().map(ToString::to_string)),
+        ),
+        ("Distinct runs", sweep.distinct_runs().len().to_string()),
+    ];
+    if pool > 1 {
+        rows.insert(1, ("Pixels", format!("averaged over {pool}×{pool} blocks")));
+    }
+    rows.into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+}
+
+/// The description of a dataset's splits, for people.
+pub fn describe(data: &Dataset) -> String {
+    format!(
+        "{} training, {} validation and {} test images of {}, {} classes",
+        data.train.len(),
+        data.validation.len(),
+        data.test.len(),
+        data.train.shape,
+        data.classes
+    )
+}

@@ -1,0 +1,123 @@
+//! Builds model, optimizer and SAM from a spec: where configuration meets the engine.
+
+use crate::config::{Activation, ModelKind, OptimizerName, RunSpec, Schedule};
+use crate::data::Dataset;
+use crate::error::Result;
+use crate::model::{self, Mlp, MlpConfig};
+use crate::scaling::{ScalingTable, TensorKind, TensorShape, scale};
+use crate::step::{
+    AdamW, AsamOptions, BaseOptimizerConfig, Decay, Sam, SamConfig, Sgd, TimeFactor,
+    build_optimizer,
+};
+use burn::optim::ModuleOptimizer;
+use burn::tensor::{DType, Device};
+use std::collections::HashMap;
+
+/// Everything that a run trains with.
+pub(super) struct Setup {
+    pub model: Mlp,
+    pub optimizer: ModuleOptimizer,
+    pub sam: Sam,
+    pub learning_rate: TimeFactor,
+    pub radius: TimeFactor,
+}
+
+/// The model's shape for the images of `data`.
+pub(super) fn model_config(spec: &RunSpec, data: &Dataset) -> MlpConfig {
+    let model = &spec.model;
+    let ModelKind::Mlp = model.kind;
+    MlpConfig {
+        inputs: data.train.shape.values(),
+        classes: data.classes,
+        width: model.width,
+        base_width: model.base_width,
+        depth: model.depth,
+        bias: model.bias,
+        activation: match model.activation {
+            Activation::Relu => model::Activation::Relu,
+            Activation::Gelu => model::Activation::Gelu,
+            Activation::Tanh => model::Activation::Tanh,
+        },
+        residual: model.residual,
+        readout_zero_init: model.readout_zero_init,
+    }
+}
+
+/// # Errors
+/// When the rule perturbs none of the model's tensors.
+pub(super) fn setup(
+    spec: &RunSpec,
+    data: &Dataset,
+    steps_per_epoch: usize,
+    device: &Device,
+) -> Result<Setup> {
+    let config = model_config(spec, data);
+    let shapes = config.tensor_shapes();
+    let table = scale(&spec.scheme(), &shapes)?;
+    let model = config.init(&table, spec.seed, device, DType::F32)?;
+    let optimizer = build_optimizer(base_optimizer(spec), &model, &table)?;
+    let sam = sam(spec, &model, &table, &shapes)?;
+    let total_steps = spec.train.epochs * steps_per_epoch;
+    let warmup_steps = (spec.optimizer.warmup_epochs * steps_per_epoch as f64).round() as usize;
+    Ok(Setup {
+        model,
+        optimizer,
+        sam,
+        learning_rate: TimeFactor {
+            decay: decay(spec.optimizer.schedule),
+            warmup_steps,
+            total_steps,
+        },
+        radius: TimeFactor {
+            decay: decay(spec.sam.schedule),
+            warmup_steps: 0,
+            total_steps,
+        },
+    })
+}
+
+fn sam(spec: &RunSpec, model: &Mlp, table: &ScalingTable, shapes: &[TensorShape]) -> Result<Sam> {
+    let kinds: HashMap<&str, TensorKind> = shapes
+        .iter()
+        .map(|shape| (shape.name.as_str(), shape.kind))
+        .collect();
+    let config = SamConfig {
+        rule: spec.sam.rule,
+        asam: AsamOptions {
+            eta: spec.sam.asam_eta,
+            bias: spec.sam.asam_bias,
+        },
+        every: spec.sam.every,
+        ascent_steps: spec.sam.ascent_steps,
+        clip_norm: spec.optimizer.clip_norm,
+        seed: spec.seed,
+    };
+    Sam::new(config, model, table, |name| {
+        kinds.get(name).copied().unwrap_or(TensorKind::Weight)
+    })
+}
+
+fn base_optimizer(spec: &RunSpec) -> BaseOptimizerConfig {
+    let optimizer = &spec.optimizer;
+    match optimizer.name {
+        OptimizerName::Sgd => BaseOptimizerConfig::Sgd(Sgd {
+            momentum: optimizer.momentum,
+            nesterov: optimizer.nesterov,
+            weight_decay: optimizer.weight_decay,
+        }),
+        OptimizerName::Adamw => BaseOptimizerConfig::AdamW(AdamW {
+            beta1: optimizer.beta1,
+            beta2: optimizer.beta2,
+            epsilon: optimizer.epsilon,
+            weight_decay: optimizer.weight_decay,
+        }),
+    }
+}
+
+fn decay(schedule: Schedule) -> Decay {
+    match schedule {
+        Schedule::Constant => Decay::Constant,
+        Schedule::Cosine => Decay::Cosine,
+        Schedule::Linear => Decay::Linear,
+    }
+}
