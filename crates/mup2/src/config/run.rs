@@ -132,13 +132,15 @@ pub struct OptimizerSpec {
     pub beta1: f64,
     /// AdamW's decay of the second moment, from 0 to below 1.
     pub beta2: f64,
-    /// AdamW's ε; above 0.
+    /// AdamW's ε; above 0. Not scaled: in µP gradient entries shrink with the width, so it should
+    /// stay far below them at the widest network.
     pub epsilon: f64,
     /// Learning rate over time.
     pub schedule: Schedule,
-    /// Epochs of linear warm-up from 0; at least 0, fractions allowed.
+    /// Epochs of linear warm-up, fractions allowed; from 0 to `train.epochs`.
     pub warmup_epochs: f64,
-    /// Clips the gradient of the update (taken at the perturbed weights) to this global norm.
+    /// Clips the gradient of the update (taken at the perturbed weights) to this global norm, the
+    /// plain one, whose size depends on the width.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clip_norm: Option<f64>,
 }

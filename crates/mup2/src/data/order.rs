@@ -24,7 +24,7 @@ impl BatchOrder {
     pub fn new(seed: u64, examples: usize, batch_size: usize) -> Result<Self> {
         if batch_size == 0 || batch_size > examples {
             return Err(Error::invalid(
-                "batch_size",
+                "train.batch_size",
                 format!("{batch_size} with {examples} training images"),
                 format!("1 to {examples}"),
             ));

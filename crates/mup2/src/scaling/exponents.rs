@@ -1,6 +1,6 @@
 //! Width exponents of a scheme: tabulated b and c, derived d and e.
 
-use super::names::{AsamBias, BaseOptimizer, Denominator, Parameterization, Perturbation, Rule};
+use super::names::{BaseOptimizer, Denominator, Parameterization, Perturbation, Rule};
 use super::role::{Role, TensorKind};
 use super::{Scheme, TensorShape};
 use crate::error::{Error, Result};
@@ -74,7 +74,21 @@ pub struct CustomExponents {
 }
 
 impl CustomExponents {
-    fn validate(&self) -> Result<()> {
+    fn validate(&self, weight_multipliers: bool) -> Result<()> {
+        if self.a.is_some() && !weight_multipliers {
+            return Err(Error::invalid(
+                "scaling.exponents.a",
+                "is given without weight multipliers",
+                "`a` together with `scaling.weight_multipliers = true`",
+            ));
+        }
+        if self.e.is_some() && self.d_layer.is_none() {
+            return Err(Error::invalid(
+                "scaling.exponents.e",
+                "is given without `d_layer`",
+                "`e` together with `d_layer`: derived and given exponents are not mixed",
+            ));
+        }
         let roles = [&self.a, &self.b, &self.c, &self.d_layer, &self.e];
         let finite = roles
             .iter()
@@ -159,7 +173,7 @@ impl SchemeExponents {
     /// # Errors
     /// When a custom exponent is not finite, or the rule perturbs none of the tensors.
     pub fn derive(scheme: &Scheme, tensors: &[TensorShape]) -> Result<Self> {
-        scheme.exponents.validate()?;
+        scheme.exponents.validate(scheme.weight_multipliers)?;
         let custom = &scheme.exponents;
         let b = custom.b.unwrap_or(initialization(scheme.parameterization));
         let c = custom
@@ -265,6 +279,9 @@ fn gradient(role: Role, c_nabla: f64) -> f64 {
 }
 
 /// Size of a tensor's entries: at initialization, or after a step where that is larger.
+///
+/// A vector that starts at zero counts as Θ(1), which in µP it is after one step. In NTP and the
+/// stable SP hidden biases stay smaller; their ASAM exponents are then too cautious.
 fn entries(role: Role, b: &RoleExponents, c_nabla: f64) -> f64 {
     match role {
         Role::Output => -c_nabla,
@@ -277,11 +294,10 @@ fn sizes(scheme: &Scheme, tensor: &TensorShape, b: &RoleExponents, c_nabla: f64)
     let (fan_in, fan_out) = role.fan_exponents();
     let entries = entries(role, b, c_nabla);
     let preconditioner = match scheme.rule {
-        Rule::Sam | Rule::SamOn | Rule::Random => 0.0,
-        Rule::Asam if tensor.kind == TensorKind::Bias && scheme.asam_bias == AsamBias::One => 0.0,
-        Rule::Asam => entries,
+        _ if !scheme.uses_weight_size(tensor.kind) => 0.0,
         // ‖W‖_F of fan_in · fan_out entries.
         Rule::AsamLayer => entries + 0.5 * (fan_in + fan_out),
+        _ => entries,
     };
     let (direction, alignment) = match scheme.rule {
         // Gaussian entries are Θ(1), and sum incoherently with the layer's input.

@@ -1,10 +1,11 @@
 //! The names of what can be chosen: parameterization, perturbation scaling, rule, optimizer.
 
 use super::exponents::CustomExponents;
+use super::role::TensorKind;
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, VariantNames};
 
-/// How initialization and learning rate depend on width (METHOD section 1; paper, table 1).
+/// How initialization and learning rate depend on width (METHOD section 1).
 #[derive(
     Debug,
     Clone,
@@ -52,7 +53,8 @@ pub enum Perturbation {
     Naive,
     /// ρ divided by the square root of the width ratio, equal in every layer.
     Global,
-    /// Each layer contributes equally to the norm; only the readout is effectively perturbed.
+    /// Each layer contributes equally to the norm; under plain SAM only the readout is then
+    /// effectively perturbed.
     Balanced,
     /// Only input-like tensors are effectively perturbed.
     FirstLayer,
@@ -194,6 +196,15 @@ impl Scheme {
             asam_bias: AsamBias::One,
             exponents: CustomExponents::default(),
             weight_multipliers: false,
+        }
+    }
+
+    /// Whether the rule's preconditioner T follows the size of a tensor of this kind.
+    pub(super) fn uses_weight_size(&self, kind: TensorKind) -> bool {
+        match self.rule {
+            Rule::Sam | Rule::SamOn | Rule::Random => false,
+            Rule::Asam => kind != TensorKind::Bias || self.asam_bias == AsamBias::Absolute,
+            Rule::AsamLayer => true,
         }
     }
 

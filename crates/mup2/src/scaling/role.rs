@@ -75,12 +75,13 @@ pub struct TensorShape {
 }
 
 impl TensorShape {
-    /// Target width over base width, as this tensor sees it; 1 for a fixed tensor.
+    /// Target width over base width, as this tensor's own fans show it; `None` for a fixed tensor,
+    /// which shows nothing of the width.
     ///
     /// # Errors
     /// When a fan is zero, or the two shapes contradict the role: a fan that should be fixed
     /// changes, or the two fans of a hidden tensor grow by different factors.
-    pub fn width_ratio(&self) -> Result<f64> {
+    pub fn width_ratio(&self) -> Result<Option<f64>> {
         let fans = [self.fan.0, self.fan.1, self.base_fan.0, self.base_fan.1];
         if fans.contains(&0) {
             return Err(self.contradiction("a fan of 0", "fans of at least 1"));
@@ -103,7 +104,11 @@ impl TensorShape {
                 "hidden tensors whose two fans scale together",
             ));
         }
-        Ok(if grows_out == 1.0 { fan_out } else { fan_in })
+        Ok(match self.role {
+            Role::Input | Role::Hidden => Some(fan_out),
+            Role::Output => Some(fan_in),
+            Role::Fixed => None,
+        })
     }
 
     fn contradiction(&self, problem: impl Into<String>, allowed: &str) -> Error {

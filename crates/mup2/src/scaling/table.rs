@@ -1,7 +1,7 @@
 //! From exponents to multipliers: the table that initialization, optimizer and SAM read.
 
 use super::exponents::{RoleExponents, SchemeExponents, TensorExponents};
-use super::names::BaseOptimizer;
+use super::names::{BaseOptimizer, Rule};
 use super::role::Role;
 use super::{Scheme, TensorShape};
 use crate::error::Result;
@@ -98,10 +98,14 @@ pub struct ScalingTable {
 /// ```
 pub fn scale(scheme: &Scheme, tensors: &[TensorShape]) -> Result<ScalingTable> {
     let exponents = SchemeExponents::derive(scheme, tensors)?;
+    let ratios = width_ratios(tensors)?;
     let rows = tensors
         .iter()
         .zip(&exponents.tensors)
-        .map(|(tensor, exponent)| tensor_scaling(scheme, tensor, exponents.d, exponent))
+        .zip(ratios)
+        .map(|((tensor, exponent), ratio)| {
+            tensor_scaling(scheme, tensor, exponents.d, exponent, ratio)
+        })
         .collect::<Result<Vec<_>>>()?;
     Ok(ScalingTable {
         c_nabla: exponents.c_nabla,
@@ -111,13 +115,35 @@ pub fn scale(scheme: &Scheme, tensors: &[TensorShape]) -> Result<ScalingTable> {
     })
 }
 
+/// Target width over base width for each tensor.
+///
+/// A fixed tensor takes the model's: a global exponent such as d acts on it too. In a model whose
+/// dimensions grow by different factors that is not one number; the largest is taken, as the one
+/// in which the limit is.
+fn width_ratios(tensors: &[TensorShape]) -> Result<Vec<f64>> {
+    let own = tensors
+        .iter()
+        .map(TensorShape::width_ratio)
+        .collect::<Result<Vec<_>>>()?;
+    let model = own
+        .iter()
+        .flatten()
+        .copied()
+        .reduce(f64::max)
+        .unwrap_or(1.0);
+    Ok(own
+        .into_iter()
+        .map(|ratio| ratio.unwrap_or(model))
+        .collect())
+}
+
 fn tensor_scaling(
     scheme: &Scheme,
     tensor: &TensorShape,
     d: f64,
     exponent: &TensorExponents,
+    ratio: f64,
 ) -> Result<TensorScaling> {
-    let ratio = tensor.width_ratio()?;
     let power = |value: f64| ratio.powf(-value);
     let a = multiplier_exponent(scheme, tensor.role);
     // The a-form: with the weight W = r^a w stored, a gradient is r^(-a) of the plain one, so an
@@ -128,15 +154,13 @@ fn tensor_scaling(
     };
     let lr_mult = power(exponent.c - update_shift);
     let perturbed = if exponent.perturbed { 1.0 } else { 0.0 };
-    // Elementwise T = |W| also carries r^a; both of its factors do.
-    let preconditioner_shift = match scheme.rule {
-        super::Rule::Asam | super::Rule::AsamLayer => 1.0,
-        super::Rule::Sam | super::Rule::SamOn | super::Rule::Random => 0.0,
+    // T = |W| or ‖W‖ also carries r^a; both of its factors do.
+    let preconditioner_shift = if scheme.uses_weight_size(tensor.kind) {
+        1.0
+    } else {
+        0.0
     };
-    let direction_shift = match scheme.rule {
-        super::Rule::Random => 0.0,
-        _ => a,
-    };
+    let direction_shift = if scheme.rule == Rule::Random { 0.0 } else { a };
     let numerator_shift = a + direction_shift - 2.0 * preconditioner_shift * a;
     let denominator_shift = direction_shift - preconditioner_shift * a;
     Ok(TensorScaling {

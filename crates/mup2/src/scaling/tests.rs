@@ -247,6 +247,36 @@ fn with_base_width_one_the_multipliers_are_powers_of_the_width_itself() {
 }
 
 #[test]
+fn a_readout_bias_feels_the_global_exponents() {
+    let bias = |perturbation, denominator| {
+        let mut scheme = mup(perturbation);
+        scheme.denominator = Some(denominator);
+        let mut table = scale(&scheme, &tensors(1024, 256)).unwrap();
+        table.tensors.remove(5)
+    };
+    // Ratio 4: r^(−½) = ½.
+    let global = bias(Perturbation::Global, Denominator::Coupled);
+    assert_eq!((global.rho_mult, global.norm_mult), (0.5, 1.0));
+    assert_eq!(global.effect_exponent, Some(-1.0));
+    let coupled = bias(Perturbation::Mup2, Denominator::Coupled);
+    assert_eq!((coupled.rho_mult, coupled.norm_mult), (1.0, 0.5));
+    let decoupled = bias(Perturbation::Mup2, Denominator::Decoupled);
+    assert_eq!((decoupled.rho_mult, decoupled.norm_mult), (1.0, 1.0));
+}
+
+#[test]
+fn exponents_that_would_be_ignored_are_refused() {
+    let mut scheme = mup(Perturbation::Mup2);
+    scheme.exponents.a = Some(RoleExponents::new(-0.5, 0.0, 0.5, 0.0));
+    let message = scale(&scheme, &weights()).unwrap_err().to_string();
+    assert!(message.contains("weight_multipliers"), "{message}");
+    let mut scheme = mup(Perturbation::Mup2);
+    scheme.exponents.e = Some(RoleExponents::new(0.0, 0.0, 0.0, 0.0));
+    let message = scale(&scheme, &weights()).unwrap_err().to_string();
+    assert!(message.contains("d_layer"), "{message}");
+}
+
+#[test]
 fn weight_multipliers_leave_plain_sgd_and_sam_in_mup2() {
     let mut scheme = mup(Perturbation::Mup2);
     scheme.weight_multipliers = true;
@@ -304,15 +334,15 @@ proptest! {
     ) {
         let mut scheme = mup(Perturbation::Naive);
         scheme.exponents.d_layer = Some(layers);
-        let before = scale(&scheme, &weights()).unwrap();
+        let before = scale(&scheme, &tensors(1024, 256)).unwrap();
         scheme.exponents.d_layer = Some(RoleExponents::new(
-            layers.input + shift, layers.hidden + shift, layers.output + shift, 0.0,
+            layers.input + shift, layers.hidden + shift, layers.output + shift, shift,
         ));
-        let after = scale(&scheme, &weights()).unwrap();
+        let after = scale(&scheme, &tensors(1024, 256)).unwrap();
         let relative = |table: &ScalingTable, index: usize| {
             table.tensors[index].rho_mult / table.tensors[0].norm_mult
         };
-        for index in 0..3 {
+        for index in 0..6 {
             let (x, y) = (relative(&before, index), relative(&after, index));
             prop_assert!((x / y - 1.0).abs() < 1e-9);
             let effects = [&before, &after].map(|t| t.tensors[index].effect_exponent.unwrap());

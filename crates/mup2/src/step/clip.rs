@@ -36,10 +36,25 @@ impl ModuleVisitor for NormVisitor<'_> {
     }
 }
 
+/// Frobenius norm of all parameters of `model` taken together.
+pub fn weight_norm<M: Module>(model: &M) -> f64 {
+    struct WeightVisitor(f64);
+    impl ModuleVisitor for WeightVisitor {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.0 += squared_norm(param.val().without_autodiff());
+        }
+    }
+    let mut visitor = WeightVisitor(0.0);
+    model.visit(&mut visitor);
+    visitor.0.sqrt()
+}
+
 /// Scales all gradients by one factor so that their global norm is at most `max_norm`.
 ///
 /// In SAM this acts on the second gradient, the one taken at the perturbed weights that updates
 /// the model. The first gradient is normalized by the rule itself, so clipping it has no effect.
+/// The norm is the plain one, so its threshold does not transfer over widths: in µP it is the
+/// readout's, and grows like the square root of the width.
 pub fn clip_gradients<M: Module>(
     model: &M,
     gradients: GradientsParams,

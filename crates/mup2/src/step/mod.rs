@@ -10,7 +10,7 @@ mod preconditioner;
 mod sam;
 mod schedule;
 
-pub use clip::{clip_gradients, gradient_norm};
+pub use clip::{clip_gradients, gradient_norm, weight_norm};
 pub use optimizer::{AdamW, BaseOptimizerConfig, Sgd, build_optimizer};
 pub use parameters::{Parameter, parameters};
 pub use preconditioner::AsamOptions;

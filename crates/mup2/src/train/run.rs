@@ -7,6 +7,7 @@ use crate::data::{BatchOrder, Dataset, Images, noisy_labels};
 use crate::error::{Error, Result};
 use crate::model::Mlp;
 use crate::results::{EpochMetrics, RESULT_FORMAT, RunResult, RunStatus};
+use crate::step::weight_norm;
 use burn::optim::GradientsParams;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -87,7 +88,7 @@ pub fn train(
     };
     let total = spec.train.epochs * steps_per_epoch;
     for epoch in 1..=spec.train.epochs {
-        let permutation = order.epoch(epoch as u64);
+        let permutation = order.epoch(epoch as u64 - 1);
         let mut loss_sum = 0.0;
         for indices in order.batches(&permutation) {
             if cancel.is_cancelled() {
@@ -114,6 +115,10 @@ pub fn train(
                 loss: report.loss,
             });
         }
+        if !weights_are_finite(&model) {
+            result.status = RunStatus::Diverged;
+            return Ok(result);
+        }
         if epoch.is_multiple_of(spec.train.evaluate_every) || epoch == spec.train.epochs {
             let on = |images| accuracy(&model, images, &data.normalization, &evaluation_device);
             let metrics = EpochMetrics {
@@ -127,6 +132,11 @@ pub fn train(
         }
     }
     Ok(result)
+}
+
+/// Whether the last update of an epoch left finite weights; within an epoch the next loss tells.
+fn weights_are_finite(model: &Mlp) -> bool {
+    weight_norm(model).is_finite()
 }
 
 /// One batch on the device.

@@ -1,0 +1,345 @@
+//! Whole training trajectories in f64: against an independent NumPy program, and between the two
+//! forms of one scheme.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::optim::GradientsParams;
+use burn::tensor::activation::log_softmax;
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use mup2::model::{Activation, Mlp, MlpConfig};
+use mup2::scaling::{
+    AsamBias, BaseOptimizer, Denominator, Parameterization, Perturbation, RoleExponents, Rule,
+    ScalingTable, Scheme, TensorKind, scale,
+};
+use mup2::step::{AsamOptions, BaseOptimizerConfig, Sam, SamConfig, Sgd, build_optimizer};
+use proptest::prelude::*;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+type Weights = BTreeMap<String, Vec<f64>>;
+
+fn device() -> Device {
+    Device::flex().autodiff()
+}
+
+fn tensor<const D: usize>(values: Vec<f64>, shape: [usize; D]) -> Tensor<D> {
+    Tensor::from_data(TensorData::new(values, shape), (&device(), DType::F64))
+}
+
+/// One batch and its loss.
+struct Batch {
+    x: Tensor<2>,
+    labels: Tensor<2, Int>,
+}
+
+impl Batch {
+    fn new(x: Vec<f64>, labels: Vec<i64>) -> Self {
+        let (count, inputs) = (labels.len(), x.len() / labels.len());
+        let labels = TensorData::new(labels, [count, 1]);
+        Self {
+            x: tensor(x, [count, inputs]),
+            labels: Tensor::from_data(labels, &device()),
+        }
+    }
+
+    fn gradient(&self, model: &Mlp) -> (Tensor<1>, GradientsParams) {
+        let log_likelihood = log_softmax(model.forward(self.x.clone()), 1);
+        let loss = log_likelihood.gather(1, self.labels.clone()).mean().neg();
+        let gradients = GradientsParams::from_grads(loss.backward(), model);
+        (loss, gradients)
+    }
+}
+
+/// Reads all parameters by path.
+#[derive(Default)]
+struct Reader {
+    path: Vec<String>,
+    weights: Weights,
+}
+
+impl ModuleVisitor for Reader {
+    fn enter_module(&mut self, name: &str, _: &str) {
+        self.path.push(name.to_owned());
+    }
+    fn exit_module(&mut self, _: &str, _: &str) {
+        self.path.pop();
+    }
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let values = param.val().into_data().try_to_vec().unwrap();
+        self.weights.insert(self.path.join("."), values);
+    }
+}
+
+fn read(model: &Mlp) -> Weights {
+    let mut reader = Reader::default();
+    model.visit(&mut reader);
+    reader.weights
+}
+
+/// Replaces all parameters by path.
+struct Writer<'a> {
+    path: Vec<String>,
+    weights: &'a Weights,
+}
+
+impl ModuleMapper for Writer<'_> {
+    fn enter_module(&mut self, name: &str, _: &str) {
+        self.path.push(name.to_owned());
+    }
+    fn exit_module(&mut self, _: &str, _: &str) {
+        self.path.pop();
+    }
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let values = self.weights[&self.path.join(".")].clone();
+        param.map(|old| {
+            let shape = old.shape();
+            let new = Tensor::from_data(TensorData::new(values, shape), (&device(), DType::F64));
+            new.require_grad()
+        })
+    }
+}
+
+fn write(model: Mlp, weights: &Weights) -> Mlp {
+    let path = Vec::new();
+    model.map(&mut Writer { path, weights })
+}
+
+fn kind(name: &str) -> TensorKind {
+    if name.ends_with("bias") {
+        TensorKind::Bias
+    } else {
+        TensorKind::Weight
+    }
+}
+
+fn assert_close(found: &[f64], expected: &[f64], what: &str) {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    let size = expected.iter().fold(0.0f64, |size, x| size.max(x.abs()));
+    for (found, expected) in found.iter().zip(expected) {
+        let error = (found - expected).abs();
+        assert!(
+            error <= 1e-9 * size + 1e-15,
+            "{what}: {found} is not {expected}"
+        );
+    }
+}
+
+fn flat(value: &Value) -> Vec<f64> {
+    match value {
+        Value::Array(items) => items.iter().flat_map(flat).collect(),
+        number => vec![number.as_f64().unwrap()],
+    }
+}
+
+fn named(value: &Value) -> Weights {
+    let entries = value.as_object().unwrap().iter();
+    entries
+        .map(|(name, value)| (name.clone(), flat(value)))
+        .collect()
+}
+
+/// Follows one case of `scripts/reference/mlp_sam_trajectories.py`.
+fn follow(case: &Value) {
+    let name = case["name"].as_str().unwrap();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let count = |value: &Value| value.as_u64().unwrap() as usize;
+    let real = |value: &Value| value.as_f64().unwrap();
+    let config = MlpConfig {
+        inputs: count(&case["config"]["inputs"]),
+        classes: count(&case["config"]["classes"]),
+        width: count(&case["config"]["width"]),
+        base_width: count(&case["config"]["base_width"]),
+        depth: count(&case["config"]["depth"]),
+        bias: case["config"]["bias"].as_bool().unwrap(),
+        activation: match text(&case["config"]["activation"]).as_str() {
+            "relu" => Activation::Relu,
+            "tanh" => Activation::Tanh,
+            other => panic!("activation {other}"),
+        },
+        residual: case["config"]["residual"].as_bool().unwrap(),
+        readout_zero_init: false,
+    };
+    let entry = &case["scheme"];
+    let mut scheme = Scheme::new(
+        text(&entry["parameterization"]).parse().unwrap(),
+        text(&entry["perturbation"]).parse().unwrap(),
+    );
+    scheme.denominator = Some(text(&entry["denominator"]).parse().unwrap());
+    scheme.rule = text(&entry["rule"]).parse().unwrap();
+    scheme.asam_bias = text(&entry["asam_bias"]).parse().unwrap();
+    let table = scale(&scheme, &config.tensor_shapes()).unwrap();
+    for row in &table.tensors {
+        let expected = &case["multipliers"][&row.name];
+        let found = [row.lr_mult, row.rho_mult, row.norm_mult, row.wd_mult];
+        let expected = ["lr", "rho", "norm", "wd"].map(|key| real(&expected[key]));
+        assert_close(
+            &found,
+            &expected,
+            &format!("{name}: multipliers of {}", row.name),
+        );
+    }
+    let model = config.init(&table, 0, &device(), DType::F64).unwrap();
+    let mut model = write(model, &named(&case["initial"]));
+    let sam_config = SamConfig {
+        rule: scheme.rule,
+        asam: AsamOptions {
+            eta: real(&entry["asam_eta"]),
+            bias: scheme.asam_bias,
+        },
+        every: count(&case["every"]),
+        ascent_steps: count(&case["ascent_steps"]),
+        clip_norm: case["clip_norm"].as_f64(),
+        seed: 0,
+    };
+    let sgd = Sgd {
+        momentum: real(&case["momentum"]),
+        nesterov: case["nesterov"].as_bool().unwrap(),
+        weight_decay: real(&case["weight_decay"]),
+    };
+    let mut sam = Sam::new(sam_config.clone(), &model, &table, kind).unwrap();
+    let mut optimizer = build_optimizer(BaseOptimizerConfig::Sgd(sgd), &model, &table).unwrap();
+    let labels = flat(&case["labels"])
+        .iter()
+        .map(|&label| label as i64)
+        .collect();
+    let batch = Batch::new(flat(&case["x"]), labels);
+    let (lr, rho) = (real(&case["lr"]), real(&case["rho"]));
+
+    let (_, gradients) = batch.gradient(&model);
+    let (perturbed, _) = sam.perturb(
+        model.clone(),
+        gradients,
+        rho / sam_config.ascent_steps as f64,
+    );
+    let (before, after) = (read(&model), read(&perturbed));
+    for (tensor, expected) in named(&case["epsilon_after_first_gradient"]) {
+        let pairs = after[&tensor].iter().zip(&before[&tensor]);
+        let epsilon: Vec<f64> = pairs.map(|(after, before)| after - before).collect();
+        // A difference of weights of size 1 carries their rounding.
+        let size = expected.iter().fold(0.0f64, |size, x| size.max(x.abs()));
+        for (found, expected) in epsilon.iter().zip(&expected) {
+            let error = (found - expected).abs();
+            assert!(
+                error <= 1e-7 * size + 1e-15,
+                "{name}: ε of {tensor}: {found} {expected}"
+            );
+        }
+    }
+    let (losses, norms) = (flat(&case["losses"]), flat(&case["norms"]));
+    for step in 0..count(&case["steps"]) {
+        let report;
+        (model, report) = sam.step(&mut optimizer, model, lr, rho, |model| {
+            batch.gradient(model)
+        });
+        assert_close(
+            &[report.loss],
+            &[losses[step]],
+            &format!("{name}: loss {step}"),
+        );
+        assert_close(
+            &[report.perturbation_norm],
+            &[norms[step]],
+            &format!("{name}: norm {step}"),
+        );
+    }
+    let found = read(&model);
+    for (tensor, expected) in named(&case["final"]) {
+        assert_close(
+            &found[&tensor],
+            &expected,
+            &format!("{name}: final {tensor}"),
+        );
+    }
+}
+
+#[test]
+fn every_trajectory_of_the_numpy_program_is_followed() {
+    let text = include_str!("fixtures/mlp_sam_trajectories.json");
+    let fixture: Value = serde_json::from_str(text).unwrap();
+    let cases = fixture["cases"].as_array().unwrap();
+    assert!(cases.len() >= 20);
+    cases.iter().for_each(follow);
+}
+
+/// The effective weights `r^(-a) W` after three steps from the streams of seed 7.
+fn effective(config: &MlpConfig, scheme: &Scheme, momentum: f64) -> Weights {
+    let table: ScalingTable = scale(scheme, &config.tensor_shapes()).unwrap();
+    let mut model = config.init(&table, 7, &device(), DType::F64).unwrap();
+    let sam_config = SamConfig {
+        rule: scheme.rule,
+        asam: AsamOptions {
+            eta: 0.01,
+            bias: AsamBias::One,
+        },
+        every: 1,
+        ascent_steps: 1,
+        clip_norm: None,
+        seed: 7,
+    };
+    let sgd = Sgd {
+        momentum,
+        nesterov: false,
+        weight_decay: 0.0,
+    };
+    let mut sam = Sam::new(sam_config, &model, &table, kind).unwrap();
+    let mut optimizer = build_optimizer(BaseOptimizerConfig::Sgd(sgd), &model, &table).unwrap();
+    let x = (0..6 * config.inputs)
+        .map(|i| (i as f64 * 0.7).sin())
+        .collect();
+    let batch = Batch::new(x, vec![0, 1, 2, 2, 1, 0]);
+    for _ in 0..3 {
+        let report;
+        (model, report) = sam.step(&mut optimizer, model, 0.05, 0.05, |m| batch.gradient(m));
+        assert!(!report.diverged);
+    }
+    let mut weights = read(&model);
+    for row in &table.tensors {
+        let values = weights.get_mut(&row.name).unwrap();
+        values
+            .iter_mut()
+            .for_each(|value| *value *= row.weight_mult);
+    }
+    weights
+}
+
+fn exponents() -> impl Strategy<Value = RoleExponents> {
+    let range = -0.75..0.75f64;
+    (range.clone(), range.clone(), range).prop_map(|(a, b, c)| RoleExponents::new(a, b, c, 0.0))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// METHOD section 5.
+    #[test]
+    fn weight_multipliers_and_optimizer_multipliers_give_the_same_trajectory(
+        a in exponents(), b in exponents(), c in exponents(), d in exponents(), e in exponents(),
+        global in -0.5..0.5f64, depth in 2usize..5, bias: bool, residual: bool, momentum: bool,
+        rule_index in 0usize..4, derived: bool, coupled: bool,
+    ) {
+        let config = MlpConfig {
+            inputs: 4, classes: 3, width: 8, base_width: 4, depth, bias,
+            activation: Activation::Tanh, residual, readout_zero_init: false,
+        };
+        let mut scheme = Scheme::new(Parameterization::Mup, Perturbation::Mup2);
+        scheme.optimizer = BaseOptimizer::Sgd;
+        scheme.rule = [Rule::Sam, Rule::Asam, Rule::AsamLayer, Rule::Random][rule_index];
+        scheme.denominator =
+            Some(if coupled { Denominator::Coupled } else { Denominator::Decoupled });
+        if !derived {
+            scheme.exponents.b = Some(b);
+            scheme.exponents.c = Some(c);
+            scheme.exponents.d = Some(global);
+            scheme.exponents.d_layer = Some(d);
+            scheme.exponents.e = Some(e);
+        }
+        let momentum = if momentum { 0.5 } else { 0.0 };
+        let plain = effective(&config, &scheme, momentum);
+        scheme.weight_multipliers = true;
+        scheme.exponents.a = Some(a);
+        let multiplied = effective(&config, &scheme, momentum);
+        for (name, expected) in &plain {
+            assert_close(&multiplied[name], expected, name);
+        }
+    }
+}

@@ -1,0 +1,35 @@
+# One profile, the whole workspace: see CONTRIBUTING.md for why.
+
+# Lists the recipes.
+default:
+    @just --list
+
+# Builds the program and everything that tests need.
+build:
+    cargo build --release --workspace --all-targets
+
+# Runs all tests, those in the documentation included.
+test:
+    cargo test --release --workspace
+
+# Checks formatting and lints; warnings are errors.
+lint:
+    cargo fmt --all --check
+    cargo clippy --release --workspace --all-targets -- -D warnings
+
+# Runs the shipped example and writes its report to ./mup2-quickstart.
+quickstart:
+    cargo run --release --bin mup2 -- quickstart
+
+# What has to pass before a change goes in.
+ci: lint test
+
+# Prints the expected numbers of the tests, from the Python programs that made them.
+reference:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    shopt -s nullglob
+    for script in scripts/reference/*.py; do
+        echo "== $script"
+        python3 "$script"
+    done
