@@ -41,7 +41,8 @@ fn report_error(error: &anyhow::Error) -> ExitCode {
     {
         return ExitCode::SUCCESS;
     }
-    eprintln!("mup2: {error:#}");
+    // Our errors name their cause themselves, so the chain would say it twice.
+    eprintln!("mup2: {error}");
     match error.downcast_ref::<Error>() {
         Some(Error::Interrupted) => ExitCode::from(130),
         _ => ExitCode::from(2),

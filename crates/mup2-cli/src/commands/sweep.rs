@@ -44,6 +44,7 @@ pub fn run_sweep(request: &SweepRequest) -> anyhow::Result<ExitCode> {
     let sweep = &request.sweep;
     let start = Instant::now();
     let data = data::load(&sweep.run.data)?;
+    sweep::check_data(sweep, &data)?;
     let store = ResultStore::create(request.out, sweep, &data.digest)?;
     let workers = match request.workers {
         Some(workers) => usize::from(workers),

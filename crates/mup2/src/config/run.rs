@@ -271,7 +271,12 @@ impl RunSpec {
     /// # Errors
     /// The first value that is out of its range, by key, with what is allowed.
     pub fn validate(&self, place: &str) -> Result<()> {
-        let key = |key: &str| format!("{place}: {key}");
+        self.validate_below(place, "")
+    }
+
+    /// As [`RunSpec::validate`], for a run that stands in its file below the key `prefix`.
+    pub(super) fn validate_below(&self, place: &str, prefix: &str) -> Result<()> {
+        let key = |key: &str| format!("{place}: {prefix}{key}");
         let whole = |name: &str, value: usize, least: usize, most: usize| {
             if (least..=most).contains(&value) {
                 return Ok(());

@@ -202,10 +202,17 @@ impl SweepSpec {
         }
         unique(&key("grid.lr"), &grid.lr.values())?;
         unique(&key("grid.rho"), &grid.rho.values())?;
-        for &width in &grid.width {
-            let mut run = self.run.clone();
-            run.model.width = width;
-            run.validate(place)?;
+        self.run.validate_below(place, "run.")?;
+        if let Some(width) = grid
+            .width
+            .iter()
+            .find(|width| !(1..=1 << 20).contains(*width))
+        {
+            return Err(Error::invalid(
+                key("grid.width"),
+                format!("holds {width}"),
+                "whole numbers from 1 to 1048576",
+            ));
         }
         let base = self.run.model.base_width;
         match grid.width.iter().find(|width| **width < base) {

@@ -83,7 +83,7 @@ fn a_grid_of_a_billion_runs_is_refused_before_it_is_made() {
 
 #[test]
 fn bad_grids_are_named() {
-    insta::assert_snapshot!(sweep_error("[16, 64]", "[0, 64]"), @"s.toml: model.width: is 0; allowed: whole numbers from 1 to 1048576");
+    insta::assert_snapshot!(sweep_error("[16, 64]", "[0, 64]"), @"s.toml: grid.width: holds 0; allowed: whole numbers from 1 to 1048576");
     insta::assert_snapshot!(sweep_error("[16, 64]", "[8, 64]"), @"s.toml: grid.width: holds 8, narrower than `run.model.base_width` = 16; allowed: widths of at least the base width, on which hyperparameters are tuned");
     insta::assert_snapshot!(sweep_error("[0, 1]", "[1, 1]"), @"s.toml: grid.seed: holds 1 twice; allowed: each value once");
     insta::assert_snapshot!(sweep_error("sp-naive", "sp-mup3"), @"s.toml: grid.scheme[0]: unknown scheme `sp-mup3`; allowed: `mup2` or PARAMETERIZATION-PERTURBATION with sp|sp-stable|ntp|mup and naive|global|balanced|first-layer|mup2");

@@ -6,12 +6,18 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+/// What the names of unfinished writes begin with.
+pub(super) const ATTEMPT_PREFIX: &str = ".attempt-";
+
 /// A path beside `path` that no other attempt, in this process or another, uses.
 pub(super) fn attempt_path(path: &Path) -> PathBuf {
     static ATTEMPTS: AtomicU64 = AtomicU64::new(0);
     let attempt = ATTEMPTS.fetch_add(1, Ordering::Relaxed);
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".attempt-{name}-{}-{attempt}", std::process::id()))
+    path.with_file_name(format!(
+        "{ATTEMPT_PREFIX}{name}-{}-{attempt}",
+        std::process::id()
+    ))
 }
 
 /// Writes `contents` to `path` by way of a temporary file in the same directory: readers see the

@@ -1,6 +1,6 @@
 //! A results directory: `sweep.json` says whose it is, `runs/ID/result.json` holds one run.
 
-use super::publish::{attempt_path, write_atomically, write_synced};
+use super::publish::{ATTEMPT_PREFIX, attempt_path, write_atomically, write_synced};
 use super::{RESULT_FORMAT, RunResult, RunStatus};
 use crate::config::{RunId, SweepSpec};
 use crate::error::{Error, Result};
@@ -59,8 +59,10 @@ impl ResultStore {
                 ));
             }
         } else if directory.is_dir() {
-            let mut entries = fs::read_dir(directory).map_err(Error::io("read", directory))?;
-            if entries.next().is_some() {
+            let entries = fs::read_dir(directory).map_err(Error::io("read", directory))?;
+            // A process killed at its start leaves no more than an attempt at the manifest.
+            let foreign = |entry: fs::DirEntry| !is_attempt(&entry);
+            if entries.flatten().any(foreign) {
                 return Err(Error::invalid(
                     place,
                     "is not empty and holds no sweep",
@@ -68,14 +70,16 @@ impl ResultStore {
                 ));
             }
         }
-        let runs = store.runs();
-        fs::create_dir_all(&runs).map_err(Error::io("create", &runs))?;
+        fs::create_dir_all(directory).map_err(Error::io("create", directory))?;
         let manifest = Manifest {
             format: RESULT_FORMAT,
             sweep: sweep.clone(),
             dataset_digest: dataset_digest.to_owned(),
         };
+        // First of all, so that a directory with anything in it says whose it is.
         write_atomically(&directory.join(MANIFEST), &json(&manifest))?;
+        let runs = store.runs();
+        fs::create_dir_all(&runs).map_err(Error::io("create", &runs))?;
         store.remove_stale_attempts();
         Ok(store)
     }
@@ -185,18 +189,24 @@ impl ResultStore {
             return;
         };
         for entry in entries.flatten() {
-            let is_attempt = entry.file_name().to_string_lossy().starts_with(".attempt-");
             let age = entry
                 .metadata()
                 .and_then(|metadata| metadata.modified())
                 .ok()
                 .and_then(|modified| SystemTime::now().duration_since(modified).ok());
-            if is_attempt && age.is_some_and(|age| age > STALE_ATTEMPT) {
+            if is_attempt(&entry) && age.is_some_and(|age| age > STALE_ATTEMPT) {
                 // Only tidiness: a leftover that cannot be removed does no harm.
                 let _ = fs::remove_dir_all(entry.path());
             }
         }
     }
+}
+
+fn is_attempt(entry: &fs::DirEntry) -> bool {
+    entry
+        .file_name()
+        .to_string_lossy()
+        .starts_with(ATTEMPT_PREFIX)
 }
 
 /// JSON with a final newline. The types written here hold no maps with non-string keys and no

@@ -3,5 +3,5 @@
 mod pool;
 mod summary;
 
-pub use pool::{Event, Outcome, RunOptions, Tally, run};
+pub use pool::{Event, Outcome, RunOptions, Tally, check_data, run};
 pub use summary::{describe, report_input};

@@ -1,7 +1,7 @@
 //! The local worker pool: one thread a trial, each with a rayon pool of its own.
 
-use crate::config::{PlannedRun, RunId, SweepSpec};
-use crate::data::Dataset;
+use crate::config::{PlannedRun, RunId, Selection, SweepSpec};
+use crate::data::{BatchOrder, Dataset};
 use crate::error::{Error, Result};
 use crate::results::{RESULT_FORMAT, ResultStore, RunResult, RunStatus};
 use crate::train::{Cancel, train};
@@ -70,6 +70,26 @@ pub struct Outcome {
     pub tally: Tally,
     /// Runs that this call has trained.
     pub trained: usize,
+}
+
+/// Checks what only the data can tell, before a directory is made.
+///
+/// # Errors
+/// When a batch is larger than the training set, or hyperparameters are to be selected on a
+/// validation split that is empty.
+pub fn check_data(sweep: &SweepSpec, data: &Dataset) -> Result<()> {
+    BatchOrder::new(0, data.train.len(), sweep.run.train.batch_size)?;
+    if data.validation.is_empty() && sweep.selection != Selection::BestTest {
+        return Err(Error::invalid(
+            "selection",
+            format!(
+                "is `{}`, but the validation split is empty",
+                sweep.selection
+            ),
+            "`run.data.validation_fraction` above 0, or `best-test`",
+        ));
+    }
+    Ok(())
 }
 
 /// Runs what is missing of `sweep` and publishes each result in `store` as it is ready.

@@ -1,0 +1,162 @@
+//! Same spec, same bits: whatever the workers, whatever is killed when.
+
+use crate::{TINY, mup2, result_files, run_sweep, stderr, workspace};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+#[test]
+fn results_do_not_depend_on_the_number_of_workers() {
+    let directory = workspace(TINY);
+    assert!(
+        run_sweep(directory.path(), "one", &["--workers", "1"])
+            .status
+            .success()
+    );
+    assert!(
+        run_sweep(directory.path(), "three", &["--workers", "3"])
+            .status
+            .success()
+    );
+    let one = result_files(&directory.path().join("one"));
+    assert_eq!(one, result_files(&directory.path().join("three")));
+    // 2 lr × 2 seeds × (3 ρ at the base width, shared; 1 + 2 × 2 at the other).
+    assert_eq!(one.len(), 4 * (3 + 5));
+}
+
+#[test]
+fn a_sweep_killed_again_and_again_ends_with_the_results_of_an_undisturbed_one() {
+    let directory = workspace(TINY);
+    assert!(run_sweep(directory.path(), "calm", &[]).status.success());
+    let calm = result_files(&directory.path().join("calm"));
+    let mut kills = 0;
+    for delay in 1..=12 {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_mup2"))
+            .args([
+                "sweep",
+                "run",
+                "sweep.toml",
+                "--out",
+                "killed",
+                "--workers",
+                "2",
+            ])
+            .current_dir(directory.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(Duration::from_millis(60 + 17 * delay));
+        if child.try_wait().unwrap().is_none() {
+            // SIGKILL: no handler runs.
+            child.kill().unwrap();
+            kills += 1;
+        }
+        child.wait().unwrap();
+    }
+    let last = run_sweep(directory.path(), "killed", &[]);
+    assert!(last.status.success(), "{}", stderr(&last));
+    assert!(kills > 0, "the sweep was always faster than its killer");
+    let mut survived = result_files_without_attempts(&directory.path().join("killed"));
+    assert_eq!(survived.len(), calm.len());
+    survived.retain(|id, bytes| calm.get(id) != Some(bytes));
+    assert!(survived.is_empty(), "these differ: {:?}", survived.keys());
+}
+
+/// A killed process may leave a hidden attempt, which is no result.
+fn result_files_without_attempts(
+    out: &std::path::Path,
+) -> std::collections::BTreeMap<String, Vec<u8>> {
+    for entry in std::fs::read_dir(out.join("runs")).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_name().to_string_lossy().starts_with(".attempt-") {
+            std::fs::remove_dir_all(entry.path()).unwrap();
+        }
+    }
+    result_files(out)
+}
+
+#[test]
+fn an_interrupted_sweep_says_how_to_go_on_and_keeps_what_is_done() {
+    let directory = workspace(&TINY.replace("epochs = 2\n", "epochs = 400\n"));
+    let child = Command::new(env!("CARGO_BIN_EXE_mup2"))
+        .args(["sweep", "run", "sweep.toml", "--out", "out"])
+        .current_dir(directory.path())
+        .stderr(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    let killed = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(killed.success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    let message = stderr(&output);
+    assert!(
+        message.contains("run the same command again to go on"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_finished_sweep_trains_nothing_and_an_extended_grid_only_what_is_new() {
+    let directory = workspace(TINY);
+    run_sweep(directory.path(), "out", &[]);
+    let before = result_files(&directory.path().join("out"));
+    let again = run_sweep(directory.path(), "out", &[]);
+    assert!(
+        stderr(&again).contains("0 runs trained"),
+        "{}",
+        stderr(&again)
+    );
+    let more = run_sweep(directory.path(), "out", &["--set", "grid.seed=[0,1,2]"]);
+    assert!(
+        stderr(&more).contains("16 runs trained"),
+        "{}",
+        stderr(&more)
+    );
+    let after = result_files(&directory.path().join("out"));
+    assert!(
+        before
+            .iter()
+            .all(|(id, bytes)| after.get(id) == Some(bytes))
+    );
+}
+
+#[test]
+fn a_torn_result_is_trained_again() {
+    let directory = workspace(TINY);
+    run_sweep(directory.path(), "out", &[]);
+    let out = directory.path().join("out");
+    let before = result_files(&out);
+    let (id, bytes) = before.first_key_value().unwrap();
+    let path = out.join("runs").join(id).join("result.json");
+    std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+    let again = run_sweep(directory.path(), "out", &[]);
+    assert!(
+        stderr(&again).contains("1 runs trained"),
+        "{}",
+        stderr(&again)
+    );
+    assert_eq!(result_files(&out), before);
+}
+
+#[test]
+fn training_the_same_run_twice_gives_the_same_file() {
+    let directory = workspace(TINY);
+    let spec = mup2(&["spec", "run"], directory.path());
+    std::fs::write(directory.path().join("run.toml"), spec.stdout).unwrap();
+    for out in ["first.json", "second.json"] {
+        let overrides = ["data.train_limit=300", "train.epochs=2", "model.width=48"];
+        let mut arguments = vec!["train", "run.toml", "--out", out];
+        overrides
+            .iter()
+            .for_each(|set| arguments.extend(["--set", set]));
+        let output = mup2(&arguments, directory.path());
+        assert!(output.status.success(), "{}", stderr(&output));
+    }
+    let read = |name| std::fs::read(directory.path().join(name)).unwrap();
+    assert_eq!(read("first.json"), read("second.json"));
+}
