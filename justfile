@@ -22,7 +22,8 @@ quickstart:
     cargo run --release --bin mup2 -- quickstart
 
 # What has to pass before a change goes in.
-ci: lint test
+ci:
+    .ci/run
 
 # Prints the expected numbers of the tests, from the Python programs that made them.
 reference:

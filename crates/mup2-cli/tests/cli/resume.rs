@@ -160,3 +160,26 @@ fn training_the_same_run_twice_gives_the_same_file() {
     let read = |name| std::fs::read(directory.path().join(name)).unwrap();
     assert_eq!(read("first.json"), read("second.json"));
 }
+
+#[test]
+fn a_run_shared_by_two_scalings_is_the_same_bits_under_either() {
+    let directory = workspace("");
+    let spec =
+        "[data]\ntrain_limit = 500\n[model]\nbase_width = 8\nwidth = 128\n[train]\nepochs = 2";
+    std::fs::write(directory.path().join("run.toml"), spec).unwrap();
+    let epochs = |perturbation: &str, rho: &str| {
+        let (scaling, radius) = (
+            format!("scaling.perturbation={perturbation}"),
+            format!("sam.rho={rho}"),
+        );
+        let arguments = [
+            "train", "run.toml", "--out", "out.json", "--set", &scaling, "--set", &radius,
+        ];
+        assert!(mup2(&arguments, directory.path()).status.success());
+        let text = std::fs::read(directory.path().join("out.json")).unwrap();
+        let result: serde_json::Value = serde_json::from_slice(&text).unwrap();
+        (result["id"].clone(), result["epochs"].clone())
+    };
+    assert_eq!(epochs("global", "0.5"), epochs("naive", "0.125"));
+    assert_ne!(epochs("global", "0.5").1, epochs("naive", "0.5").1);
+}

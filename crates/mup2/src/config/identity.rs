@@ -1,6 +1,7 @@
 //! The run id: a hash of what decides a run's result, and of nothing else.
 
 use super::run::{RunSpec, SamSpec, ScalingSpec};
+use crate::scaling::{CustomExponents, Denominator, Perturbation};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -66,11 +67,28 @@ fn canonical(spec: &RunSpec) -> Value {
         // Every multiplier is exactly 1: all schemes are one network.
         spec.scaling = ScalingSpec::default();
     }
+    share_global_with_naive(&mut spec);
     let mut value = serde_json::to_value(&spec).unwrap_or(Value::Null);
     if let Ok(defaults) = serde_json::to_value(RunSpec::default()) {
         remove_defaults(&mut value, &defaults);
     }
     value
+}
+
+/// Global scaling at ρ is plain SAM at ρ / √r: one run, where √r is a power of two, so that the
+/// quotient, and with it every bit of the run, is exact.
+fn share_global_with_naive(spec: &mut RunSpec) {
+    let scaling = &mut spec.scaling;
+    let is_global = scaling.perturbation == Perturbation::Global
+        && scaling.denominator == Some(Denominator::Coupled)
+        && scaling.exponents == CustomExponents::default()
+        && !scaling.weight_multipliers;
+    let ratio = spec.model.width / spec.model.base_width;
+    let is_power_of_four = ratio.is_power_of_two() && ratio.trailing_zeros().is_multiple_of(2);
+    if is_global && is_power_of_four && spec.model.width == ratio * spec.model.base_width {
+        scaling.perturbation = Perturbation::Naive;
+        spec.sam.rho /= (ratio as f64).sqrt();
+    }
 }
 
 fn remove_defaults(value: &mut Value, defaults: &Value) {

@@ -148,6 +148,27 @@ fn without_perturbation_all_perturbation_scalings_are_one_run() {
 }
 
 #[test]
+fn global_scaling_is_plain_sam_with_a_radius_divided_by_the_root_of_the_width_ratio() {
+    let id = |scheme: &str, width: usize, rho: f64| {
+        let name: SchemeName = scheme.parse().unwrap();
+        let mut spec = RunSpec::default();
+        spec.scaling.parameterization = name.parameterization;
+        spec.scaling.perturbation = name.perturbation;
+        (spec.model.base_width, spec.model.width) = (16, width);
+        spec.sam.rho = rho;
+        RunId::of(&spec)
+    };
+    assert_eq!(id("mup-global", 256, 0.5), id("mup-naive", 256, 0.125));
+    assert_eq!(id("sp-global", 64, 0.3), id("sp-naive", 64, 0.15));
+    assert_ne!(id("mup-global", 256, 0.5), id("mup-naive", 256, 0.5));
+    // √2 is not exact in binary: such runs could differ in the last bit.
+    assert_ne!(
+        id("mup-global", 32, 0.5),
+        id("mup-naive", 32, 0.5 / 2f64.sqrt())
+    );
+}
+
+#[test]
 fn the_id_ignores_paths_and_sees_everything_else() {
     let base = RunSpec::default();
     let id = RunId::of(&base);

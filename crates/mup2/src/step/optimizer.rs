@@ -76,12 +76,12 @@ pub fn build_optimizer<M: Module>(
 }
 
 fn sgd_config(sgd: Sgd, row: &TensorScaling) -> SgdConfig {
-    let momentum = (sgd.momentum > 0.0).then(|| MomentumConfig {
+    let momentum = (sgd.momentum > 0.0).then_some(MomentumConfig {
         momentum: sgd.momentum,
         dampening: 0.0,
         nesterov: sgd.nesterov,
     });
-    let decay = (sgd.weight_decay > 0.0).then(|| WeightDecayConfig {
+    let decay = (sgd.weight_decay > 0.0).then_some(WeightDecayConfig {
         penalty: (sgd.weight_decay * row.wd_mult) as f32,
     });
     SgdConfig::new()

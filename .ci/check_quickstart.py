@@ -1,0 +1,45 @@
+#!/usr/bin/env python3
+"""Holds a quickstart's report.json against what the README says of it.
+
+    python3 .ci/check_quickstart.py report.json SECONDS
+
+Fails when a cell is missing or failed, an optimum of mup2 lies on the grid's edge, SAM does not
+beat SGD by more than its standard error at mup2's widest network, or mup2 does not transfer
+better than the other schemes.
+"""
+import json
+import sys
+
+
+def main(path, seconds):
+    with open(path) as file:
+        report = json.load(file)
+    schemes = {"sp-naive", "mup-naive", "mup-global", "mup2"}
+    widths = sorted({cell["width"] for cell in report["cells"]})
+    assert {cell["scheme"] for cell in report["cells"]} == schemes
+    assert len(widths) >= 4 and widths[-1] >= 16 * widths[0], widths
+    bad = [cell for cell in report["cells"] if cell["status"] in ("missing", "failed")]
+    assert not bad, f"{len(bad)} cells without a result"
+
+    edges = [o for o in report["optima"] if o["scheme"] == "mup2" and o["at_edge"]]
+    assert not edges, f"an optimum of mup2 is on the grid's edge: {edges}"
+
+    widest = [
+        b for b in report["baselines"] if b["scheme"] == "mup2" and b["width"] == widths[-1]
+    ][0]
+    gain, error = widest["test_gain"], widest["test_gain_stderr"]
+    print(f"SAM over SGD at width {widths[-1]}: {100 * gain:+.2f} ± {100 * error:.2f} points")
+    assert gain > error, "SAM's gain does not exceed its standard error"
+
+    drift = {
+        t["scheme"]: abs(t["edge_rho_drift"])
+        for t in report["transfer"]
+        if t["to"] == widths[-1] and t["edge_rho_drift"] is not None
+    }
+    print("drift of the right edge of ρ in octaves:", drift)
+    assert all(drift["mup2"] < drift[scheme] for scheme in drift if scheme != "mup2")
+    print(f"quickstart took {seconds} s (the limit on two cores is 300 s)")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))
