@@ -1,6 +1,6 @@
 //! Progress on stderr: a live bar on a terminal, a line now and then elsewhere.
 
-use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
 use mup2::config::Selection;
 use mup2::results::{RunResult, RunStatus};
 use mup2::sweep::Event;
@@ -123,13 +123,13 @@ impl SweepProgress {
     }
 
     fn message(&self) -> String {
-        let mut parts = vec![format!("· {}", HumanDuration(self.start.elapsed()))];
+        let mut parts = vec![format!("· {}", clock(self.start.elapsed()))];
         if self.cost_done > 0.0 && self.cost_done < self.cost_total {
             let seconds = self.start.elapsed().as_secs_f64() / self.cost_done
                 * (self.cost_total - self.cost_done).max(0.0);
             parts.push(format!(
                 "ETA {}",
-                HumanDuration(Duration::from_secs_f64(seconds))
+                clock(Duration::from_secs_f64(seconds))
             ));
         }
         if let Some((accuracy, what)) = &self.best {
@@ -141,6 +141,17 @@ impl SweepProgress {
             }
         }
         parts.join(" · ")
+    }
+}
+
+/// Minutes and seconds, with hours or days where there are some.
+fn clock(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let (minutes, hours, days) = (seconds / 60 % 60, seconds / 3600 % 24, seconds / 86400);
+    match (days, hours) {
+        (0, 0) => format!("{minutes}:{:02}", seconds % 60),
+        (0, hours) => format!("{hours}:{minutes:02}:{:02}", seconds % 60),
+        (days, hours) => format!("{days} d {hours} h"),
     }
 }
 

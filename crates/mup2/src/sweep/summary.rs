@@ -76,6 +76,9 @@ fn dataset(run: &RunSpec) -> String {
         crate::data::DatasetName::Embedded => "Fashion-MNIST subset (embedded)".to_owned(),
         name => name.to_string(),
     };
+    if let Some(limit) = run.data.train_limit {
+        text += &format!(", {limit} training images");
+    }
     if run.data.label_noise > 0.0 {
         text += &format!(", {:.0} % label noise", run.data.label_noise * 100.0);
     }
