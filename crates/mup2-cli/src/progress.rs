@@ -127,10 +127,7 @@ impl SweepProgress {
         if self.cost_done > 0.0 && self.cost_done < self.cost_total {
             let seconds = self.start.elapsed().as_secs_f64() / self.cost_done
                 * (self.cost_total - self.cost_done).max(0.0);
-            parts.push(format!(
-                "ETA {}",
-                clock(Duration::from_secs_f64(seconds))
-            ));
+            parts.push(format!("ETA {}", clock(Duration::from_secs_f64(seconds))));
         }
         if let Some((accuracy, what)) = &self.best {
             parts.push(format!("best {:.1} % ({what})", accuracy * 100.0));

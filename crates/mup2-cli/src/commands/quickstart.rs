@@ -22,3 +22,19 @@ pub fn run(arguments: &QuickstartArguments) -> anyhow::Result<ExitCode> {
         command: "mup2 quickstart",
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_quickstart_compares_four_schemes_over_four_widths_a_factor_of_16_apart() {
+        let sweep = parse_sweep(SWEEP, "quickstart.toml", &[]).unwrap();
+        let schemes: Vec<String> = sweep.grid.scheme.iter().map(ToString::to_string).collect();
+        assert_eq!(schemes, ["sp-naive", "mup-naive", "mup-global", "mup2"]);
+        let widths = &sweep.grid.width;
+        assert!(widths.len() >= 4);
+        assert_eq!(widths[0], sweep.run.model.base_width);
+        assert!(widths[widths.len() - 1] >= 16 * widths[0]);
+    }
+}

@@ -52,9 +52,9 @@ fn canonical(spec: &RunSpec) -> Value {
     spec.scaling.denominator = Some(scheme.denominator());
     if spec.sam.rho == 0.0 {
         // No perturbation: whatever would have shaped it has no effect.
-        let rho = spec.sam.rho;
+        // A literal 0, since −0 would be written as another number.
         spec.sam = SamSpec {
-            rho,
+            rho: 0.0,
             ..SamSpec::default()
         };
         spec.scaling.perturbation = ScalingSpec::default().perturbation;
