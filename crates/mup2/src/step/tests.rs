@@ -8,6 +8,7 @@ use crate::scaling::{
 use burn::module::{Module, Param};
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{DType, Device, Tensor, TensorData};
+use proptest::prelude::*;
 
 fn tensor<const D: usize>(values: &[f64], shape: [usize; D]) -> Tensor<D> {
     let data = TensorData::new(values.to_vec(), shape);
@@ -125,7 +126,7 @@ fn quadratic(p: Tensor<1>) -> Tensor<1> {
 }
 
 fn quartic(p: Tensor<1>) -> Tensor<1> {
-    let product = p.clone().slice([0..1]) * p.clone().slice([1..2]);
+    let product = p.clone().narrow(0, 0, 1) * p.clone().narrow(0, 1, 1);
     p.powi_scalar(4).sum().div_scalar(4.0) + product
 }
 
@@ -185,16 +186,21 @@ fn every_second_step_is_the_base_optimizers() {
     assert_eq!(path[1], sgd[0]);
 }
 
-#[test]
-fn scaling_the_loss_leaves_the_perturbation_unchanged() {
-    let epsilon = |loss: Loss| {
-        let model = Point::at(&[0.5, -1.0, 2.0]);
-        let (sam, _) = model.trainer(config(Rule::Sam));
-        let (_, gradients) = gradient(loss)(&model);
-        let (perturbed, _) = sam.perturb(model.clone(), gradients, 0.3);
-        values(perturbed.p.val() - model.p.val())
-    };
-    assert_close(&epsilon(|p| quartic(p) * 1e4), &epsilon(quartic), 1e-12);
+proptest! {
+    #[test]
+    fn scaling_the_loss_by_a_constant_leaves_the_perturbation_unchanged(
+        log_scale in -20.0..20.0f64, start in prop::array::uniform3(-2.0..2.0f64),
+    ) {
+        let epsilon = |scale: f64| {
+            let model = Point::at(&start);
+            let (sam, _) = model.trainer(config(Rule::Sam));
+            let loss = quartic(model.p.val()) * scale;
+            let gradients = GradientsParams::from_grads(loss.backward(), &model);
+            let (perturbed, _) = sam.perturb(model.clone(), gradients, 0.3);
+            values(perturbed.p.val() - model.p.val())
+        };
+        assert_close(&epsilon(log_scale.exp()), &epsilon(1.0), 1e-12);
+    }
 }
 
 #[test]
