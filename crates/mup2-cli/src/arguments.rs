@@ -190,7 +190,7 @@ pub struct ScaleArguments {
     /// Put the width dependence into weight multipliers in the forward pass
     #[arg(long)]
     pub weight_multipliers: bool,
-    /// Exponents of your own: b, c, d-layer, e or a = INPUT,HIDDEN,OUTPUT[,FIXED], or d=NUMBER
+    /// Exponents of your own: b, c, d-layer, e or a = INPUT,HIDDEN,OUTPUT or INPUT,HIDDEN,OUTPUT,FIXED; d=NUMBER
     #[arg(
         long = "exponent",
         value_name = "NAME=VALUES",
