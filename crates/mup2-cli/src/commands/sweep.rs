@@ -9,7 +9,7 @@ use mup2::config::{SweepSpec, read_sweep};
 use mup2::data;
 use mup2::report::terminal_table;
 use mup2::results::ResultStore;
-use mup2::sweep::{self, RunOptions, describe};
+use mup2::sweep::{self, RunOptions, TRIAL_THREAD, describe};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -58,6 +58,7 @@ pub fn run_sweep(request: &SweepRequest) -> anyhow::Result<ExitCode> {
         if workers == 1 { "" } else { "s" },
     );
     let cancel = cancel_on_signal()?;
+    leave_trial_panics_to_the_report();
     let mut progress = SweepProgress::new(sweep.selection)?;
     let options = RunOptions { workers };
     let outcome = sweep::run(sweep, &data, &store, options, &cancel, |event| {
@@ -82,4 +83,14 @@ pub fn run_sweep(request: &SweepRequest) -> anyhow::Result<ExitCode> {
     } else {
         ExitCode::SUCCESS
     })
+}
+
+/// A panic of a trial is caught and shown as a failed run; its backtrace would tear the bar.
+fn leave_trial_panics_to_the_report() {
+    let default = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        if std::thread::current().name() != Some(TRIAL_THREAD) {
+            default(info);
+        }
+    }));
 }

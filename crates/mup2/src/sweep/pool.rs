@@ -12,6 +12,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
 
+/// Name of the threads that trials run on: a panic there is caught and becomes a failed result, so
+/// a program may leave it to the report.
+pub const TRIAL_THREAD: &str = "mup2-trial";
+
 /// How a sweep is worked off; nothing here changes a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RunOptions {
@@ -179,6 +183,7 @@ fn work(
     // The pool's thread must be this very thread's own: one trial, one core.
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(1)
+        .thread_name(|_| TRIAL_THREAD.to_owned())
         .build()
         .map_err(|error| {
             Error::invalid(
