@@ -341,7 +341,7 @@ fn numerator(scheme: &Scheme, tensors: &[TensorShape], sizes: &[Sizes]) -> (f64,
     (scheme.exponents.d.unwrap_or(d), layers)
 }
 
-/// Solves "every effect exponent is 0" for (d, d_l) (METHOD section 3; paper, section 4).
+/// Solves "every effect exponent is 0" for (d, d_l) (METHOD section 3, the paper's spectral condition).
 ///
 /// With a denominator of size Θ(1), tensor l has the effect `raw_effect - d - d_l`, so
 /// `d + d_l = raw_effect`. The coupled denominator `‖(r^(-d_l) T∇_l)‖` is Θ(1) when the largest

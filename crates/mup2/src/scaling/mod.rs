@@ -1,10 +1,10 @@
 //! Scaling is arithmetic: from shapes and a scheme to multipliers and the theory's verdict.
 //!
 //! Nothing here knows of tensors or files. Every other room (initialization, optimizer, SAM,
-//! coordinate check, `mup2 scale`) asks [`scale`] and nothing else, so a rule that is right here
+//! `mup2 scale`) asks [`scale`] and nothing else, so a rule that is right here
 //! is right everywhere.
 //!
-//! Notation (paper, section 2 and appendix F; our `docs/concepts/method.md`): for width ratio `r`
+//! Notation (the paper's bcd-parameterization, METHOD section 1): for width ratio `r`
 //! = width / base width, a weight tensor `l` has initialization std `σ_l r^(-b_l)`, learning
 //! rate `η r^(-c_l)`, and perturbation `ε_l = ρ r^(-d-d_l) T²∇_l / ‖(r^(-e_k) T∇_k)_k‖`.
 
