@@ -6,14 +6,19 @@ use crate::progress::bar;
 use crate::terminal::print;
 use mup2::config::read_run;
 use mup2::data;
+use mup2::error::Error;
 use mup2::results::{EpochMetrics, RunResult, RunStatus, write_atomically};
 use mup2::sweep::describe;
 use mup2::train::{Progress, train};
 use std::io::IsTerminal;
+use std::path::Path;
 use std::process::ExitCode;
 
 pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
     let spec = read_run(&arguments.spec, &arguments.overrides)?;
+    if let Some(path) = &arguments.out {
+        check_parent(path)?;
+    }
     let data = data::load(&spec.data)?;
     eprintln!("{}: {}", spec.data.dataset, describe(&data));
     let cancel = cancel_on_signal()?;
@@ -48,6 +53,22 @@ pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
         RunStatus::Completed => ExitCode::SUCCESS,
         RunStatus::Diverged | RunStatus::Failed { .. } => ExitCode::from(1),
     })
+}
+
+/// Hours of training should not end in a directory that does not exist.
+fn check_parent(path: &Path) -> Result<(), Error> {
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    if parent.is_dir() {
+        return Ok(());
+    }
+    Err(Error::invalid(
+        format!("--out {}", path.display()),
+        format!("`{}` is not a directory", parent.display()),
+        "a file in a directory that exists",
+    ))
 }
 
 fn line(metrics: &EpochMetrics) -> String {

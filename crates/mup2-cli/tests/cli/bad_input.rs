@@ -98,6 +98,18 @@ fn a_path_below_a_file_cannot_be_written_and_is_named() {
 }
 
 #[test]
+fn a_result_file_in_a_directory_that_does_not_exist_is_refused_before_training() {
+    let directory = workspace("");
+    std::fs::write(directory.path().join("run.toml"), "").unwrap();
+    let output = mup2(
+        &["train", "run.toml", "--out", "absent/result.json"],
+        directory.path(),
+    );
+    assert_eq!(output.status.code(), Some(2));
+    insta::assert_snapshot!(stderr(&output), @"mup2: --out absent/result.json: `absent` is not a directory; allowed: a file in a directory that exists");
+}
+
+#[test]
 fn reporting_a_directory_without_a_sweep_is_refused() {
     let directory = workspace(TINY);
     let output = mup2(&["report", "."], directory.path());
