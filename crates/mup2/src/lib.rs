@@ -12,6 +12,7 @@ pub mod config;
 pub mod data;
 pub mod error;
 pub mod model;
+pub mod publish;
 pub mod random;
 pub mod report;
 pub mod results;

@@ -11,14 +11,15 @@ use std::path::Path;
 /// Every room with the rooms that it may use, each of which stands above it.
 const ROOMS: &[(&str, &[&str])] = &[
     ("error", &[]),
+    ("publish", &["error"]),
     ("random", &[]),
     ("scaling", &["error"]),
     ("data", &["error", "random"]),
     ("config", &["error", "scaling", "data"]),
     ("model", &["error", "random", "scaling"]),
     ("step", &["error", "random", "scaling"]),
-    ("results", &["error", "config"]),
-    ("report", &["error"]),
+    ("results", &["error", "config", "publish"]),
+    ("report", &["error", "publish"]),
     (
         "train",
         &[

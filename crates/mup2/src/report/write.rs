@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Report;
 use super::heatmap::heatmaps;
 use super::html::page;
 use super::slices::slices;
 use crate::error::{Error, Result};
+use crate::publish::write_atomically;
 
 /// Writes `report.html`, `report.json` and `figures/*.svg` into a directory, which is made if it
 /// does not exist. A reader never sees half a file; other files there are left alone.
@@ -26,19 +26,17 @@ pub fn write(report: &Report, directory: &Path) -> Result<()> {
     for scheme in &report.schemes {
         let name = file_name(scheme, &mut names);
         let own = std::slice::from_ref(scheme);
-        publish(
-            &figures,
-            &format!("heatmaps-{name}.svg"),
-            &heatmaps(report, own),
+        write_atomically(
+            &figures.join(format!("heatmaps-{name}.svg")),
+            heatmaps(report, own).as_bytes(),
         )?;
-        publish(
-            &figures,
-            &format!("slices-{name}.svg"),
-            &slices(report, own),
+        write_atomically(
+            &figures.join(format!("slices-{name}.svg")),
+            slices(report, own).as_bytes(),
         )?;
     }
-    publish(&figures, "heatmaps.svg", &all_heatmaps)?;
-    publish(&figures, "slices.svg", &all_slices)?;
+    write_atomically(&figures.join("heatmaps.svg"), all_heatmaps.as_bytes())?;
+    write_atomically(&figures.join("slices.svg"), all_slices.as_bytes())?;
     let json_path = directory.join("report.json");
     let json = serde_json::to_string_pretty(report).map_err(|error| {
         Error::corrupt(
@@ -47,29 +45,12 @@ pub fn write(report: &Report, directory: &Path) -> Result<()> {
             "please report this as a bug",
         )
     })?;
-    publish(directory, "report.json", &(json + "\n"))?;
+    write_atomically(&json_path, (json + "\n").as_bytes())?;
     // The page comes last: who sees it sees the rest.
-    publish(
-        directory,
-        "report.html",
-        &page(report, &all_heatmaps, &all_slices),
+    write_atomically(
+        &directory.join("report.html"),
+        page(report, &all_heatmaps, &all_slices).as_bytes(),
     )
-}
-
-/// Writes a file under a name of this process and renames it, so that two writers cannot mix.
-fn publish(directory: &Path, name: &str, content: &str) -> Result<()> {
-    static COUNTER: AtomicU64 = AtomicU64::new(0);
-    let count = COUNTER.fetch_add(1, Ordering::Relaxed);
-    let aside = directory.join(format!(".{name}.{}-{count}", std::process::id()));
-    let place = directory.join(name);
-    let written = fs::write(&aside, content).map_err(Error::io("write", &aside));
-    let renamed =
-        written.and_then(|()| fs::rename(&aside, &place).map_err(Error::io("write", &place)));
-    if renamed.is_err() {
-        // What is left of the attempt is of no use; the first error is the one to report.
-        let _ = fs::remove_file(&aside);
-    }
-    renamed
 }
 
 /// A scheme's name as part of a file name, different for every scheme.

@@ -1,9 +1,7 @@
 //! The result of a run, and the directory that keeps the results of a sweep.
 
-mod publish;
 mod store;
 
-pub use publish::write_atomically;
 pub use store::{Manifest, ResultStore};
 
 use crate::config::{RunId, RunSpec, Selection};

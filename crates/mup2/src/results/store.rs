@@ -1,9 +1,9 @@
 //! A results directory: `sweep.json` says whose it is, `runs/ID/result.json` holds one run.
 
-use super::publish::{ATTEMPT_PREFIX, attempt_path, write_atomically, write_synced};
 use super::{RESULT_FORMAT, RunResult, RunStatus};
 use crate::config::{RunId, SweepSpec};
 use crate::error::{Error, Result};
+use crate::publish::{ATTEMPT_PREFIX, attempt_path, write_atomically, write_synced};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What the names of unfinished writes begin with.
-pub(super) const ATTEMPT_PREFIX: &str = ".attempt-";
+pub(crate) const ATTEMPT_PREFIX: &str = ".attempt-";
 
 /// A path beside `path` that no other attempt, in this process or another, uses.
-pub(super) fn attempt_path(path: &Path) -> PathBuf {
+pub(crate) fn attempt_path(path: &Path) -> PathBuf {
     static ATTEMPTS: AtomicU64 = AtomicU64::new(0);
     let attempt = ATTEMPTS.fetch_add(1, Ordering::Relaxed);
     let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -37,7 +37,7 @@ pub fn write_atomically(path: &Path, contents: &[u8]) -> Result<()> {
 }
 
 /// Writes a file and waits until it is on disk.
-pub(super) fn write_synced(path: &Path, contents: &[u8]) -> Result<()> {
+pub(crate) fn write_synced(path: &Path, contents: &[u8]) -> Result<()> {
     let mut file = File::create(path).map_err(Error::io("write", path))?;
     file.write_all(contents)
         .and_then(|()| file.sync_all())
