@@ -11,6 +11,7 @@
 pub mod config;
 pub mod data;
 pub mod error;
+mod figure;
 pub mod model;
 pub mod publish;
 pub mod random;

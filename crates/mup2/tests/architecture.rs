@@ -13,13 +13,14 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("error", &[]),
     ("publish", &["error"]),
     ("random", &[]),
+    ("figure", &[]),
     ("scaling", &["error"]),
     ("data", &["error", "random"]),
     ("config", &["error", "scaling", "data"]),
     ("model", &["error", "random", "scaling"]),
     ("step", &["error", "random", "scaling"]),
     ("results", &["error", "config", "publish"]),
-    ("report", &["error", "publish"]),
+    ("report", &["error", "publish", "figure"]),
     (
         "train",
         &[

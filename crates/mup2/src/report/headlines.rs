@@ -2,10 +2,11 @@
 
 use super::baselines::Baseline;
 use super::cells::Status;
-use super::display::{fine_octaves, percent, percent_with_error, points_with_error, power};
+use super::display::{fine_octaves, percent, percent_with_error, points_with_error};
 use super::edges::Bound;
 use super::optima::Optimum;
 use super::transfer::Transfer;
+use crate::figure::number::power;
 
 /// One sentence per scheme about transfer to its widest network, or about its only width.
 pub(super) fn headlines(

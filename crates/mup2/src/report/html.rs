@@ -1,16 +1,13 @@
 //! The report as one self-contained HTML page: no script, no network, light and dark.
 
 use super::cells::Status;
-use super::display::{
-    ABSENT, fine_octaves, octaves, percent_with_error, points_with_error, power, trimmed,
-    two_decimals,
-};
+use super::display::{fine_octaves, octaves, percent_with_error, points_with_error};
 use super::edges::RIGHT_EDGE_LOSS;
 use super::html_confidence::confidence_section;
-use super::svg::escape;
 use super::{GridEdge, NEAR_OPTIMUM, Report};
-
-const STYLE: &str = include_str!("style.css");
+use crate::figure::number::{ABSENT, power, trimmed, two_decimals};
+use crate::figure::page::{flag, page as figure_page, settings as settings_table, table};
+use crate::figure::svg::escape;
 
 /// Returns the whole page; the figures are SVG texts.
 pub(super) fn page(report: &Report, heatmaps: &str, slices: &str) -> String {
@@ -23,15 +20,11 @@ pub(super) fn page(report: &Report, heatmaps: &str, slices: &str) -> String {
     body.push_str(&baseline_section(report));
     body.push_str(&optima_section(report));
     body.push_str(&confidence_section(report));
-    format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n{body}\
-         <footer>Made by mup2 {version}. The same numbers, unrounded: report.json; the figures: \
-         figures/.</footer>\n</main>\n</body>\n</html>\n",
-        title = escape(&report.title),
-        version = escape(&report.version),
-    )
+    let footer = format!(
+        "Made by mup2 {}. The same numbers, unrounded: report.json; the figures: figures/.",
+        report.version
+    );
+    figure_page(&report.title, &body, &footer)
 }
 
 fn header(report: &Report) -> String {
@@ -88,19 +81,7 @@ fn settings(report: &Report) -> String {
         return String::new();
     }
     let mut html = "<h2>What was run</h2>\n".to_owned();
-    if !report.settings.is_empty() {
-        let rows = report.settings.iter().map(|(name, value)| {
-            format!(
-                "<tr><td class=\"text\">{}</td><td class=\"wrap\">{}</td></tr>\n",
-                escape(name),
-                escape(value)
-            )
-        });
-        html.push_str(&format!(
-            "<div class=\"scroll\"><table>\n{}</table></div>\n",
-            rows.collect::<String>()
-        ));
-    }
+    html.push_str(&settings_table(&report.settings));
     if !report.command.is_empty() {
         html.push_str(&format!("<pre>{}</pre>\n", escape(&report.command)));
     }
@@ -116,32 +97,6 @@ fn figures(report: &Report, heatmaps: &str, slices: &str) -> String {
          the same ρ, the radius transfers.</figcaption>\n</figure>\n",
         escape(&report.selection)
     )
-}
-
-/// A heading and whether its column holds text.
-type Heading<'text> = (&'text str, bool);
-
-/// A table; every cell is HTML already. A line is drawn where the first column changes.
-fn table(headings: &[Heading], rows: &[Vec<String>]) -> String {
-    let class = |is_text: bool| if is_text { " class=\"text\"" } else { "" };
-    let mut html = "<div class=\"scroll\"><table>\n<thead><tr>".to_owned();
-    for (heading, is_text) in headings {
-        html.push_str(&format!("<th{}>{heading}</th>", class(*is_text)));
-    }
-    html.push_str("</tr></thead>\n<tbody>\n");
-    let mut previous: Option<&String> = None;
-    for row in rows {
-        let is_new = previous.is_some_and(|name| Some(name) != row.first());
-        let row_class = if is_new { " class=\"first\"" } else { "" };
-        html.push_str(&format!("<tr{row_class}>"));
-        for (cell, (_, is_text)) in row.iter().zip(headings) {
-            html.push_str(&format!("<td{}>{cell}</td>", class(*is_text)));
-        }
-        html.push_str("</tr>\n");
-        previous = row.first();
-    }
-    html.push_str("</tbody>\n</table></div>\n");
-    html
 }
 
 fn transfer_section(report: &Report) -> String {
@@ -285,11 +240,6 @@ fn optima_section(report: &Report) -> String {
         ("on the grid's edge", true),
     ];
     format!("<h2>Optima</h2>\n{}", table(&headings, &rows))
-}
-
-/// A short warning inside a table.
-fn flag(text: &str) -> String {
-    format!("<span class=\"flag\">{}</span>", escape(text))
 }
 
 fn edge_flags(edges: &[GridEdge]) -> String {

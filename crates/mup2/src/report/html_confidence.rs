@@ -1,9 +1,10 @@
 //! The page's last section: how far its numbers can be trusted.
 
 use super::confidence::StepRange;
-use super::display::{count, percent, trimmed};
-use super::svg::escape;
+use super::display::percent;
 use super::{GridEdge, Report};
+use crate::figure::number::{count, trimmed};
+use crate::figure::svg::escape;
 
 /// At most this many reasons of failure are listed; `report.json` has all.
 const LISTED_FAILURES: usize = 10;

@@ -5,7 +5,6 @@
 
 mod baselines;
 mod cells;
-mod colour;
 mod confidence;
 mod display;
 mod edges;
@@ -17,7 +16,6 @@ mod input;
 mod optima;
 mod slices;
 mod statistics;
-mod svg;
 mod table;
 mod transfer;
 mod write;

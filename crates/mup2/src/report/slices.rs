@@ -2,10 +2,11 @@
 
 use super::Report;
 use super::cells::Cell;
-use super::colour::width_colour;
-use super::display::{percent_with_error, power, trimmed};
+use super::display::percent_with_error;
 use super::edges::{RIGHT_EDGE_LOSS, Slice};
-use super::svg::{
+use crate::figure::colour::width_colour;
+use crate::figure::number::{power, trimmed};
+use crate::figure::svg::{
     Anchor, Canvas, HEADING, LABEL, TITLE, escape, fit, text_width, ticks, whole_ticks,
 };
 

@@ -1,8 +1,9 @@
 //! The terminal's view of a report: the transfer table and SGD against SAM, in plain text.
 
-use super::display::{ABSENT, fine_octaves, octaves, percent_with_error, points_with_error};
+use super::display::{fine_octaves, octaves, percent_with_error, points_with_error};
 use super::edges::Bound;
 use super::{Report, Status, Transfer};
+use crate::figure::number::ABSENT;
 
 /// How a table is to be laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,7 +154,7 @@ fn notes(report: &Report) -> Vec<String> {
 pub(super) fn seeds(report: &Report) -> String {
     let confidence = &report.confidence;
     if confidence.seeds_min == confidence.seeds_max {
-        super::display::count(confidence.seeds_max, "seed")
+        crate::figure::number::count(confidence.seeds_max, "seed")
     } else {
         format!("{} to {} seeds", confidence.seeds_min, confidence.seeds_max)
     }

@@ -1,8 +1,8 @@
 //! Sizes and scales of the heat maps, shared by all panels.
 
+use crate::figure::colour::viridis;
 use crate::report::Report;
 use crate::report::cells::{Cell, Status};
-use crate::report::colour::viridis;
 
 pub(super) const LEFT: f64 = 58.0;
 pub(super) const RIGHT: f64 = 18.0;

@@ -2,9 +2,9 @@
 
 use super::layout::{LEFT, Layout, RIGHT};
 use super::panel::TICK;
-use crate::report::colour::{DIVERGED, TRANSFERRED, UNSTABLE, viridis};
-use crate::report::display::trimmed;
-use crate::report::svg::{Anchor, Canvas, LABEL, text_width, ticks};
+use crate::figure::colour::{DIVERGED, TRANSFERRED, UNSTABLE, viridis};
+use crate::figure::number::trimmed;
+use crate::figure::svg::{Anchor, Canvas, LABEL, text_width, ticks};
 use crate::report::{NEAR_OPTIMUM, Report};
 
 /// The outline of what is near the optimum.

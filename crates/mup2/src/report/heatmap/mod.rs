@@ -6,7 +6,7 @@ mod panel;
 
 use super::Report;
 use super::cells::Cell;
-use super::svg::{Anchor, Canvas, HEADING, LABEL, TITLE, fit};
+use crate::figure::svg::{Anchor, Canvas, HEADING, LABEL, TITLE, fit};
 use layout::Layout;
 use panel::Panel;
 

@@ -2,12 +2,13 @@
 
 use super::layout::{Layout, SGD_STRIP, around, boundaries, distinct};
 use super::legend::{contour_stroke, cross, transferred_outline};
+use crate::figure::colour::{DIVERGED, UNSTABLE};
+use crate::figure::number::{count, power, trimmed};
+use crate::figure::svg::{Anchor, Canvas, LABEL, escape, whole_ticks};
 use crate::report::Report;
 use crate::report::cells::{Cell, Status};
-use crate::report::colour::{DIVERGED, UNSTABLE};
-use crate::report::display::{count, percent_with_error, power, trimmed};
+use crate::report::display::percent_with_error;
 use crate::report::optima::{Optimum, is_near};
-use crate::report::svg::{Anchor, Canvas, LABEL, escape, whole_ticks};
 
 /// One heat map: a scheme at a width.
 pub(super) struct Panel<'report> {

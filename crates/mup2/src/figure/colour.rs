@@ -25,19 +25,19 @@ const WIDTHS: [[u8; 3]; 5] = [
 ];
 
 /// Fill of a cell whose mean accuracy is below the stability threshold.
-pub(super) const UNSTABLE: &str = "#c9c9c9";
+pub(crate) const UNSTABLE: &str = "#c9c9c9";
 /// Fill of a cell in which every run diverged.
-pub(super) const DIVERGED: &str = "#8c8c8c";
+pub(crate) const DIVERGED: &str = "#8c8c8c";
 /// The outline of the optimum that was carried over from the narrowest width.
-pub(super) const TRANSFERRED: &str = "#ff2d55";
+pub(crate) const TRANSFERRED: &str = "#ff2d55";
 
 /// The viridis colour of a share between 0 and 1.
-pub(super) fn viridis(share: f64) -> String {
+pub(crate) fn viridis(share: f64) -> String {
     between(&VIRIDIS, share)
 }
 
 /// The colour of one of several widths, by its place from the narrowest.
-pub(super) fn width_colour(place: usize, widths: usize) -> String {
+pub(crate) fn width_colour(place: usize, widths: usize) -> String {
     // Up to five widths take the anchors themselves, which differ most.
     let steps = widths.saturating_sub(1).max(WIDTHS.len() - 1);
     between(&WIDTHS, place as f64 / steps as f64)

@@ -1,11 +1,11 @@
-//! Pieces of SVG that both figures share: escaping, the frame, text, ticks and legends.
+//! Pieces of SVG that all figures share: escaping, the frame, text, ticks and legends.
 
 /// Fonts of the figures; the last one exists everywhere.
 const FONTS: &str = "system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif";
 
 /// Escapes text for XML and HTML, in elements and in quoted attributes. Control characters that
 /// XML forbids become the replacement character.
-pub(super) fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
@@ -25,7 +25,7 @@ pub(super) fn escape(text: &str) -> String {
 
 /// Where a text is anchored.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Anchor {
+pub(crate) enum Anchor {
     Start,
     Middle,
     End,
@@ -34,7 +34,7 @@ pub(super) enum Anchor {
 /// A figure under construction. Colours are explicit, so that it stands alone; classes let the HTML
 /// page replace them in dark mode.
 #[derive(Debug, Default)]
-pub(super) struct Canvas {
+pub(crate) struct Canvas {
     body: String,
 }
 
@@ -80,19 +80,19 @@ impl Canvas {
 }
 
 /// Size and weight of the figure's title.
-pub(super) const TITLE: &str = r#"font-size="15" font-weight="600""#;
+pub(crate) const TITLE: &str = r#"font-size="15" font-weight="600""#;
 /// Size and weight of a panel's title.
-pub(super) const HEADING: &str = r#"font-size="12.5" font-weight="600""#;
+pub(crate) const HEADING: &str = r#"font-size="12.5" font-weight="600""#;
 /// Ordinary text.
-pub(super) const LABEL: &str = r#"font-size="11""#;
+pub(crate) const LABEL: &str = r#"font-size="11""#;
 
 /// About how wide a text is at a font size; generous, since the reader's font is unknown.
-pub(super) fn text_width(text: &str, font_size: f64) -> f64 {
+pub(crate) fn text_width(text: &str, font_size: f64) -> f64 {
     text.chars().count() as f64 * font_size * 0.6
 }
 
 /// Cuts a text that would be wider than the room it has.
-pub(super) fn fit(text: &str, font_size: f64, room: f64) -> String {
+pub(crate) fn fit(text: &str, font_size: f64, room: f64) -> String {
     if text_width(text, font_size) <= room {
         return text.to_owned();
     }
@@ -101,7 +101,7 @@ pub(super) fn fit(text: &str, font_size: f64, room: f64) -> String {
 }
 
 /// Round values between two ends, at most about `most` of them.
-pub(super) fn ticks(low: f64, high: f64, most: usize) -> Vec<f64> {
+pub(crate) fn ticks(low: f64, high: f64, most: usize) -> Vec<f64> {
     let span = high - low;
     if !span.is_finite() || span <= 0.0 {
         return vec![low];
@@ -117,7 +117,7 @@ pub(super) fn ticks(low: f64, high: f64, most: usize) -> Vec<f64> {
 }
 
 /// Whole numbers between two ends, every second, fourth, … one where they would be too dense.
-pub(super) fn whole_ticks(low: f64, high: f64, most: usize) -> Vec<f64> {
+pub(crate) fn whole_ticks(low: f64, high: f64, most: usize) -> Vec<f64> {
     let mut step = 1.0;
     while (high - low) / step > most.max(1) as f64 {
         step *= 2.0;
