@@ -4,7 +4,7 @@
 use burn::optim::GradientsParams;
 use burn::tensor::{DType, Device, Tensor};
 use mup2::model::{Activation, Mlp, MlpConfig};
-use mup2::scaling::{AsamBias, Parameterization, Perturbation, Rule, Scheme, TensorKind, scale};
+use mup2::scaling::{AsamBias, Parameterization, Perturbation, Rule, Scheme, scale};
 use mup2::step::{AsamOptions, BaseOptimizerConfig, Sam, SamConfig, Sgd, build_optimizer};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -70,7 +70,7 @@ fn peak(momentum: f64) -> f64 {
         nesterov: false,
         weight_decay: 0.0,
     };
-    let mut sam = Sam::new(sam_config, &model, &table, |_| TensorKind::Weight).unwrap();
+    let mut sam = Sam::new(sam_config, &model, &table).unwrap();
     let mut optimizer = build_optimizer(BaseOptimizerConfig::Sgd(sgd), &model, &table).unwrap();
     // Two samples, so that activations weigh nothing beside the weights.
     let x = Tensor::<2>::ones([2, config.inputs], (&device, DType::F32));

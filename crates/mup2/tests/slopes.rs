@@ -12,9 +12,7 @@ use burn::tensor::activation::{log_softmax, relu};
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use mup2::model::{Activation, Mlp, MlpConfig};
 use mup2::random::stream;
-use mup2::scaling::{
-    AsamBias, Denominator, Parameterization, Perturbation, Rule, Scheme, TensorKind, scale,
-};
+use mup2::scaling::{AsamBias, Denominator, Parameterization, Perturbation, Rule, Scheme, scale};
 use mup2::step::{AsamOptions, BaseOptimizerConfig, Sam, SamConfig, Sgd, build_optimizer};
 use rand::Rng;
 use rand_distr::{Distribution, StandardNormal};
@@ -109,7 +107,7 @@ fn log_effects(scheme: &Scheme, rho: f64, width: usize, seed: u64) -> Vec<f64> {
         nesterov: false,
         weight_decay: 0.0,
     };
-    let mut sam = Sam::new(sam_config, &model, &table, |_| TensorKind::Weight).unwrap();
+    let mut sam = Sam::new(sam_config, &model, &table).unwrap();
     let mut optimizer = build_optimizer(BaseOptimizerConfig::Sgd(sgd), &model, &table).unwrap();
     for step in 0..STEPS {
         let batch = Batch::draw(seed, step, &device);

@@ -9,7 +9,7 @@ use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use mup2::model::{Activation, Mlp, MlpConfig};
 use mup2::scaling::{
     AsamBias, BaseOptimizer, Denominator, Parameterization, Perturbation, RoleExponents, Rule,
-    ScalingTable, Scheme, TensorKind, scale,
+    ScalingTable, Scheme, scale,
 };
 use mup2::step::{AsamOptions, BaseOptimizerConfig, Sam, SamConfig, Sgd, build_optimizer};
 use proptest::prelude::*;
@@ -104,14 +104,6 @@ fn write(model: Mlp, weights: &Weights) -> Mlp {
     model.map(&mut Writer { path, weights })
 }
 
-fn kind(name: &str) -> TensorKind {
-    if name.ends_with("bias") {
-        TensorKind::Bias
-    } else {
-        TensorKind::Weight
-    }
-}
-
 fn assert_close(found: &[f64], expected: &[f64], what: &str) {
     assert_eq!(found.len(), expected.len(), "{what}");
     let size = expected.iter().fold(0.0f64, |size, x| size.max(x.abs()));
@@ -196,7 +188,7 @@ fn follow(case: &Value) {
         nesterov: case["nesterov"].as_bool().unwrap(),
         weight_decay: real(&case["weight_decay"]),
     };
-    let mut sam = Sam::new(sam_config.clone(), &model, &table, kind).unwrap();
+    let mut sam = Sam::new(sam_config.clone(), &model, &table).unwrap();
     let mut optimizer = build_optimizer(BaseOptimizerConfig::Sgd(sgd), &model, &table).unwrap();
     let labels = flat(&case["labels"])
         .iter()
@@ -281,7 +273,7 @@ fn effective(config: &MlpConfig, scheme: &Scheme, momentum: f64) -> Weights {
         nesterov: false,
         weight_decay: 0.0,
     };
-    let mut sam = Sam::new(sam_config, &model, &table, kind).unwrap();
+    let mut sam = Sam::new(sam_config, &model, &table).unwrap();
     let mut optimizer = build_optimizer(BaseOptimizerConfig::Sgd(sgd), &model, &table).unwrap();
     let x = (0..6 * config.inputs)
         .map(|i| (i as f64 * 0.7).sin())

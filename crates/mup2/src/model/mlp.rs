@@ -1,12 +1,14 @@
 //! Multilayer perceptron on flattened images, as in figure 1 of the paper (three layers, no
 //! biases, ReLU).
 
-use super::Initializer;
+use super::trace::multiplied;
+use super::{Application, Initializer, Site, Trace};
 use crate::error::Result;
 use crate::scaling::{Role, ScalingTable, TensorKind, TensorShape};
 use burn::module::{Module, Param};
 use burn::tensor::activation::{gelu, relu};
 use burn::tensor::{DType, Device, Tensor};
+use std::fmt::Display;
 
 /// A nonlinearity of the hidden layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -158,12 +160,18 @@ pub struct Mlp {
 impl Mlp {
     /// Logits `[batch, classes]` of `x` `[batch, inputs]`.
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        let mut x = self.activation.apply(self.input.forward(x));
-        for layer in &self.hidden {
-            let y = self.activation.apply(layer.forward(x.clone()));
+        self.forward_traced(x, &mut Trace::off())
+    }
+
+    /// As [`Mlp::forward`], telling `trace` what each parameter was applied to.
+    pub fn forward_traced(&self, x: Tensor<2>, trace: &mut Trace) -> Tensor<2> {
+        let mut x = self.activation.apply(self.input.forward(x, "input", trace));
+        for (index, layer) in self.hidden.iter().enumerate() {
+            let y = layer.forward(x.clone(), format_args!("hidden.{index}"), trace);
+            let y = self.activation.apply(y);
             x = if self.residual { x + y } else { y };
         }
-        self.readout.forward(x)
+        self.readout.forward(x, "readout", trace)
     }
 }
 
@@ -193,20 +201,33 @@ impl Dense {
         })
     }
 
-    fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+    fn forward(&self, x: Tensor<2>, name: impl Display, trace: &mut Trace) -> Tensor<2> {
+        let input = trace.is_recording().then(|| x.clone().without_autodiff());
         // The multiplier acts on the smaller product: batch × fan_out entries, not the weight.
         let y = multiplied(x.matmul(self.weight.val()), self.weight_multiplier);
-        match &self.bias {
-            Some(bias) => y + multiplied(bias.val(), self.bias_multiplier).unsqueeze(),
-            None => y,
+        if let Some(input) = input {
+            trace.record(Site {
+                parameter: format!("{name}.weight"),
+                application: Application::Dense {
+                    input,
+                    multiplier: self.weight_multiplier,
+                },
+                product: y.clone().without_autodiff(),
+            });
         }
-    }
-}
-
-fn multiplied<const D: usize>(x: Tensor<D>, multiplier: f64) -> Tensor<D> {
-    if multiplier == 1.0 {
-        x
-    } else {
-        x.mul_scalar(multiplier)
+        let Some(bias) = &self.bias else {
+            return y;
+        };
+        let shift = multiplied(bias.val(), self.bias_multiplier).unsqueeze();
+        if trace.is_recording() {
+            trace.record(Site {
+                parameter: format!("{name}.bias"),
+                application: Application::Bias {
+                    multiplier: self.bias_multiplier,
+                },
+                product: shift.clone().without_autodiff(),
+            });
+        }
+        y + shift
     }
 }

@@ -2,6 +2,8 @@
 
 mod initialization;
 mod mlp;
+mod trace;
 
 pub use initialization::Initializer;
 pub use mlp::{Activation, Mlp, MlpConfig};
+pub use trace::{Application, Site, Trace};

@@ -2,13 +2,13 @@
 
 use super::exponents::{RoleExponents, SchemeExponents, TensorExponents};
 use super::names::{BaseOptimizer, Rule};
-use super::role::Role;
+use super::role::{Role, TensorKind};
 use super::{Scheme, TensorShape};
 use crate::error::Result;
 use serde::Serialize;
 
 /// Exponents within this distance count as equal: they are sums of a few halves.
-const EXPONENT_TOLERANCE: f64 = 1e-9;
+pub(super) const EXPONENT_TOLERANCE: f64 = 1e-9;
 
 /// One tensor's multipliers; at the base width every multiplier is exactly 1.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -17,6 +17,8 @@ pub struct TensorScaling {
     pub name: String,
     /// Role under width.
     pub role: Role,
+    /// What it is within its layer.
+    pub kind: TensorKind,
     /// Shape at the target width.
     pub shape: Vec<usize>,
     /// Standard deviation of the initialization, `σ_l r^(-b_l)`.
@@ -166,6 +168,7 @@ fn tensor_scaling(
     Ok(TensorScaling {
         name: tensor.name.clone(),
         role: tensor.role,
+        kind: tensor.kind,
         shape: tensor.shape.clone(),
         init_std: tensor.base_init_std * power(exponent.b - a),
         lr_mult,

@@ -78,3 +78,32 @@ pub(super) fn bind<'a, M: Module>(
         })
         .collect()
 }
+
+/// The values of a module's float parameters, flattened and detached from the graph of gradients,
+/// by path. They share memory with the module until one of the two is changed.
+pub fn flat_parameters<M: Module>(model: &M) -> HashMap<String, Tensor<1>> {
+    #[derive(Default)]
+    struct Values {
+        path: Vec<String>,
+        found: HashMap<String, Tensor<1>>,
+    }
+    impl ModuleVisitor for Values {
+        fn enter_module(&mut self, name: &str, _container_type: &str) {
+            self.path.push(name.to_owned());
+        }
+
+        fn exit_module(&mut self, _name: &str, _container_type: &str) {
+            self.path.pop();
+        }
+
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let value = param.val().without_autodiff();
+            let count = value.shape().num_elements();
+            self.found
+                .insert(self.path.join("."), value.reshape([count]));
+        }
+    }
+    let mut values = Values::default();
+    model.visit(&mut values);
+    values.found
+}

@@ -25,13 +25,8 @@ pub(super) enum Preconditioner {
 }
 
 impl Preconditioner {
-    pub(super) fn of(
-        rule: Rule,
-        kind: TensorKind,
-        row: &TensorScaling,
-        options: &AsamOptions,
-    ) -> Self {
-        match (rule, kind, options.bias) {
+    pub(super) fn of(rule: Rule, row: &TensorScaling, options: &AsamOptions) -> Self {
+        match (rule, row.kind, options.bias) {
             (Rule::Sam | Rule::SamOn | Rule::Random, _, _) => Self::Identity,
             (Rule::Asam, TensorKind::Bias, AsamBias::One) => Self::Identity,
             (Rule::Asam, TensorKind::Bias, AsamBias::Absolute) => Self::Elementwise { eta: 0.0 },

@@ -3,9 +3,10 @@
 use super::clip::{clip_gradients, squared_norm};
 use super::parameters::bind;
 use super::preconditioner::{AsamOptions, Preconditioner};
+use super::record::PerturbationRecord;
 use crate::error::Result;
 use crate::random;
-use crate::scaling::{Rule, ScalingTable, TensorKind};
+use crate::scaling::{Rule, ScalingTable};
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Tensor, TensorData};
@@ -62,24 +63,17 @@ pub struct Sam {
 }
 
 impl Sam {
-    /// Binds the multipliers of `table` to the parameters of `model` by their paths; `kind`
-    /// tells biases and normalization parameters apart.
+    /// Binds the multipliers of `table` to the parameters of `model` by their paths.
     ///
     /// # Errors
     /// When a parameter has no row in the table or another shape.
-    pub fn new<M: Module>(
-        config: SamConfig,
-        model: &M,
-        table: &ScalingTable,
-        kind: impl Fn(&str) -> TensorKind,
-    ) -> Result<Self> {
+    pub fn new<M: Module>(config: SamConfig, model: &M, table: &ScalingTable) -> Result<Self> {
         let rows = bind(model, table)?.into_iter();
         let tensors = rows.map(|(parameter, row)| {
-            let kind = kind(&parameter.name);
             let perturbation = TensorPerturbation {
                 rho_mult: row.rho_mult,
                 norm_mult: row.norm_mult,
-                preconditioner: Preconditioner::of(config.rule, kind, row, &config.asam),
+                preconditioner: Preconditioner::of(config.rule, row, &config.asam),
                 name: parameter.name,
             };
             (parameter.id, perturbation)
@@ -106,7 +100,32 @@ impl Sam {
         model: M,
         learning_rate: f64,
         rho: f64,
+        gradient: impl FnMut(&M) -> (Tensor<1>, GradientsParams),
+    ) -> (M, StepReport) {
+        self.step_with(optimizer, model, learning_rate, rho, gradient, None)
+    }
+
+    /// As [`Sam::step`], bit for bit, keeping in `record` what the perturbation was made of.
+    pub fn step_recorded<M: Module>(
+        &mut self,
+        optimizer: &mut ModuleOptimizer,
+        model: M,
+        learning_rate: f64,
+        rho: f64,
+        gradient: impl FnMut(&M) -> (Tensor<1>, GradientsParams),
+        record: &mut PerturbationRecord,
+    ) -> (M, StepReport) {
+        self.step_with(optimizer, model, learning_rate, rho, gradient, Some(record))
+    }
+
+    fn step_with<M: Module>(
+        &mut self,
+        optimizer: &mut ModuleOptimizer,
+        model: M,
+        learning_rate: f64,
+        rho: f64,
         mut gradient: impl FnMut(&M) -> (Tensor<1>, GradientsParams),
+        mut record: Option<&mut PerturbationRecord>,
     ) -> (M, StepReport) {
         let (loss, mut gradients) = gradient(&model);
         let mut report = StepReport {
@@ -120,7 +139,8 @@ impl Sam {
             let mut perturbed = model.clone();
             for ascent in 0..self.config.ascent_steps {
                 let radius = rho / self.config.ascent_steps as f64;
-                let (next, norm) = self.ascend(perturbed, gradients, radius, ascent);
+                let (next, norm) =
+                    self.ascend(perturbed, gradients, radius, ascent, record.as_deref_mut());
                 perturbed = next;
                 report.perturbation_norm = norm;
                 let (loss, next_gradients) = gradient(&perturbed);
@@ -143,7 +163,7 @@ impl Sam {
     /// The preconditioner is taken at `model`, which on later ascent steps is already perturbed.
     /// With a zero or non-finite norm the model is returned as it came.
     pub fn perturb<M: Module>(&self, model: M, gradients: GradientsParams, rho: f64) -> (M, f64) {
-        self.ascend(model, gradients, rho, 0)
+        self.ascend(model, gradients, rho, 0, None)
     }
 
     fn ascend<M: Module>(
@@ -152,12 +172,14 @@ impl Sam {
         gradients: GradientsParams,
         rho: f64,
         ascent: usize,
+        mut record: Option<&mut PerturbationRecord>,
     ) -> (M, f64) {
         let mut direction = Direction {
             sam: self,
             gradients,
             ascent,
             squared_norm: 0.0,
+            record: record.as_deref_mut(),
         };
         model.visit(&mut direction);
         let norm = direction.squared_norm.sqrt();
@@ -168,6 +190,7 @@ impl Sam {
             sam: self,
             directions: direction.gradients,
             scale: rho / norm,
+            record,
         };
         (model.map(&mut ascent), norm)
     }
@@ -179,6 +202,7 @@ struct Direction<'a> {
     gradients: GradientsParams,
     ascent: usize,
     squared_norm: f64,
+    record: Option<&'a mut PerturbationRecord>,
 }
 
 impl Direction<'_> {
@@ -206,13 +230,21 @@ impl ModuleVisitor for Direction<'_> {
         if tensor.rho_mult == 0.0 && tensor.norm_mult == 0.0 {
             return;
         }
+        if let Some(record) = &mut self.record {
+            let norm = squared_norm(gradient.clone()).sqrt();
+            record.of(&tensor.name).gradient_norm = norm;
+        }
         let direction = match self.sam.config.rule {
             Rule::Random => self.gaussian(gradient, &tensor.name),
             _ => tensor
                 .preconditioner
                 .apply(gradient, &param.val().without_autodiff()),
         };
-        self.squared_norm += squared_norm(direction.clone()) * tensor.norm_mult.powi(2);
+        let contribution = squared_norm(direction.clone()) * tensor.norm_mult.powi(2);
+        self.squared_norm += contribution;
+        if let Some(record) = &mut self.record {
+            record.of(&tensor.name).contribution = contribution;
+        }
         self.gradients.register(param.id, direction);
     }
 }
@@ -222,6 +254,7 @@ struct Ascent<'a> {
     sam: &'a Sam,
     directions: GradientsParams,
     scale: f64,
+    record: Option<&'a mut PerturbationRecord>,
 }
 
 impl ModuleMapper for Ascent<'_> {
@@ -233,11 +266,16 @@ impl ModuleMapper for Ascent<'_> {
             return param;
         };
         let factor = self.scale * tensor.rho_mult;
+        let record = self.record.as_deref_mut();
         param.map(|weight| {
             let tracked = weight.is_require_grad();
             let weight = weight.without_autodiff();
             let epsilon = tensor.preconditioner.apply(direction, &weight);
-            let moved = (weight + epsilon.mul_scalar(factor)).autodiff();
+            let epsilon = epsilon.mul_scalar(factor);
+            if let Some(record) = record {
+                record.add(&tensor.name, &epsilon);
+            }
+            let moved = (weight + epsilon).autodiff();
             moved.set_require_grad(tracked)
         })
     }

@@ -79,7 +79,7 @@ impl Point {
 
     fn trainer(&self, config: SamConfig) -> (Sam, ModuleOptimizer) {
         let table = table(&[("p", TensorKind::Weight, &self.p.dims())]);
-        let sam = Sam::new(config, self, &table, |_| TensorKind::Weight).unwrap();
+        let sam = Sam::new(config, self, &table).unwrap();
         let sgd = Sgd {
             momentum: 0.0,
             nesterov: false,
@@ -281,15 +281,11 @@ fn layer_epsilon(config: SamConfig) -> (Vec<f64>, Vec<f64>) {
         weight: Param::from_tensor(tensor(&[0.5, -1.0, 2.0, 0.25], [2, 2])),
         bias: Param::from_tensor(tensor(&[0.1, -0.2], [2])),
     };
-    let kind = |name: &str| match name {
-        "bias" => TensorKind::Bias,
-        _ => TensorKind::Weight,
-    };
     let table = table(&[
         ("weight", TensorKind::Weight, &[2, 2]),
         ("bias", TensorKind::Bias, &[2]),
     ]);
-    let sam = Sam::new(config, &layer, &table, kind).unwrap();
+    let sam = Sam::new(config, &layer, &table).unwrap();
     let mut gradients = GradientsParams::new();
     let inner = |x: Tensor<2>| x.without_autodiff();
     gradients.register(
@@ -379,7 +375,7 @@ fn several_ascent_steps_divide_the_radius() {
 fn a_parameter_without_a_row_is_refused_by_name() {
     let model = Point::at(&[1.0]);
     let table = table(&[("q", TensorKind::Weight, &[1])]);
-    let error = Sam::new(config(Rule::Sam), &model, &table, |_| TensorKind::Weight).unwrap_err();
+    let error = Sam::new(config(Rule::Sam), &model, &table).unwrap_err();
     assert!(
         error
             .to_string()

@@ -3,7 +3,7 @@
 mod pool;
 mod summary;
 
-pub use pool::{Event, Outcome, RunOptions, TRIAL_THREAD, Tally, check_data, run};
+pub use pool::{Event, Outcome, RunOptions, Tally, check_data, run};
 pub use summary::{describe, report_input};
 
 #[cfg(test)]

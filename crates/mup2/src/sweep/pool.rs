@@ -4,17 +4,12 @@ use crate::config::{PlannedRun, RunId, Selection, SweepSpec};
 use crate::data::{BatchOrder, Dataset};
 use crate::error::{Error, Result};
 use crate::results::{RESULT_FORMAT, ResultStore, RunResult, RunStatus};
-use crate::train::{Cancel, train};
-use std::any::Any;
+use crate::train::{Cancel, one_core_pool, panic_message, train};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
-
-/// Name of the threads that trials run on: a panic there is caught and becomes a failed result, so
-/// a program may leave it to the report.
-pub const TRIAL_THREAD: &str = "mup2-trial";
 
 /// How a sweep is worked off; nothing here changes a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -180,18 +175,7 @@ fn work(
     cancel: &Cancel,
     sender: Sender<Finished>,
 ) -> Result<()> {
-    // The pool's thread must be this very thread's own: one trial, one core.
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(1)
-        .thread_name(|_| TRIAL_THREAD.to_owned())
-        .build()
-        .map_err(|error| {
-            Error::invalid(
-                "worker thread",
-                error.to_string(),
-                "a system that can start threads",
-            )
-        })?;
+    let pool = one_core_pool()?;
     while let Some(planned) = runs.get(next.fetch_add(1, Ordering::Relaxed)) {
         if cancel.is_cancelled() {
             return Err(Error::Interrupted);
@@ -231,15 +215,6 @@ fn trial(planned: &PlannedRun, data: &Dataset, cancel: &Cancel) -> Result<RunRes
         steps: 0,
         epochs: Vec::new(),
     })
-}
-
-fn panic_message(panic: &(dyn Any + Send)) -> String {
-    let message = panic
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or("no message");
-    message.lines().next().unwrap_or_default().to_owned()
 }
 
 /// Estimated cost of a run for the ETA: multiply-adds of its weights, plus a constant a step.

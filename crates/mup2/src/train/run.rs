@@ -1,16 +1,15 @@
 //! The loop over epochs and steps of one run.
 
+use super::batch::Batch;
 use super::evaluate::accuracy;
 use super::setup::{Setup, setup};
 use crate::config::{RunId, RunSpec};
-use crate::data::{BatchOrder, Dataset, Images, noisy_labels};
+use crate::data::{BatchOrder, Dataset, noisy_labels};
 use crate::error::{Error, Result};
 use crate::model::Mlp;
 use crate::results::{EpochMetrics, RESULT_FORMAT, RunResult, RunStatus};
 use crate::step::weight_norm;
-use burn::optim::GradientsParams;
-use burn::tensor::activation::log_softmax;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::Device;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A flag that ends training at the next step.
@@ -76,6 +75,7 @@ pub fn train(
         mut sam,
         learning_rate,
         radius,
+        ..
     } = setup(spec, data, steps_per_epoch, &device)?;
     let mut result = RunResult {
         format: RESULT_FORMAT,
@@ -137,42 +137,4 @@ pub fn train(
 /// Whether the last update of an epoch left finite weights; within an epoch the next loss tells.
 fn weights_are_finite(model: &Mlp) -> bool {
     weight_norm(model).is_finite()
-}
-
-/// One batch on the device.
-struct Batch {
-    x: Tensor<2>,
-    labels: Tensor<2, Int>,
-}
-
-impl Batch {
-    fn new(
-        images: &Images,
-        labels: &[u16],
-        indices: &[usize],
-        data: &Dataset,
-        device: &Device,
-    ) -> Self {
-        let mut pixels = Vec::new();
-        images.gather(indices, &data.normalization, &mut pixels);
-        let labels: Vec<i64> = indices
-            .iter()
-            .map(|&index| i64::from(labels[index]))
-            .collect();
-        let count = indices.len();
-        let x = TensorData::new(pixels, [count, images.shape.values()]);
-        Self {
-            x: Tensor::from_data(x, device),
-            labels: Tensor::from_data(TensorData::new(labels, [count, 1]), device),
-        }
-    }
-
-    /// Mean cross-entropy and its gradients.
-    fn gradient(&self, model: &Mlp) -> (Tensor<1>, GradientsParams) {
-        let logits = model.forward(self.x.clone());
-        let log_likelihood = log_softmax(logits, 1).gather(1, self.labels.clone());
-        let loss = log_likelihood.mean().neg();
-        let gradients = GradientsParams::from_grads(loss.backward(), model);
-        (loss, gradients)
-    }
 }

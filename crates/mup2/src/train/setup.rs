@@ -4,17 +4,16 @@ use crate::config::{Activation, ModelKind, OptimizerName, RunSpec, Schedule};
 use crate::data::Dataset;
 use crate::error::Result;
 use crate::model::{self, Mlp, MlpConfig};
-use crate::scaling::{ScalingTable, TensorKind, TensorShape, scale};
+use crate::scaling::{ScalingTable, TensorShape, scale};
 use crate::step::{
     AdamW, AsamOptions, BaseOptimizerConfig, Decay, Sam, SamConfig, Sgd, TimeFactor,
     build_optimizer,
 };
 use burn::optim::ModuleOptimizer;
 use burn::tensor::{DType, Device};
-use std::collections::HashMap;
 
 /// Everything that a run trains with.
-pub(super) struct Setup {
+pub(crate) struct Setup {
     pub model: Mlp,
     pub optimizer: ModuleOptimizer,
     pub sam: Sam,
@@ -22,13 +21,23 @@ pub(super) struct Setup {
     pub radius: TimeFactor,
 }
 
+/// Every parameter of the run's model with its role and shapes, for images of `inputs` values and
+/// `classes` classes. Exponents depend on neither number.
+pub fn tensor_shapes(spec: &RunSpec, inputs: usize, classes: usize) -> Vec<TensorShape> {
+    shaped(spec, inputs, classes).tensor_shapes()
+}
+
 /// The model's shape for the images of `data`.
-pub(super) fn model_config(spec: &RunSpec, data: &Dataset) -> MlpConfig {
+pub(crate) fn model_config(spec: &RunSpec, data: &Dataset) -> MlpConfig {
+    shaped(spec, data.train.shape.values(), data.classes)
+}
+
+fn shaped(spec: &RunSpec, inputs: usize, classes: usize) -> MlpConfig {
     let model = &spec.model;
     let ModelKind::Mlp = model.kind;
     MlpConfig {
-        inputs: data.train.shape.values(),
-        classes: data.classes,
+        inputs,
+        classes,
         width: model.width,
         base_width: model.base_width,
         depth: model.depth,
@@ -45,7 +54,7 @@ pub(super) fn model_config(spec: &RunSpec, data: &Dataset) -> MlpConfig {
 
 /// # Errors
 /// When the rule perturbs none of the model's tensors.
-pub(super) fn setup(
+pub(crate) fn setup(
     spec: &RunSpec,
     data: &Dataset,
     steps_per_epoch: usize,
@@ -56,7 +65,7 @@ pub(super) fn setup(
     let table = scale(&spec.scheme(), &shapes)?;
     let model = config.init(&table, spec.seed, device, DType::F32)?;
     let optimizer = build_optimizer(base_optimizer(spec), &model, &table)?;
-    let sam = sam(spec, &model, &table, &shapes)?;
+    let sam = sam(spec, &model, &table)?;
     let total_steps = spec.train.epochs * steps_per_epoch;
     let warmup_steps = (spec.optimizer.warmup_epochs * steps_per_epoch as f64).round() as usize;
     Ok(Setup {
@@ -76,11 +85,7 @@ pub(super) fn setup(
     })
 }
 
-fn sam(spec: &RunSpec, model: &Mlp, table: &ScalingTable, shapes: &[TensorShape]) -> Result<Sam> {
-    let kinds: HashMap<&str, TensorKind> = shapes
-        .iter()
-        .map(|shape| (shape.name.as_str(), shape.kind))
-        .collect();
+fn sam(spec: &RunSpec, model: &Mlp, table: &ScalingTable) -> Result<Sam> {
     let config = SamConfig {
         rule: spec.sam.rule,
         asam: AsamOptions {
@@ -92,9 +97,7 @@ fn sam(spec: &RunSpec, model: &Mlp, table: &ScalingTable, shapes: &[TensorShape]
         clip_norm: spec.optimizer.clip_norm,
         seed: spec.seed,
     };
-    Sam::new(config, model, table, |name| {
-        kinds.get(name).copied().unwrap_or(TensorKind::Weight)
-    })
+    Sam::new(config, model, table)
 }
 
 fn base_optimizer(spec: &RunSpec) -> BaseOptimizerConfig {
