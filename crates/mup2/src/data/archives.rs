@@ -50,7 +50,7 @@ impl Source<'static> {
     /// The source of a dataset; `None` for those that are not downloaded.
     pub fn of(name: DatasetName) -> Option<Self> {
         match name {
-            DatasetName::Embedded | DatasetName::Folder => None,
+            DatasetName::Embedded | DatasetName::Random | DatasetName::Folder => None,
             DatasetName::Mnist => Some(MNIST),
             DatasetName::FashionMnist => Some(FASHION_MNIST),
             DatasetName::Cifar10 => Some(CIFAR10),

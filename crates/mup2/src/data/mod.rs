@@ -8,6 +8,7 @@ mod fetch;
 mod folder;
 mod idx;
 mod images;
+mod noise;
 mod order;
 mod spec;
 mod split;
@@ -66,28 +67,22 @@ pub fn load(spec: &DataSpec) -> Result<Dataset> {
     spec.validate("data")?;
     let name = spec.dataset;
     let advice = archives::advice(name);
+    let directory = || match &spec.path {
+        Some(path) => Ok(path.clone()),
+        None => data_directory(name),
+    };
     let raw = match name {
         DatasetName::Embedded => embedded::load()?,
-        _ => {
-            let directory = match &spec.path {
-                Some(path) => path.clone(),
-                None => data_directory(name)?,
-            };
-            read(name, &directory, &advice)?
+        DatasetName::Random => noise::load()?,
+        DatasetName::Mnist => idx::load(&directory()?, &archives::MNIST_FILES, &advice)?,
+        DatasetName::FashionMnist => {
+            idx::load(&directory()?, &archives::FASHION_MNIST_FILES, &advice)?
         }
+        DatasetName::Cifar10 => cifar::load_cifar10(&directory()?, &advice)?,
+        DatasetName::Cifar100 => cifar::load_cifar100(&directory()?, &advice)?,
+        DatasetName::Folder => folder::load(&directory()?)?,
     };
     prepare(raw, spec)
-}
-
-fn read(name: DatasetName, directory: &Path, advice: &str) -> Result<RawSplits> {
-    match name {
-        DatasetName::Embedded => embedded::load(),
-        DatasetName::Mnist => idx::load(directory, &archives::MNIST_FILES, advice),
-        DatasetName::FashionMnist => idx::load(directory, &archives::FASHION_MNIST_FILES, advice),
-        DatasetName::Cifar10 => cifar::load_cifar10(directory, advice),
-        DatasetName::Cifar100 => cifar::load_cifar100(directory, advice),
-        DatasetName::Folder => folder::load(directory),
-    }
 }
 
 /// Splits and pools what was read.
