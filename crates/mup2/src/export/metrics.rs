@@ -1,0 +1,49 @@
+//! The table `metrics`: one row an evaluated epoch of a run, those before a divergence included.
+
+use super::column::{Column, integer, real, text};
+use super::runs::RunRow;
+use crate::config::RunId;
+use crate::results::EpochMetrics;
+
+/// What was measured after an epoch, and of which run.
+#[derive(Debug)]
+pub(super) struct MetricRow {
+    id: RunId,
+    /// Steps taken by the end of the epoch, if known.
+    step: Option<usize>,
+    metrics: EpochMetrics,
+}
+
+/// The evaluated epochs of `runs`, in their order.
+pub(super) fn collect(runs: &[RunRow]) -> Vec<MetricRow> {
+    let steps_per_epoch = steps_per_epoch(runs);
+    let mut rows = Vec::new();
+    for run in runs {
+        for &metrics in run.result.iter().flat_map(|result| &result.epochs) {
+            rows.push(MetricRow {
+                id: run.id.clone(),
+                step: steps_per_epoch.map(|steps| steps * metrics.epoch),
+                metrics,
+            });
+        }
+    }
+    rows
+}
+
+/// Steps of one epoch, as a completed run tells; absent if none has completed.
+///
+/// One number for all runs of a sweep, since they share images and batch size: a diverged run,
+/// which stopped somewhere within an epoch, does not tell it.
+fn steps_per_epoch(runs: &[RunRow]) -> Option<usize> {
+    let result = runs.iter().find_map(RunRow::completed)?;
+    result.steps.checked_div(result.spec.train.epochs)
+}
+
+pub(super) const COLUMNS: &[Column<MetricRow>] = &[
+    text("id", |row| Some(row.id.to_string())),
+    integer("epoch", |row| Some(row.metrics.epoch as u64)),
+    integer("step", |row| Some(row.step? as u64)),
+    real("train_loss", |row| Some(row.metrics.train_loss)),
+    real("validation_accuracy", |row| row.metrics.validation_accuracy),
+    real("test_accuracy", |row| Some(row.metrics.test_accuracy)),
+];

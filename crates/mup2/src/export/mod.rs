@@ -1,0 +1,122 @@
+//! The results of a sweep as three tables, in CSV or Parquet, for other programs.
+//!
+//! Columns, in this order; `docs/reference/export.md` gives the type and unit of each:
+//!
+//! - `runs`, a row a distinct run: `id`, `status`, `failure_reason`, `schemes`,
+//!   `parameterization`, `perturbation`, `width`, `base_width`, `depth`, `lr`, `rho`, `rule`,
+//!   `optimizer`, `seed`, `dataset`, `label_noise`, `batch_size`, `epochs`, `steps`,
+//!   `mup2_version`, `final_validation_accuracy`, `final_test_accuracy`, `selection`,
+//!   `selection_accuracy`, `selection_test_accuracy`, `spec`
+//! - `metrics`, a row an evaluated epoch of a run: `id`, `epoch`, `step`, `train_loss`,
+//!   `validation_accuracy`, `test_accuracy`
+//! - `cells`, a row a cell of the grid and seed, several of which may share a run: `scheme`,
+//!   `width`, `lr`, `rho`, `seed`, `id`
+
+mod cells;
+mod column;
+mod csv_file;
+mod metrics;
+mod parquet_file;
+mod runs;
+
+use crate::config::SweepSpec;
+use crate::error::{Error, Result};
+use crate::publish::write_atomically;
+use crate::results::ResultStore;
+use column::{Column, Values};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A file format of tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Comma-separated values: UTF-8, a line of names first, null as an empty field (RFC 4180,
+    /// but lines end in a newline alone).
+    Csv,
+    /// Apache Parquet, compressed with Snappy; every column may hold nulls.
+    Parquet,
+}
+
+impl Format {
+    /// What the names of the files end in.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Csv => "csv",
+            Self::Parquet => "parquet",
+        }
+    }
+}
+
+/// What [`export`] has written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exported {
+    /// The files: cells, metrics, runs.
+    pub files: Vec<PathBuf>,
+    /// Rows of `runs`.
+    pub runs: usize,
+    /// Rows of `metrics`.
+    pub metrics: usize,
+}
+
+/// Writes `cells`, `metrics` and `runs` of a sweep into `directory`, which is made if it does not
+/// exist.
+///
+/// Rows stand in the order of the sweep's plan, epochs ascending, so that the same results give
+/// the same bytes. Each file is written whole or not at all; other files there are left alone.
+///
+/// # Errors
+/// When a result exists but cannot be read, a whole number is beyond 2^63 − 1, or a file cannot
+/// be written.
+pub fn export(
+    sweep: &SweepSpec,
+    store: &ResultStore,
+    directory: &Path,
+    format: Format,
+) -> Result<Exported> {
+    let plan = sweep.plan();
+    let runs = runs::collect(&plan, sweep.selection, store)?;
+    let metrics = metrics::collect(&runs);
+    fs::create_dir_all(directory).map_err(Error::io("create", directory))?;
+    let target = Target { directory, format };
+    // The runs come last: who sees them sees the rest.
+    let files = vec![
+        target.write("cells", cells::COLUMNS, &plan)?,
+        target.write("metrics", metrics::COLUMNS, &metrics)?,
+        target.write("runs", runs::COLUMNS, &runs)?,
+    ];
+    Ok(Exported {
+        files,
+        runs: runs.len(),
+        metrics: metrics.len(),
+    })
+}
+
+/// Where tables go, and as what.
+struct Target<'a> {
+    directory: &'a Path,
+    format: Format,
+}
+
+impl Target<'_> {
+    fn write<Row>(&self, name: &str, columns: &[Column<Row>], rows: &[Row]) -> Result<PathBuf> {
+        let extension = self.format.extension();
+        let path = self.directory.join(format!("{name}.{extension}"));
+        let columns = columns
+            .iter()
+            .map(|column| Ok((column.name, column.values(rows)?)))
+            .collect::<Result<Vec<(&str, Values)>>>()?;
+        let encoded = match self.format {
+            Format::Csv => csv_file::encode(&columns, rows.len()),
+            Format::Parquet => parquet_file::encode(&columns, rows.len()),
+        };
+        let bytes = encoded.map_err(|problem| {
+            let problem = format!("cannot be encoded ({problem})");
+            Error::corrupt(&path, problem, "please report this as a bug")
+        })?;
+        write_atomically(&path, &bytes)?;
+        Ok(path)
+    }
+}
+
+#[cfg(test)]
+mod tests;
