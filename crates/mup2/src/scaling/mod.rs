@@ -10,6 +10,7 @@
 
 mod exponents;
 mod names;
+mod phases;
 mod role;
 mod table;
 
@@ -17,6 +18,7 @@ pub use exponents::{CustomExponents, RoleExponents, SchemeExponents};
 pub use names::{
     AsamBias, BaseOptimizer, Denominator, Parameterization, Perturbation, Rule, Scheme,
 };
+pub use phases::{LayerPlane, LayerPoint, PhaseDiagram, Regime, SchemePoint, phases};
 pub use role::{Role, TensorKind, TensorShape};
 pub use table::{ScalingTable, TensorScaling, Verdict, scale};
 
