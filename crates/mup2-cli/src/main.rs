@@ -28,6 +28,10 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Sweep(arguments) => commands::sweep::run(&arguments),
         Command::Report(arguments) => commands::report::run(&arguments),
         Command::Scale(arguments) => commands::scale::run(&arguments),
+        Command::Check(arguments) => commands::check::run(&arguments),
+        Command::Doctor(arguments) => commands::doctor::run(&arguments),
+        Command::Phases(arguments) => commands::phases::run(&arguments),
+        Command::Export(arguments) => commands::export::run(&arguments),
         Command::Data(arguments) => commands::data::run(&arguments),
         Command::Spec(arguments) => commands::spec::run(&arguments),
     }

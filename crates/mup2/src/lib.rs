@@ -8,11 +8,15 @@
 //! The library never prints. Its rooms, and which may enter which, are described in
 //! `ARCHITECTURE.md` and enforced by `tests/architecture.rs`.
 
+pub mod check;
 pub mod config;
 pub mod data;
+pub mod doctor;
 pub mod error;
+pub mod export;
 mod figure;
 pub mod model;
+pub mod phases;
 pub mod publish;
 pub mod random;
 pub mod report;

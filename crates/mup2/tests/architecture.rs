@@ -15,16 +15,25 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("random", &[]),
     ("figure", &[]),
     ("scaling", &["error"]),
+    ("phases", &["scaling", "figure"]),
     ("data", &["error", "random"]),
     ("config", &["error", "scaling", "data"]),
     ("model", &["error", "random", "scaling"]),
     ("step", &["error", "random", "scaling"]),
     ("results", &["error", "config", "publish"]),
+    ("export", &["error", "config", "publish", "results"]),
     ("report", &["error", "publish", "figure"]),
+    ("doctor", &["scaling", "report", "figure"]),
     (
         "train",
         &[
             "error", "config", "data", "model", "step", "scaling", "results",
+        ],
+    ),
+    (
+        "check",
+        &[
+            "error", "random", "scaling", "data", "config", "model", "step", "train", "figure",
         ],
     ),
     (

@@ -1,6 +1,10 @@
 //! One file a command: arguments in, library calls, output.
 
+pub mod check;
 pub mod data;
+pub mod doctor;
+pub mod export;
+pub mod phases;
 pub mod quickstart;
 pub mod report;
 pub mod scale;

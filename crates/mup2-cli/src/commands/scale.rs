@@ -1,10 +1,9 @@
 //! `mup2 scale`: each tensor's multipliers and the theory's verdict.
 
-use crate::arguments::{EXPONENT_ROLES, ScaleArguments, ScaleFormat, ScaleModel};
+use crate::arguments::{ScaleArguments, ScaleFormat, ScaleModel, parse_exponents};
 use crate::terminal::print;
-use mup2::error::Error;
 use mup2::model::{Activation, MlpConfig};
-use mup2::scaling::{CustomExponents, RoleExponents, ScalingTable, Scheme, TensorScaling, scale};
+use mup2::scaling::{ScalingTable, Scheme, TensorScaling, scale};
 use serde_json::json;
 use std::fmt::Write;
 use std::process::ExitCode;
@@ -16,7 +15,7 @@ pub fn run(arguments: &ScaleArguments) -> anyhow::Result<ExitCode> {
     scheme.optimizer = arguments.optimizer;
     scheme.asam_bias = arguments.asam_bias;
     scheme.weight_multipliers = arguments.weight_multipliers;
-    scheme.exponents = exponents(&arguments.exponents)?;
+    scheme.exponents = parse_exponents(&arguments.exponents)?;
     let ScaleModel::Mlp = arguments.model;
     let model = MlpConfig {
         inputs: arguments.inputs as usize,
@@ -36,50 +35,6 @@ pub fn run(arguments: &ScaleArguments) -> anyhow::Result<ExitCode> {
         ScaleFormat::Csv => csv(&table),
     })?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Parses `--exponent b=0,0.5,1` and its kin.
-fn exponents(assignments: &[String]) -> Result<CustomExponents, Error> {
-    let mut exponents = CustomExponents::default();
-    for assignment in assignments {
-        let wrong = |problem: &str| {
-            Error::invalid(
-                format!("--exponent {assignment}"),
-                problem,
-                "b, c, d-layer, e or a = INPUT,HIDDEN,OUTPUT[,FIXED], or d=NUMBER",
-            )
-        };
-        let (name, values) = assignment
-            .split_once('=')
-            .ok_or_else(|| wrong("has no `=`"))?;
-        let values = values
-            .split(',')
-            .map(|value| value.trim().parse::<f64>())
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|_| wrong("holds something that is not a number"))?;
-        if name == "d" {
-            let [value] = values[..] else {
-                return Err(wrong("needs one number"));
-            };
-            exponents.d = Some(value);
-            continue;
-        }
-        let roles = EXPONENT_ROLES.len();
-        if !(roles - 1..=roles).contains(&values.len()) {
-            return Err(wrong("needs three or four numbers"));
-        }
-        let fixed = values.get(3).copied().unwrap_or(0.0);
-        let roles = Some(RoleExponents::new(values[0], values[1], values[2], fixed));
-        match name {
-            "a" => exponents.a = roles,
-            "b" => exponents.b = roles,
-            "c" => exponents.c = roles,
-            "d-layer" => exponents.d_layer = roles,
-            "e" => exponents.e = roles,
-            _ => return Err(wrong("names no exponent")),
-        }
-    }
-    Ok(exponents)
 }
 
 fn shape(row: &TensorScaling) -> String {

@@ -2,6 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod bad_input;
+mod check;
+mod doctor;
+mod export;
 mod results;
 mod resume;
 mod scale;

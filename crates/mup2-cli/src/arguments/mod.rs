@@ -1,0 +1,168 @@
+//! The command line, as clap parses it.
+
+mod check;
+mod doctor;
+mod exponents;
+mod export;
+mod phases;
+mod scale;
+mod sweep;
+
+pub use check::{CheckArguments, CheckFormat};
+pub use doctor::{DoctorArguments, DoctorFormat};
+pub use exponents::parse_exponents;
+pub use export::ExportArguments;
+pub use phases::{PhasesArguments, PhasesFormat};
+pub use scale::{ScaleArguments, ScaleFormat, ScaleModel};
+pub use sweep::{SweepArguments, SweepCommand};
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+use std::str::FromStr;
+use strum::VariantNames;
+
+/// Tune sharpness-aware training on a small network, train the big one once.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100, arg_required_else_help = true)]
+#[command(after_help = "Start with `mup2 quickstart`; every command has `--help` with examples.")]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Tune (η, ρ) on a narrow network and watch it transfer: minutes, no set-up, no network
+    Quickstart(QuickstartArguments),
+    /// Train one network
+    Train(TrainArguments),
+    /// Run a grid of trainings
+    Sweep(SweepArguments),
+    /// Write report.html, report.json and figures of a results directory
+    Report(ReportArguments),
+    /// Print each tensor's multipliers and the theory's verdict
+    Scale(ScaleArguments),
+    /// Measure on a real network whether every layer is effectively perturbed at every width
+    Check(CheckArguments),
+    /// Say in plain words what goes wrong in a sweep, and what to do
+    Doctor(DoctorArguments),
+    /// Draw what the theory says of every choice of perturbation exponents
+    Phases(PhasesArguments),
+    /// Write the results of a sweep as CSV or Parquet tables
+    Export(ExportArguments),
+    /// Get datasets
+    Data(DataArguments),
+    /// Print a commented TOML file with every key and its default
+    Spec(SpecArguments),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  mup2 quickstart
+  mup2 quickstart --out /tmp/first --workers 1
+
+Interrupted with Ctrl-C or killed, the same command goes on where it was.")]
+pub struct QuickstartArguments {
+    /// Results directory
+    #[arg(long, value_name = "DIR", default_value = "mup2-quickstart")]
+    pub out: PathBuf,
+    /// Worker threads; one trial a thread [default: one a core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub workers: Option<u16>,
+    /// Print the sweep file and stop
+    #[arg(long)]
+    pub print_sweep: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  mup2 spec run > RUN.toml
+  mup2 train RUN.toml
+  mup2 train RUN.toml --set optimizer.lr=0.1 --set model.width=1024 --out result.json")]
+pub struct TrainArguments {
+    /// The run's TOML file
+    #[arg(value_name = "RUN.toml")]
+    pub spec: PathBuf,
+    /// Replace one value, such as optimizer.lr=0.1; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub overrides: Vec<String>,
+    /// Write the result to this JSON file
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  mup2 report mup2-quickstart
+  mup2 report results/first --format json | jq .transfer")]
+pub struct ReportArguments {
+    /// A directory made by `mup2 sweep run` or `mup2 quickstart`
+    #[arg(value_name = "DIR")]
+    pub directory: PathBuf,
+    /// What to print; the files are written in any case
+    #[arg(long, value_enum, default_value = "table")]
+    pub format: ReportFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// Tables for reading
+    Table,
+    /// The contents of report.json
+    Json,
+}
+
+/// A parser of one of `T`'s names, which `--help` and errors list.
+fn names<T>() -> impl TypedValueParser<Value = T>
+where
+    T: VariantNames + FromStr + Clone + Send + Sync + 'static,
+    T::Err: std::error::Error + Send + Sync,
+{
+    PossibleValuesParser::new(T::VARIANTS).try_map(|name| name.parse::<T>())
+}
+
+#[derive(Debug, Args)]
+pub struct DataArguments {
+    #[command(subcommand)]
+    pub command: DataCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DataCommand {
+    /// Download, verify and unpack a dataset
+    #[command(after_help = "Examples:
+  mup2 data fetch fashion-mnist
+  mup2 data fetch cifar10 --dir /data/cifar10
+
+Goes to $MUP2_DATA/NAME, else ~/.cache/mup2/NAME. An interrupted download is resumed.")]
+    Fetch(FetchArguments),
+}
+
+#[derive(Debug, Args)]
+pub struct FetchArguments {
+    /// Dataset
+    #[arg(value_parser = ["fashion-mnist", "mnist", "cifar10", "cifar100"])]
+    pub name: String,
+    /// Directory for its files
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  mup2 spec run > RUN.toml
+  mup2 spec sweep > SWEEP.toml")]
+pub struct SpecArguments {
+    /// Which file
+    #[arg(value_enum)]
+    pub kind: SpecKind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SpecKind {
+    /// The file of `mup2 train`
+    Run,
+    /// The file of `mup2 sweep run`
+    Sweep,
+}

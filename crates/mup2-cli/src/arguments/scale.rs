@@ -1,0 +1,87 @@
+//! The arguments of `mup2 scale`.
+
+use super::names;
+use clap::{Args, ValueEnum};
+use mup2::scaling::{AsamBias, BaseOptimizer, Denominator, Parameterization, Perturbation, Rule};
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  mup2 scale --model mlp --width 1024 --base-width 256
+  mup2 scale --model mlp --width 4096 --base-width 128 --perturb global
+  mup2 scale --model mlp --width 1024 --base-width 64 --rule asam --format json
+  mup2 scale --model mlp --width 1024 --base-width 64 --exponent d-layer=0,1,0 --exponent d=0
+
+Columns: initialization std, multipliers of learning rate, of ρ in the numerator, of the tensor in
+the denominator's norm and of the weight decay (for decay that the optimizer multiplies by the
+learning rate), and the predicted exponent of the perturbation's effect: 0 is effective, below 0
+vanishes with the width, above 0 blows up.")]
+pub struct ScaleArguments {
+    /// Architecture
+    #[arg(long, value_enum, default_value = "mlp")]
+    pub model: ScaleModel,
+    /// Width to scale to
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1 << 24))]
+    pub width: u32,
+    /// Width at which every multiplier is 1; 1 is the paper's own convention
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1 << 24))]
+    pub base_width: u32,
+    /// Weight layers, the readout included
+    #[arg(long, value_name = "N", default_value = "3", value_parser = clap::value_parser!(u16).range(2..=1000))]
+    pub depth: u16,
+    /// Input features
+    #[arg(long, value_name = "N", default_value = "784", value_parser = clap::value_parser!(u32).range(1..))]
+    pub inputs: u32,
+    /// Classes
+    #[arg(long, value_name = "N", default_value = "10", value_parser = clap::value_parser!(u32).range(1..))]
+    pub classes: u32,
+    /// With biases
+    #[arg(long)]
+    pub bias: bool,
+    /// Parameterization
+    #[arg(long, value_name = "NAME", default_value = "mup", value_parser = names::<Parameterization>())]
+    pub param: Parameterization,
+    /// Perturbation scaling
+    #[arg(long, value_name = "NAME", default_value = "mup2", value_parser = names::<Perturbation>())]
+    pub perturb: Perturbation,
+    /// Perturbation rule
+    #[arg(long, value_name = "NAME", default_value = "sam", value_parser = names::<Rule>())]
+    pub rule: Rule,
+    /// Base optimizer
+    #[arg(long, value_name = "NAME", default_value = "sgd", value_parser = names::<BaseOptimizer>())]
+    pub optimizer: BaseOptimizer,
+    /// Norm of the denominator [default: decoupled for mup2, coupled for the others]
+    #[arg(long, value_name = "NAME", value_parser = names::<Denominator>())]
+    pub denominator: Option<Denominator>,
+    /// ASAM's treatment of biases
+    #[arg(long, value_name = "NAME", default_value = "one", value_parser = names::<AsamBias>())]
+    pub asam_bias: AsamBias,
+    /// Put the width dependence into weight multipliers in the forward pass
+    #[arg(long)]
+    pub weight_multipliers: bool,
+    /// Exponents of your own: b, c, d-layer, e or a = INPUT,HIDDEN,OUTPUT or INPUT,HIDDEN,OUTPUT,FIXED; d=NUMBER
+    #[arg(
+        long = "exponent",
+        value_name = "NAME=VALUES",
+        allow_hyphen_values = true
+    )]
+    pub exponents: Vec<String>,
+    /// What to print
+    #[arg(long, value_enum, default_value = "table")]
+    pub format: ScaleFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ScaleModel {
+    /// Multilayer perceptron
+    Mlp,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ScaleFormat {
+    /// A table for reading
+    Table,
+    /// JSON
+    Json,
+    /// Comma-separated values
+    Csv,
+}

@@ -1,0 +1,107 @@
+//! `mup2 check`: measures on a real network whether every layer is effectively perturbed.
+
+use crate::arguments::{CheckArguments, CheckFormat, parse_exponents};
+use crate::interrupt::cancel_on_signal;
+use crate::progress::bar;
+use crate::terminal::{print, table_options};
+use mup2::check::{CheckOptions, check, html, terminal_table};
+use mup2::config::{OptimizerName, RunSpec, parse_run, read_run};
+use mup2::data;
+use mup2::error::Error;
+use mup2::scaling::{BaseOptimizer, CustomExponents};
+use std::process::ExitCode;
+
+/// The run that is checked when no file is given. The rate and the radius are small: a check asks
+/// for slopes, which a network that is far from where it started would blur.
+const DEFAULT_RUN: &str = "
+[model]
+base_width = 1
+[optimizer]
+lr = 0.005
+[sam]
+rho = 0.01
+";
+
+pub fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
+    let spec = spec(arguments)?;
+    let options = CheckOptions {
+        widths: arguments
+            .widths
+            .iter()
+            .map(|width| *width as usize)
+            .collect(),
+        seeds: (0..u64::from(arguments.seeds)).collect(),
+        steps: usize::from(arguments.steps),
+        tolerance: arguments.tolerance,
+        workers: match arguments.workers {
+            Some(workers) => usize::from(workers),
+            None => std::thread::available_parallelism()?.get(),
+        },
+    };
+    let data = data::load(&spec.data)?;
+    let cancel = cancel_on_signal()?;
+    let bar = bar(
+        0,
+        "{bar:30.cyan/dim} {pos}/{len} trainings, {elapsed}, ETA {eta}",
+    )?;
+    let report = check(&spec, &data, &options, &cancel, |progress| {
+        bar.set_length(progress.total as u64);
+        bar.set_position(progress.done as u64);
+    });
+    bar.finish_and_clear();
+    let report = report?;
+    print(&match arguments.format {
+        CheckFormat::Table => terminal_table(&report, table_options().colour),
+        CheckFormat::Json => format!("{}\n", serde_json::to_string_pretty(&report)?),
+        CheckFormat::Html => html(&report),
+    })?;
+    Ok(if report.pass {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(1)
+    })
+}
+
+/// The run file, or the default run, with the flags in place of its values.
+fn spec(arguments: &CheckArguments) -> Result<RunSpec, Error> {
+    let mut spec = match &arguments.spec {
+        Some(path) => read_run(path, &arguments.overrides)?,
+        None => parse_run(DEFAULT_RUN, "mup2 check", &arguments.overrides)?,
+    };
+    if let Some(scheme) = arguments.scheme {
+        spec.scaling.parameterization = scheme.parameterization;
+        spec.scaling.perturbation = scheme.perturbation;
+    }
+    let scaling = &mut spec.scaling;
+    replace(&mut scaling.parameterization, arguments.param);
+    replace(&mut scaling.perturbation, arguments.perturb);
+    scaling.denominator = arguments.denominator.or(scaling.denominator);
+    let exponents = parse_exponents(&arguments.exponents)?;
+    if exponents != CustomExponents::default() {
+        scaling.exponents = exponents;
+    }
+    replace(&mut spec.sam.rule, arguments.rule);
+    replace(&mut spec.sam.rho, arguments.rho);
+    replace(
+        &mut spec.optimizer.name,
+        arguments.optimizer.map(|optimizer| match optimizer {
+            BaseOptimizer::Sgd => OptimizerName::Sgd,
+            BaseOptimizer::Adam => OptimizerName::Adamw,
+        }),
+    );
+    replace(&mut spec.optimizer.lr, arguments.lr);
+    replace(&mut spec.data.dataset, arguments.dataset);
+    let base_width = arguments.base_width.map(|width| width as usize);
+    replace(&mut spec.model.base_width, base_width);
+    replace(&mut spec.model.depth, arguments.depth.map(usize::from));
+    spec.model.bias |= arguments.bias;
+    replace(&mut spec.train.batch_size, arguments.batch_size);
+    spec.validate("mup2 check")?;
+    Ok(spec)
+}
+
+fn replace<T>(value: &mut T, flag: Option<T>) {
+    if let Some(flag) = flag {
+        *value = flag;
+    }
+}

@@ -1,0 +1,50 @@
+//! `mup2 doctor`: which failure signatures a sweep shows, and what to do.
+
+use crate::arguments::{DoctorArguments, DoctorFormat};
+use crate::terminal::{print, table_options};
+use mup2::config::{SchemeName, SweepSpec};
+use mup2::doctor::{Case, Theory, diagnose, text};
+use mup2::error::Error;
+use mup2::report::build;
+use mup2::results::ResultStore;
+use mup2::scaling::scale;
+use mup2::sweep::report_input;
+use mup2::train::tensor_shapes;
+use std::process::ExitCode;
+
+pub fn run(arguments: &DoctorArguments) -> anyhow::Result<ExitCode> {
+    let (store, manifest) = ResultStore::open(&arguments.directory)?;
+    let sweep = &manifest.sweep;
+    let command = format!("mup2 doctor {}", arguments.directory.display());
+    let report = build(&report_input(sweep, &store, &command)?);
+    let theory = sweep
+        .grid
+        .scheme
+        .iter()
+        .map(|scheme| theory(sweep, *scheme));
+    let diagnosis = diagnose(&Case {
+        report: &report,
+        theory: theory.collect::<Result<_, _>>()?,
+    });
+    print(&match arguments.format {
+        DoctorFormat::Text => text(&diagnosis, table_options().colour),
+        DoctorFormat::Json => format!("{}\n", serde_json::to_string_pretty(&diagnosis)?),
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What the theory says of a scheme at the sweep's widest width.
+fn theory(sweep: &SweepSpec, scheme: SchemeName) -> Result<Theory, Error> {
+    let mut spec = sweep.run.clone();
+    spec.scaling.parameterization = scheme.parameterization;
+    spec.scaling.perturbation = scheme.perturbation;
+    spec.model.width = sweep.grid.width.iter().copied().max().unwrap_or(1);
+    // The doctor reads exponents and width ratios, which depend on neither inputs nor classes.
+    let shapes = tensor_shapes(&spec, 1, 1);
+    Ok(Theory {
+        scheme: scheme.to_string(),
+        base_width: spec.model.base_width,
+        width: spec.model.width,
+        table: scale(&spec.scheme(), &shapes)?,
+    })
+}

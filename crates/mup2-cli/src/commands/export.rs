@@ -1,0 +1,24 @@
+//! `mup2 export`: the results of a sweep as tables for other programs.
+
+use crate::arguments::ExportArguments;
+use crate::terminal::print;
+use mup2::export::{Format, export};
+use mup2::results::ResultStore;
+use std::process::ExitCode;
+
+pub fn run(arguments: &ExportArguments) -> anyhow::Result<ExitCode> {
+    let (store, manifest) = ResultStore::open(&arguments.directory)?;
+    let out = arguments.out.as_deref().unwrap_or(&arguments.directory);
+    let formats = [
+        (arguments.csv, Format::Csv),
+        (arguments.parquet, Format::Parquet),
+    ];
+    for (_, format) in formats.into_iter().filter(|(wanted, _)| *wanted) {
+        let exported = export(&manifest.sweep, &store, out, format)?;
+        for file in &exported.files {
+            print(&format!("{}\n", file.display()))?;
+        }
+        eprintln!("{} runs, {} metric points", exported.runs, exported.metrics);
+    }
+    Ok(ExitCode::SUCCESS)
+}

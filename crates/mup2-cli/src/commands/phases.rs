@@ -1,0 +1,18 @@
+//! `mup2 phases`: what the theory says of every choice of perturbation exponents.
+
+use crate::arguments::{PhasesArguments, PhasesFormat};
+use crate::terminal::{print, table_options};
+use mup2::phases::{html, svg, text};
+use mup2::scaling::phases;
+use std::process::ExitCode;
+
+pub fn run(arguments: &PhasesArguments) -> anyhow::Result<ExitCode> {
+    let diagram = phases(arguments.param, arguments.rule)?;
+    print(&match arguments.format {
+        PhasesFormat::Table => text(&diagram, table_options().colour),
+        PhasesFormat::Json => format!("{}\n", serde_json::to_string_pretty(&diagram)?),
+        PhasesFormat::Svg => svg(&diagram),
+        PhasesFormat::Html => html(&diagram),
+    })?;
+    Ok(ExitCode::SUCCESS)
+}

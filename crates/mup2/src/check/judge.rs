@@ -1,0 +1,191 @@
+//! From measurements to slopes, verdicts and sentences.
+
+use super::fit::slope;
+use super::result::{CheckReport, Divergence, Point, Slope, TensorFinding, Verdict};
+use super::run::CheckOptions;
+use super::sentences::sentences;
+use crate::config::{RunSpec, SchemeName};
+use crate::data::Dataset;
+use crate::scaling::{ScalingTable, TensorScaling};
+
+/// Beyond this many standard errors a difference counts as one.
+const STANDARD_ERRORS: f64 = 2.0;
+
+/// Judges the measurements by the last step of each training.
+pub(super) fn judge(
+    spec: &RunSpec,
+    data: &Dataset,
+    options: &CheckOptions,
+    table: &ScalingTable,
+    points: Vec<Point>,
+    divergences: Vec<Divergence>,
+) -> CheckReport {
+    let mut widths = options.widths.clone();
+    widths.sort_unstable();
+    let widest = widths.last().copied().unwrap_or_default();
+    let tensors: Vec<TensorFinding> = table
+        .tensors
+        .iter()
+        .map(|row| finding(row, &points, options, widest))
+        .collect();
+    let grows = |slope: Option<f64>, stderr: Option<f64>| match (slope, stderr) {
+        (Some(slope), Some(stderr)) => {
+            slope > options.tolerance && slope > STANDARD_ERRORS * stderr
+        }
+        _ => false,
+    };
+    let stable = divergences.is_empty()
+        && !tensors.iter().any(|tensor| {
+            let output = tensor.activation;
+            grows(tensor.effect_slope, tensor.effect_stderr)
+                || grows(tensor.update_slope, tensor.update_stderr)
+                || grows(output.map(|s| s.slope), output.map(|s| s.stderr))
+        });
+    let effective = tensors
+        .iter()
+        .all(|tensor| matches!(tensor.verdict, Verdict::Effective | Verdict::Unperturbed));
+    let mut report = CheckReport {
+        pass: stable && effective,
+        stable,
+        scheme: SchemeName {
+            parameterization: spec.scaling.parameterization,
+            perturbation: spec.scaling.perturbation,
+        }
+        .to_string(),
+        findings: Vec::new(),
+        tensors,
+        widths,
+        seeds: options.seeds.clone(),
+        steps: options.steps,
+        tolerance: options.tolerance,
+        divergences,
+        points,
+        settings: settings(spec, data, options),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    report.findings = sentences(&report, spec.model.base_width);
+    report
+}
+
+fn finding(
+    row: &TensorScaling,
+    points: &[Point],
+    options: &CheckOptions,
+    widest: usize,
+) -> TensorFinding {
+    let last: Vec<&Point> = points
+        .iter()
+        .filter(|point| point.tensor == row.name && point.step == options.steps)
+        .collect();
+    let fit = |value: fn(&Point) -> f64| slope(last.iter().map(|p| (p.width, value(p))));
+    // A tensor that the rule leaves alone has no effect to fit.
+    let predicted = row.effect_exponent;
+    let effect = predicted.and_then(|_| fit(|point| point.effect));
+    let spectral = predicted.and_then(|_| fit(|point| point.spectral));
+    let update = fit(|point| point.update_effect);
+    let shares: Vec<f64> = last
+        .iter()
+        .filter(|point| point.width == widest && point.norm_share.is_finite())
+        .map(|point| point.norm_share)
+        .collect();
+    let mean_share = shares.iter().sum::<f64>() / shares.len().max(1) as f64;
+    TensorFinding {
+        name: row.name.clone(),
+        role: row.role.to_string(),
+        effect_slope: effect.map(|fit| fit.slope),
+        effect_stderr: effect.map(|fit| fit.stderr),
+        effect_predicted: predicted,
+        effect_as_predicted: effect.zip(predicted).map(|(fit, predicted)| {
+            (fit.slope - predicted).abs() <= options.tolerance + STANDARD_ERRORS * fit.stderr
+        }),
+        propagated: fit(|point| point.propagated),
+        spectral_slope: spectral.map(|fit| fit.slope),
+        spectral_stderr: spectral.map(|fit| fit.stderr),
+        update_slope: update.map(|fit| fit.slope),
+        update_stderr: update.map(|fit| fit.stderr),
+        update_predicted: row.update_exponent,
+        update_verdict: verdict(update, options.tolerance),
+        update_propagated: fit(|point| point.update_propagated),
+        activation: fit(|point| point.activation),
+        norm_share: (!shares.is_empty()).then_some(mean_share),
+        verdict: match predicted {
+            None => Verdict::Unperturbed,
+            Some(_) => verdict(effect, options.tolerance),
+        },
+    }
+}
+
+/// A slope within the tolerance of 0 is effective if its error is no larger than the tolerance; one
+/// outside is a failure if it is two standard errors from 0.
+pub(super) fn verdict(effect: Option<Slope>, tolerance: f64) -> Verdict {
+    let Some(Slope { slope, stderr }) = effect else {
+        return Verdict::Inconclusive;
+    };
+    if slope.abs() <= tolerance {
+        if stderr <= tolerance {
+            Verdict::Effective
+        } else {
+            Verdict::Inconclusive
+        }
+    } else if slope.abs() <= STANDARD_ERRORS * stderr {
+        Verdict::Inconclusive
+    } else if slope < 0.0 {
+        Verdict::Vanishing
+    } else {
+        Verdict::Exploding
+    }
+}
+
+fn settings(spec: &RunSpec, data: &Dataset, options: &CheckOptions) -> Vec<(String, String)> {
+    let list = |values: Vec<String>| values.join(", ");
+    let bias = if spec.model.bias { "with" } else { "without" };
+    let scheme = spec.scheme();
+    let lower = |value: &dyn std::fmt::Debug| format!("{value:?}").to_lowercase();
+    [
+        (
+            "Model",
+            format!(
+                "{} with {} weight layers, {}, {bias} biases",
+                lower(&spec.model.kind),
+                spec.model.depth,
+                lower(&spec.model.activation)
+            ),
+        ),
+        ("Parameterization", scheme.parameterization.to_string()),
+        (
+            "Perturbation",
+            format!(
+                "{}, {} denominator",
+                scheme.perturbation,
+                scheme.denominator()
+            ),
+        ),
+        ("Rule", scheme.rule.to_string()),
+        ("Optimizer", lower(&spec.optimizer.name)),
+        ("Base width", spec.model.base_width.to_string()),
+        (
+            "η, ρ at the base width",
+            format!("{}, {}", spec.optimizer.lr, spec.sam.rho),
+        ),
+        (
+            "Data",
+            format!(
+                "{}, {} inputs, one batch of {}",
+                data.name,
+                data.train.shape.values(),
+                spec.train.batch_size
+            ),
+        ),
+        (
+            "Widths",
+            list(options.widths.iter().map(ToString::to_string).collect()),
+        ),
+        (
+            "Seeds",
+            list(options.seeds.iter().map(ToString::to_string).collect()),
+        ),
+        ("Steps", options.steps.to_string()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into()
+}

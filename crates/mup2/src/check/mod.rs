@@ -1,0 +1,27 @@
+//! The coordinate check: trains a few real steps at several widths, measures what each tensor's
+//! perturbation and update do to its layer's output, and holds the slopes against the theory.
+
+mod display;
+mod fit;
+mod judge;
+mod lines;
+mod measure;
+mod page;
+mod panels;
+mod quantities;
+mod result;
+mod run;
+mod sentences;
+mod spectral;
+mod table;
+
+pub use page::html;
+pub use result::{CheckReport, Divergence, Point, Slope, TensorFinding, Verdict};
+pub use run::{CheckOptions, CheckProgress, check};
+pub use spectral::{POWER_ITERATION_TOLERANCE, spectral_norm};
+pub use table::terminal_table;
+
+#[cfg(test)]
+mod rendering_tests;
+#[cfg(test)]
+mod tests;
