@@ -67,11 +67,14 @@ impl SweepProgress {
                     ));
                 }
             }
-            Event::Finished { result, cost, .. } => {
+            Event::Finished { result, cost } | Event::FinishedElsewhere { result, cost } => {
                 self.done += 1;
                 self.cost_done += cost;
                 self.count(result);
             }
+            Event::Waiting { runs } => self.line(&format!(
+                "waiting for {runs} runs that other processes are at"
+            )),
         }
         self.bar.set_position(self.done as u64);
         self.bar.set_message(self.message());
@@ -142,7 +145,7 @@ impl SweepProgress {
 }
 
 /// Minutes and seconds, with hours or days where there are some.
-fn clock(duration: Duration) -> String {
+pub fn clock(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let (minutes, hours, days) = (seconds / 60 % 60, seconds / 3600 % 24, seconds / 86400);
     match (days, hours) {

@@ -14,7 +14,11 @@ pub use exponents::parse_exponents;
 pub use export::ExportArguments;
 pub use phases::{PhasesArguments, PhasesFormat};
 pub use scale::{ScaleArguments, ScaleFormat, ScaleModel};
-pub use sweep::{SweepArguments, SweepCommand};
+pub use sweep::{
+    PlanFormat, StatusFormat, SweepArguments, SweepCancelArguments, SweepCommand,
+    SweepCommandsArguments, SweepFileArguments, SweepPlanArguments, SweepRunArguments,
+    SweepStatusArguments, SweepSubmitArguments,
+};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};

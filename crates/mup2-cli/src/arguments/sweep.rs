@@ -1,6 +1,8 @@
 //! The arguments of `mup2 sweep`.
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
+use mup2::config::RunId;
+use mup2::sweep::{Rerun, Selected, Shard};
 use std::path::PathBuf;
 
 #[derive(Debug, Args)]
@@ -16,24 +18,197 @@ pub enum SweepCommand {
   mup2 spec sweep > SWEEP.toml
   mup2 sweep run SWEEP.toml --out results/first
   mup2 sweep run SWEEP.toml --out results/first --set grid.seed=[0,1,2,3]   # runs the new seeds only
+  mup2 sweep run SWEEP.toml --out results/first --rerun diverged
+  mup2 sweep run SWEEP.toml --out results/first --shard 2/8                 # one of eight machines
 
-Runs whose result exists are skipped, so an interrupted sweep goes on where it was. Exit code 1 if
-any run failed; such runs are tried again by the next call.")]
+Runs whose result exists are skipped, so an interrupted sweep goes on where it was. Several calls may
+work on one directory at the same time, also from several machines: a run that another process is at
+is left to it. Exit code 1 if any run failed; such runs are tried again by the next call.")]
     Run(SweepRunArguments),
+    /// Print one line a run, the most expensive first
+    #[command(after_help = "Examples:
+  mup2 sweep plan SWEEP.toml
+  mup2 sweep plan SWEEP.toml --shard 1/8 | wc -l
+  mup2 sweep plan SWEEP.toml --format json | jq -r 'select(.spec.model.width == 1024) | .id'
+
+The cost is an estimate in units of the cheapest run. Cells of the grid that are one computation
+(all schemes at the base width, all perturbation scalings at ρ = 0) are one run.")]
+    Plan(SweepPlanArguments),
+    /// Say how far a sweep is: done, running, failed, diverged, missing, ETA
+    #[command(after_help = "Examples:
+  mup2 sweep status results/first
+  mup2 sweep status results/first --watch
+  mup2 sweep status results/first --format json | jq .missing")]
+    Status(SweepStatusArguments),
+    /// Print one shell line for each run that is missing
+    #[command(after_help = "Examples:
+  mup2 sweep commands SWEEP.toml --out results/first | parallel -j 4
+  mup2 sweep commands SWEEP.toml --out results/first > lines && xargs -P 4 -I{} sh -c {} < lines
+  mup2 report results/first      # afterwards")]
+    Commands(SweepCommandsArguments),
+    /// Submit a sweep to a cluster as a job array, with a report that follows it
+    #[command(after_help = "Examples:
+  mup2 sweep submit SWEEP.toml --out results/first --slurm --partition main --time 60
+  mup2 sweep submit SWEEP.toml --out results/first --slurm --shards 200 --array-limit 50 --cpus 4
+  mup2 sweep submit SWEEP.toml --out results/first --slurm --dry-run
+  mup2 sweep status results/first --watch
+  mup2 sweep cancel results/first
+
+Writes DIR/slurm/ (the sweep as it was submitted, job.sh, report.sh, logs/) and calls sbatch. A task
+that runs out of time is put back into the queue and goes on with the runs that it has not published.
+DIR must be on a file system that all nodes share.")]
+    Submit(SweepSubmitArguments),
+    /// Cancel the jobs that `submit` has made for a results directory
+    #[command(after_help = "Example:
+  mup2 sweep cancel results/first
+
+What was published stays; `mup2 sweep submit` or `mup2 sweep run` goes on from there.")]
+    Cancel(SweepCancelArguments),
+}
+
+#[derive(Debug, Args)]
+pub struct SweepSubmitArguments {
+    #[command(flatten)]
+    pub sweep: SweepFileArguments,
+    /// Results directory, on a file system that all nodes share
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Submit to Slurm, the one scheduler that is known
+    #[arg(long, required = true)]
+    pub slurm: bool,
+    /// Array tasks; each does one part of the sweep [default: one a run, at most what Slurm allows]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub shards: Option<u32>,
+    /// Array tasks that may run at the same time
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub array_limit: Option<u32>,
+    /// Cores a task, and so workers
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub cpus: u16,
+    /// Partition
+    #[arg(long, value_name = "NAME")]
+    pub partition: Option<String>,
+    /// Time limit of a task as Slurm writes it, such as 60 (minutes, at least 3) or 12:00:00.
+    /// Longer than the longest run: a run that is cut off starts again
+    #[arg(long, value_name = "TIME")]
+    pub time: Option<String>,
+    /// Memory of a task as Slurm writes it, such as 2G; without it many clusters give a task its whole
+    /// node
+    #[arg(long, value_name = "SIZE")]
+    pub mem: Option<String>,
+    /// Another argument for sbatch, such as --sbatch=--account=lab; may be repeated
+    #[arg(long, value_name = "ARGUMENT", allow_hyphen_values = true)]
+    pub sbatch: Vec<String>,
+    /// Write the files and print the sbatch calls, but submit nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// What to print
+    #[arg(long, value_enum, default_value = "table")]
+    pub format: StatusFormat,
+}
+
+#[derive(Debug, Args)]
+pub struct SweepCancelArguments {
+    /// A directory that `mup2 sweep submit` was given
+    #[arg(value_name = "DIR")]
+    pub directory: PathBuf,
+}
+
+/// Which runs.
+#[derive(Debug, Args)]
+pub struct SelectionArguments {
+    /// Only part I of N, with I from 1; the parts have no run in common
+    #[arg(long, value_name = "I/N")]
+    pub shard: Option<Shard>,
+    /// Only this run; may be repeated
+    #[arg(long, value_name = "ID")]
+    pub only: Vec<RunId>,
+    /// Make results again: `failed`, `diverged` or a run's id; may be repeated
+    #[arg(long, value_name = "WHICH")]
+    pub rerun: Vec<Rerun>,
+}
+
+impl SelectionArguments {
+    pub fn selected(&self) -> Selected {
+        Selected {
+            shard: self.shard,
+            only: self.only.clone(),
+            rerun: self.rerun.clone(),
+        }
+    }
+}
+
+/// Which sweep.
+#[derive(Debug, Args)]
+pub struct SweepFileArguments {
+    /// The sweep's TOML file
+    #[arg(value_name = "SWEEP.toml")]
+    pub spec: PathBuf,
+    /// Replace one value, such as run.train.epochs=20; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub overrides: Vec<String>,
 }
 
 #[derive(Debug, Args)]
 pub struct SweepRunArguments {
-    /// The sweep's TOML file
-    #[arg(value_name = "SWEEP.toml")]
-    pub spec: PathBuf,
+    #[command(flatten)]
+    pub sweep: SweepFileArguments,
     /// Results directory: new, or one that this sweep has made
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
     /// Worker threads; one trial a thread [default: one a core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub workers: Option<u16>,
-    /// Replace one value, such as run.train.epochs=20; may be repeated
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    pub overrides: Vec<String>,
+    #[command(flatten)]
+    pub selection: SelectionArguments,
+}
+
+#[derive(Debug, Args)]
+pub struct SweepPlanArguments {
+    #[command(flatten)]
+    pub sweep: SweepFileArguments,
+    /// Only part I of N, with I from 1
+    #[arg(long, value_name = "I/N")]
+    pub shard: Option<Shard>,
+    /// What to print
+    #[arg(long, value_enum, default_value = "table")]
+    pub format: PlanFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PlanFormat {
+    /// Columns for reading
+    Table,
+    /// One JSON object a line, with the whole spec
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub struct SweepStatusArguments {
+    /// A directory made by `mup2 sweep run`, `mup2 sweep submit` or `mup2 quickstart`
+    #[arg(value_name = "DIR")]
+    pub directory: PathBuf,
+    /// Look again every two seconds until the sweep is finished
+    #[arg(long)]
+    pub watch: bool,
+    /// What to print
+    #[arg(long, value_enum, default_value = "table")]
+    pub format: StatusFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum StatusFormat {
+    /// For reading
+    Table,
+    /// One JSON object
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub struct SweepCommandsArguments {
+    #[command(flatten)]
+    pub sweep: SweepFileArguments,
+    /// Results directory of the runs
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
 }

@@ -4,6 +4,7 @@ use super::sweep::{SweepRequest, run_sweep};
 use crate::arguments::QuickstartArguments;
 use crate::terminal::print;
 use mup2::config::parse_sweep;
+use mup2::sweep::Selected;
 use std::process::ExitCode;
 
 /// The sweep, which a user can print, change and run as her own.
@@ -19,6 +20,7 @@ pub fn run(arguments: &QuickstartArguments) -> anyhow::Result<ExitCode> {
         sweep,
         out: &arguments.out,
         workers: arguments.workers,
+        selected: Selected::default(),
         command: "mup2 quickstart",
     })
 }

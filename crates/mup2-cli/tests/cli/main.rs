@@ -8,6 +8,7 @@ mod export;
 mod results;
 mod resume;
 mod scale;
+mod sweep;
 
 use std::path::Path;
 use std::process::{Command, Output};

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::fmt::{Display, Formatter};
+use std::str::FromStr;
 
 /// Raised when a change of the program changes what an unchanged spec computes.
 const CANONICAL_VERSION: &str = "mup2 run 1";
@@ -33,6 +34,18 @@ impl RunId {
     /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl FromStr for RunId {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let is_digit = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
+        if text.len() == 16 && text.chars().all(is_digit) {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(format!("`{text}` is not a run id of 16 hexadecimal digits"))
     }
 }
 

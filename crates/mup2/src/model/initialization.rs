@@ -57,7 +57,16 @@ impl<'a> Initializer<'a> {
                 "a finite standard deviation",
             )
         })?;
-        let values: Vec<f64> = (0..count).map(|_| normal.sample(&mut stream)).collect();
+        let mut values: Vec<f64> = Vec::new();
+        // A network that no memory holds is one failed run, not the end of the process.
+        values.try_reserve_exact(count).map_err(|_| {
+            Error::invalid(
+                format!("parameter `{name}`"),
+                format!("has shape {:?}, for which there is no memory", row.shape),
+                "a narrower network",
+            )
+        })?;
+        values.extend((0..count).map(|_| normal.sample(&mut stream)));
         let data = TensorData::new(values, row.shape.clone()).convert_dtype(self.dtype);
         let tensor = Tensor::from_data(data, (&self.device, self.dtype));
         Ok(Param::from_tensor(tensor))

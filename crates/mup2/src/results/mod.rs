@@ -1,8 +1,10 @@
 //! The result of a run, and the directory that keeps the results of a sweep.
 
+mod heartbeat;
 mod store;
 
-pub use store::{Manifest, ResultStore};
+pub use heartbeat::{HEARTBEAT_INTERVAL, Heartbeat, RunningRun, STALE_HEARTBEAT};
+pub use store::{Ending, Manifest, ResultStore};
 
 use crate::config::{RunId, RunSpec, Selection};
 use serde::{Deserialize, Serialize};

@@ -25,6 +25,15 @@ pub struct Manifest {
     pub dataset_digest: String,
 }
 
+/// How a run ended, and when.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ending {
+    /// How.
+    pub status: RunStatus,
+    /// When the result was published, if the file system tells.
+    pub published: Option<SystemTime>,
+}
+
 /// An open results directory.
 #[derive(Debug, Clone)]
 pub struct ResultStore {
@@ -81,6 +90,7 @@ impl ResultStore {
         let runs = store.runs();
         fs::create_dir_all(&runs).map_err(Error::io("create", &runs))?;
         store.remove_stale_attempts();
+        store.remove_stale_heartbeats();
         Ok(store)
     }
 
@@ -130,6 +140,34 @@ impl ResultStore {
         Ok(valid)
     }
 
+    /// How a run ended and when that was published, without the rest of its result; absent as in
+    /// [`ResultStore::result`]. Much faster, for looking at thousands.
+    ///
+    /// # Errors
+    /// As [`ResultStore::result`].
+    pub fn ending(&self, id: &RunId) -> Result<Option<Ending>> {
+        #[derive(Deserialize)]
+        struct Head {
+            format: u32,
+            id: RunId,
+            #[serde(flatten)]
+            status: RunStatus,
+        }
+        let path = self.runs().join(id.as_str()).join(RESULT);
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Error::io("read", &path)(error)),
+        };
+        let head = serde_json::from_slice::<Head>(&bytes).ok();
+        let valid = head.filter(|head| head.format == RESULT_FORMAT && head.id == *id);
+        let published = fs::metadata(&path).and_then(|metadata| metadata.modified());
+        Ok(valid.map(|head| Ending {
+            status: head.status,
+            published: published.ok(),
+        }))
+    }
+
     /// Publishes a result: written aside, flushed, and renamed into place.
     ///
     /// Of two copies of one run the first to publish wins; a result is a function of its spec, so
@@ -138,12 +176,24 @@ impl ResultStore {
     /// # Errors
     /// When the disk is full or the directory not writable; nothing is left half-written.
     pub fn publish(&self, result: &RunResult) -> Result<()> {
+        self.put(result, false)
+    }
+
+    /// As [`ResultStore::publish`], over a valid result too: for a run that was repeated on purpose.
+    ///
+    /// # Errors
+    /// As [`ResultStore::publish`]; the old result then stays.
+    pub fn replace(&self, result: &RunResult) -> Result<()> {
+        self.put(result, true)
+    }
+
+    fn put(&self, result: &RunResult, replace: bool) -> Result<()> {
         let target = self.runs().join(result.id.as_str());
         let attempt = attempt_path(&target);
         let published = fs::create_dir(&attempt)
             .map_err(Error::io("create", &attempt))
             .and_then(|()| write_synced(&attempt.join(RESULT), &json(result)))
-            .and_then(|()| self.rename(&attempt, &target, &result.id));
+            .and_then(|()| self.rename(&attempt, &target, &result.id, replace));
         if published.is_err() {
             // The error that matters is the first one; the leftover is hidden and harmless.
             let _ = fs::remove_dir_all(&attempt);
@@ -151,13 +201,13 @@ impl ResultStore {
         published
     }
 
-    fn rename(&self, attempt: &Path, target: &Path, id: &RunId) -> Result<()> {
+    fn rename(&self, attempt: &Path, target: &Path, id: &RunId, replace: bool) -> Result<()> {
         if fs::rename(attempt, target).is_ok() {
             return Ok(());
         }
         // The target exists: a twin was faster, or it holds a failed or torn result.
         match self.result(id)? {
-            Some(result) if !matches!(result.status, RunStatus::Failed { .. }) => {
+            Some(result) if !replace && !matches!(result.status, RunStatus::Failed { .. }) => {
                 fs::remove_dir_all(attempt).map_err(Error::io("remove", attempt))
             }
             _ => {

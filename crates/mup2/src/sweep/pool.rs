@@ -1,29 +1,36 @@
 //! The local worker pool: one thread a trial, each with a rayon pool of its own.
 
+use super::plan::{Selected, cost};
+use super::queue::{Queue, Taken};
 use crate::config::{PlannedRun, RunId, Selection, SweepSpec};
 use crate::data::{BatchOrder, Dataset};
 use crate::error::{Error, Result};
-use crate::results::{RESULT_FORMAT, ResultStore, RunResult, RunStatus};
+use crate::results::{
+    HEARTBEAT_INTERVAL, Heartbeat, RESULT_FORMAT, ResultStore, RunResult, RunStatus,
+};
 use crate::train::{Cancel, one_core_pool, panic_message, train};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Sender, channel};
-use std::time::{Duration, Instant};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Mutex, PoisonError};
 
 /// How a sweep is worked off; nothing here changes a result.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunOptions {
     /// Worker threads; at least 1.
     pub workers: usize,
+    /// Which runs are to be done.
+    pub selected: Selected,
 }
+
+/// Between two looks at what other processes have done.
+const POLL_INTERVAL: std::time::Duration = std::time::Duration::from_millis(500);
 
 /// What the pool tells while it works.
 #[derive(Debug)]
 pub enum Event<'a> {
     /// The work is known; results that already exist are not run again.
     Planned {
-        /// Distinct runs of the sweep.
+        /// Distinct runs that were selected.
         total: usize,
         /// Runs whose result exists.
         done: usize,
@@ -34,10 +41,20 @@ pub enum Event<'a> {
     Finished {
         /// The result.
         result: &'a RunResult,
-        /// Wall-clock time that it took.
-        elapsed: Duration,
         /// Its estimated cost, in the units of `Planned`.
         cost: f64,
+    },
+    /// Another process published the result of a run that was to be done here.
+    FinishedElsewhere {
+        /// The result.
+        result: &'a RunResult,
+        /// Its estimated cost, in the units of `Planned`.
+        cost: f64,
+    },
+    /// All that is left is being done by other processes; the call waits for their results.
+    Waiting {
+        /// Runs that are waited for.
+        runs: usize,
     },
 }
 
@@ -65,7 +82,7 @@ impl Tally {
 /// How a call of [`run`] ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Outcome {
-    /// All runs of the sweep.
+    /// All runs that were selected.
     pub tally: Tally,
     /// Runs that this call has trained.
     pub trained: usize,
@@ -91,10 +108,11 @@ pub fn check_data(sweep: &SweepSpec, data: &Dataset) -> Result<()> {
     Ok(())
 }
 
-/// Runs what is missing of `sweep` and publishes each result in `store` as it is ready.
+/// Runs what is missing of the selected runs and publishes each result in `store` as it is ready.
 ///
 /// A run that panics or diverges is recorded and costs only itself; a failed run is tried again
-/// by the next call.
+/// by the next call. Several processes may work on one directory: a run that another one is at
+/// is left to it, and taken over when that process gives no sign of life any more.
 ///
 /// # Errors
 /// [`Error::Interrupted`] when cancelled, and the first error that would hit every run, such as
@@ -103,19 +121,17 @@ pub fn run(
     sweep: &SweepSpec,
     data: &Dataset,
     store: &ResultStore,
-    options: RunOptions,
+    options: &RunOptions,
     cancel: &Cancel,
     mut on_event: impl FnMut(Event),
 ) -> Result<Outcome> {
     let mut tally = Tally::default();
     let mut missing = Vec::new();
-    let runs = sweep.distinct_runs();
+    let runs = options.selected.runs(sweep)?;
     let total = runs.len();
     for planned in runs {
         match store.result(&planned.id)? {
-            Some(result) if !matches!(result.status, RunStatus::Failed { .. }) => {
-                tally.count(&result.status);
-            }
+            Some(result) if options.selected.is_settled_by(&result) => tally.count(&result.status),
             _ => missing.push(planned),
         }
     }
@@ -124,34 +140,55 @@ pub fn run(
         done: total - missing.len(),
         cost: missing.iter().map(cost).sum(),
     });
-    let next = AtomicUsize::new(0);
+    let workers = options.workers.clamp(1, missing.len().max(1));
+    let queue = Queue::new(missing, store, &options.selected);
     let first_error: Mutex<Option<Error>> = Mutex::new(None);
-    let stop = |error: Error| {
-        if let Ok(mut slot) = first_error.lock() {
-            slot.get_or_insert(error);
-        }
-        next.store(missing.len(), Ordering::Relaxed);
-    };
+    let alive: Mutex<Vec<Option<Heartbeat>>> = Mutex::new((0..workers).map(|_| None).collect());
     let mut trained = 0;
     std::thread::scope(|scope| {
         let (sender, receiver) = channel();
-        for _ in 0..options.workers.clamp(1, missing.len().max(1)) {
-            let sender = sender.clone();
-            scope.spawn(|| {
-                if let Err(error) = work(&missing, &next, data, store, cancel, sender) {
-                    stop(error);
+        let (_stop_heart, heart) = channel::<()>();
+        scope.spawn({
+            let alive = &alive;
+            move || beat(alive, &heart)
+        });
+        for place in 0..workers {
+            let worker = Worker {
+                place,
+                queue: &queue,
+                data,
+                cancel,
+                alive: &alive,
+                sender: sender.clone(),
+            };
+            let first_error = &first_error;
+            scope.spawn(move || {
+                if let Err(error) = worker.work() {
+                    worker.queue.close();
+                    lock(first_error).get_or_insert(error);
                 }
             });
         }
         drop(sender);
-        for finished in receiver {
-            tally.count(&finished.result.status);
-            trained += 1;
-            on_event(Event::Finished {
-                result: &finished.result,
-                elapsed: finished.elapsed,
-                cost: finished.cost,
-            });
+        for news in receiver {
+            match news {
+                News::Trained(result, cost) => {
+                    tally.count(&result.status);
+                    trained += 1;
+                    on_event(Event::Finished {
+                        result: &result,
+                        cost,
+                    });
+                }
+                News::Elsewhere(result, cost) => {
+                    tally.count(&result.status);
+                    on_event(Event::FinishedElsewhere {
+                        result: &result,
+                        cost,
+                    });
+                }
+                News::Waiting(runs) => on_event(Event::Waiting { runs }),
+            }
         }
     });
     match first_error.into_inner() {
@@ -160,39 +197,77 @@ pub fn run(
     }
 }
 
-struct Finished {
-    result: RunResult,
-    elapsed: Duration,
-    cost: f64,
+enum News {
+    Trained(Box<RunResult>, f64),
+    Elsewhere(Box<RunResult>, f64),
+    Waiting(usize),
 }
 
-/// One worker: takes the next run until none is left.
-fn work(
-    runs: &[PlannedRun],
-    next: &AtomicUsize,
-    data: &Dataset,
-    store: &ResultStore,
-    cancel: &Cancel,
-    sender: Sender<Finished>,
-) -> Result<()> {
-    let pool = one_core_pool()?;
-    while let Some(planned) = runs.get(next.fetch_add(1, Ordering::Relaxed)) {
-        if cancel.is_cancelled() {
-            return Err(Error::Interrupted);
-        }
-        let start = Instant::now();
-        let result = pool.install(|| trial(planned, data, cancel))?;
-        store.publish(&result)?;
-        let finished = Finished {
-            result,
-            elapsed: start.elapsed(),
-            cost: cost(planned),
-        };
-        if sender.send(finished).is_err() {
-            return Err(Error::Interrupted);
+/// Locks also after a panic of another thread: what is kept here is whole at any moment.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Renews the heartbeats until the sender of `stop` is gone.
+fn beat(alive: &Mutex<Vec<Option<Heartbeat>>>, stop: &std::sync::mpsc::Receiver<()>) {
+    while stop.recv_timeout(HEARTBEAT_INTERVAL) == Err(RecvTimeoutError::Timeout) {
+        for heartbeat in lock(alive).iter().flatten() {
+            heartbeat.renew();
         }
     }
-    Ok(())
+}
+
+/// One worker thread: takes the next run until none is left.
+struct Worker<'a> {
+    place: usize,
+    queue: &'a Queue<'a>,
+    data: &'a Dataset,
+    cancel: &'a Cancel,
+    alive: &'a Mutex<Vec<Option<Heartbeat>>>,
+    sender: Sender<News>,
+}
+
+impl Worker<'_> {
+    fn work(&self) -> Result<()> {
+        let pool = one_core_pool()?;
+        loop {
+            if self.cancel.is_cancelled() {
+                return Err(Error::Interrupted);
+            }
+            let news = match self.queue.take()? {
+                Taken::None => return Ok(()),
+                Taken::Wait { runs, news } => {
+                    if news && self.sender.send(News::Waiting(runs)).is_err() {
+                        return Err(Error::Interrupted);
+                    }
+                    std::thread::sleep(POLL_INTERVAL);
+                    continue;
+                }
+                Taken::Settled(planned, result) => {
+                    News::Elsewhere(Box::new(result), cost(&planned))
+                }
+                Taken::Run(planned, heartbeat) => {
+                    self.keep(Some(heartbeat));
+                    let trained = pool.install(|| trial(&planned, self.data, self.cancel));
+                    let published = trained.and_then(|result| {
+                        self.queue.publish(&result)?;
+                        Ok(result)
+                    });
+                    self.keep(None);
+                    News::Trained(Box::new(published?), cost(&planned))
+                }
+            };
+            if self.sender.send(news).is_err() {
+                return Err(Error::Interrupted);
+            }
+        }
+    }
+
+    fn keep(&self, heartbeat: Option<Heartbeat>) {
+        if let Some(place) = lock(self.alive).get_mut(self.place) {
+            *place = heartbeat;
+        }
+    }
 }
 
 /// One run, with a panic or an error of its own turned into a failed result.
@@ -215,17 +290,4 @@ fn trial(planned: &PlannedRun, data: &Dataset, cancel: &Cancel) -> Result<RunRes
         steps: 0,
         epochs: Vec::new(),
     })
-}
-
-/// Estimated cost of a run for the ETA: multiply-adds of its weights, plus a constant a step.
-fn cost(planned: &PlannedRun) -> f64 {
-    /// Inputs of an image, about; only the ratio between widths matters.
-    const INPUTS: f64 = 784.0;
-    /// What a step costs beyond its products, in the units of one multiply-add a sample.
-    const OVERHEAD: f64 = 40_000.0;
-    let spec = &planned.spec;
-    let width = spec.model.width as f64;
-    let hidden = spec.model.depth.saturating_sub(2) as f64;
-    let passes = if spec.sam.rho > 0.0 { 2.0 } else { 1.0 };
-    passes * spec.train.epochs as f64 * (OVERHEAD + width * (INPUTS + hidden * width))
 }

@@ -23,10 +23,17 @@ base_width = 4
 epochs = 1
 "#;
 
+fn options(workers: usize) -> RunOptions {
+    RunOptions {
+        workers,
+        selected: Selected::default(),
+    }
+}
+
 fn run_in(directory: &Path, sweep: &SweepSpec, data: &Dataset) -> (Outcome, ResultStore) {
     let store = ResultStore::create(directory, sweep, "digest").unwrap();
-    let options = RunOptions { workers: 2 };
-    let outcome = run(sweep, data, &store, options, &Cancel::default(), |_| {}).unwrap();
+    let options = options(2);
+    let outcome = run(sweep, data, &store, &options, &Cancel::default(), |_| {}).unwrap();
     (outcome, store)
 }
 
@@ -61,8 +68,8 @@ fn a_cancelled_sweep_publishes_nothing_more() {
     let store = ResultStore::create(directory.path(), &sweep, "digest").unwrap();
     let cancel = Cancel::default();
     cancel.cancel();
-    let options = RunOptions { workers: 1 };
-    let outcome = run(&sweep, &data, &store, options, &cancel, |_| {});
+    let options = options(1);
+    let outcome = run(&sweep, &data, &store, &options, &cancel, |_| {});
     assert!(matches!(outcome, Err(crate::error::Error::Interrupted)));
     assert_eq!(directory.path().join("runs").read_dir().unwrap().count(), 0);
 }

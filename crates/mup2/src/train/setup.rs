@@ -2,7 +2,7 @@
 
 use crate::config::{Activation, ModelKind, OptimizerName, RunSpec, Schedule};
 use crate::data::Dataset;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::{self, Mlp, MlpConfig};
 use crate::scaling::{ScalingTable, TensorShape, scale};
 use crate::step::{
@@ -62,6 +62,7 @@ pub(crate) fn setup(
 ) -> Result<Setup> {
     let config = model_config(spec, data);
     let shapes = config.tensor_shapes();
+    check_memory(&shapes)?;
     let table = scale(&spec.scheme(), &shapes)?;
     let model = config.init(&table, spec.seed, device, DType::F32)?;
     let optimizer = build_optimizer(base_optimizer(spec), &model, &table)?;
@@ -83,6 +84,48 @@ pub(crate) fn setup(
             total_steps,
         },
     })
+}
+
+/// Refuses a network that this machine cannot hold: the system would end the whole process, and with
+/// it the trials beside this one. Nothing is refused where the memory is not known.
+///
+/// # Errors
+/// When weights, perturbed weights and gradients are more than the machine's memory.
+fn check_memory(shapes: &[TensorShape]) -> Result<()> {
+    /// Weights, their perturbed copy and one set of gradients: the least that a SAM step needs.
+    const COPIES: f64 = 3.0;
+    const GIB: f64 = (1u64 << 30) as f64;
+    let Some(memory) = memory_bytes() else {
+        return Ok(());
+    };
+    let entries =
+        |shape: &TensorShape| shape.shape.iter().map(|side| *side as f64).product::<f64>();
+    let values: f64 = shapes.iter().map(entries).sum();
+    let needed = COPIES * values * std::mem::size_of::<f32>() as f64;
+    if needed <= memory {
+        return Ok(());
+    }
+    Err(Error::invalid(
+        "model.width",
+        format!(
+            "makes a network that needs {:.1} GiB to train",
+            needed / GIB
+        ),
+        format!(
+            "networks that fit into the {:.1} GiB of this machine",
+            memory / GIB
+        ),
+    ))
+}
+
+/// The machine's memory, where Linux tells.
+fn memory_bytes() -> Option<f64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kib: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib * 1024.0)
 }
 
 fn sam(spec: &RunSpec, model: &Mlp, table: &ScalingTable) -> Result<Sam> {

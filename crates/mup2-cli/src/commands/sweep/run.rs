@@ -1,32 +1,33 @@
 //! `mup2 sweep run`: trains what is missing, then reports.
 
-use super::report::write_report;
-use crate::arguments::{SweepArguments, SweepCommand};
+use super::read;
+use crate::arguments::SweepRunArguments;
+use crate::commands::report::write_report;
 use crate::interrupt::cancel_on_signal;
 use crate::progress::SweepProgress;
 use crate::terminal::{print, table_options};
-use mup2::config::{SweepSpec, read_sweep};
+use mup2::config::SweepSpec;
 use mup2::data;
 use mup2::report::terminal_table;
 use mup2::results::ResultStore;
-use mup2::sweep::{self, RunOptions, describe};
+use mup2::sweep::{self, RunOptions, Selected, describe};
 use mup2::train::TRIAL_THREAD;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
-pub fn run(arguments: &SweepArguments) -> anyhow::Result<ExitCode> {
-    let SweepCommand::Run(arguments) = &arguments.command;
-    let sweep = read_sweep(&arguments.spec, &arguments.overrides)?;
+pub fn run(arguments: &SweepRunArguments) -> anyhow::Result<ExitCode> {
+    let sweep = read(&arguments.sweep)?;
     let command = format!(
         "mup2 sweep run {} --out {}",
-        arguments.spec.display(),
+        arguments.sweep.spec.display(),
         arguments.out.display()
     );
     run_sweep(&SweepRequest {
         sweep,
         out: &arguments.out,
         workers: arguments.workers,
+        selected: arguments.selection.selected(),
         command: &command,
     })
 }
@@ -36,6 +37,7 @@ pub struct SweepRequest<'a> {
     pub sweep: SweepSpec,
     pub out: &'a Path,
     pub workers: Option<u16>,
+    pub selected: Selected,
     /// What the report names as its origin.
     pub command: &'a str,
 }
@@ -46,6 +48,7 @@ pub fn run_sweep(request: &SweepRequest) -> anyhow::Result<ExitCode> {
     let start = Instant::now();
     let data = data::load(&sweep.run.data)?;
     sweep::check_data(sweep, &data)?;
+    request.selected.runs(sweep)?;
     let store = ResultStore::create(request.out, sweep, &data.digest)?;
     let workers = match request.workers {
         Some(workers) => usize::from(workers),
@@ -61,24 +64,34 @@ pub fn run_sweep(request: &SweepRequest) -> anyhow::Result<ExitCode> {
     let cancel = cancel_on_signal()?;
     leave_trial_panics_to_the_report();
     let mut progress = SweepProgress::new(sweep.selection)?;
-    let options = RunOptions { workers };
-    let outcome = sweep::run(sweep, &data, &store, options, &cancel, |event| {
+    let options = RunOptions {
+        workers,
+        selected: request.selected.clone(),
+    };
+    let outcome = sweep::run(sweep, &data, &store, &options, &cancel, |event| {
         progress.update(&event);
     });
     progress.finish();
     let outcome = outcome?;
-    let report = write_report(sweep, &store, request.command)?;
-    print(&terminal_table(&report, &table_options()))?;
     let tally = outcome.tally;
-    eprintln!(
-        "\n{} runs trained in {:.0} s ({} completed, {} diverged, {} failed in all)\nreport: {}",
+    let done = format!(
+        "{} runs trained in {:.0} s ({} completed, {} diverged, {} failed in all)",
         outcome.trained,
         start.elapsed().as_secs_f64(),
         tally.completed,
         tally.diverged,
         tally.failed,
-        request.out.join("report.html").display(),
     );
+    if request.selected.is_everything() {
+        let report = write_report(sweep, &store, request.command)?;
+        print(&terminal_table(&report, &table_options()))?;
+        let page = request.out.join("report.html");
+        eprintln!("\n{done}\nreport: {}", page.display());
+    } else {
+        // A part knows nothing of the others, and a thousand parts would write a thousand reports.
+        let directory = request.out.display();
+        eprintln!("{done}\nthis was a part; when all are done: mup2 report {directory}");
+    }
     Ok(if tally.failed > 0 {
         ExitCode::from(1)
     } else {

@@ -1,0 +1,29 @@
+//! `mup2 sweep`: grids of trainings.
+
+mod commands;
+mod plan;
+mod run;
+mod status;
+mod submit;
+
+pub use run::{SweepRequest, run_sweep};
+
+use crate::arguments::{SweepArguments, SweepCommand, SweepFileArguments};
+use mup2::config::{SweepSpec, read_sweep};
+use mup2::error::Error;
+use std::process::ExitCode;
+
+pub fn run(arguments: &SweepArguments) -> anyhow::Result<ExitCode> {
+    match &arguments.command {
+        SweepCommand::Run(arguments) => run::run(arguments),
+        SweepCommand::Plan(arguments) => plan::run(arguments),
+        SweepCommand::Status(arguments) => status::run(arguments),
+        SweepCommand::Commands(arguments) => commands::run(arguments),
+        SweepCommand::Submit(arguments) => submit::submit(arguments),
+        SweepCommand::Cancel(arguments) => submit::cancel(arguments),
+    }
+}
+
+fn read(arguments: &SweepFileArguments) -> Result<SweepSpec, Error> {
+    read_sweep(&arguments.spec, &arguments.overrides)
+}

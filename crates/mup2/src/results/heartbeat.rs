@@ -1,0 +1,162 @@
+//! Signs of life: which runs some process is working on at this moment.
+//!
+//! They save work and tell `sweep status` what is running; no result depends on them. Two live copies
+//! of one run are allowed, and the first valid result wins.
+
+use super::ResultStore;
+use crate::config::RunId;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
+
+/// How often a living process renews its heartbeats.
+pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(10);
+/// A heartbeat older than this belongs to a process that is gone. Several intervals, since the
+/// clocks of a file server and its clients may differ by seconds.
+pub const STALE_HEARTBEAT: Duration = Duration::from_secs(60);
+
+/// A run that some process is working on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunningRun {
+    /// Id of the run.
+    pub id: RunId,
+    /// Host name of the process.
+    pub host: String,
+    /// Its process id.
+    pub pid: u32,
+}
+
+/// This process's sign of life for one run; dropping it takes the sign back.
+#[derive(Debug)]
+pub struct Heartbeat {
+    path: PathBuf,
+}
+
+impl Heartbeat {
+    /// Renews the sign. A failure is not an error: at worst another process repeats the run.
+    pub fn renew(&self) {
+        if let Err(error) = fs::write(&self.path, b"") {
+            tracing::warn!(path = %self.path.display(), %error, "cannot write a heartbeat");
+        }
+    }
+}
+
+impl Drop for Heartbeat {
+    fn drop(&mut self) {
+        // A leftover grows stale by itself.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+impl ResultStore {
+    /// Says that this process works on a run, until the returned value is dropped.
+    pub fn begin(&self, id: &RunId) -> Heartbeat {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{id}.{}.{}.{count}", std::process::id(), host());
+        let heartbeat = Heartbeat {
+            path: self.running_directory().join(name),
+        };
+        // Made here and not with the results directory: an older one does not have it.
+        let _ = fs::create_dir_all(self.running_directory());
+        heartbeat.renew();
+        heartbeat
+    }
+
+    /// Every run with a fresh sign of life of another process.
+    pub fn running_elsewhere(&self) -> Vec<RunningRun> {
+        let own = (host(), std::process::id());
+        let mut runs = self.running();
+        runs.retain(|run| (run.host.as_str(), run.pid) != (own.0.as_str(), own.1));
+        runs
+    }
+
+    /// Every run with a fresh sign of life, by id; each process that works on it gives one entry.
+    pub fn running(&self) -> Vec<RunningRun> {
+        let Ok(entries) = fs::read_dir(self.running_directory()) else {
+            return Vec::new();
+        };
+        let mut runs: Vec<RunningRun> = entries
+            .flatten()
+            .filter_map(|entry| {
+                let run = parse(&entry.file_name().to_string_lossy())?;
+                (is_fresh(&entry) && !is_gone(&run)).then_some(run)
+            })
+            .collect();
+        runs.sort_by(|a, b| (&a.id, &a.host, a.pid).cmp(&(&b.id, &b.host, b.pid)));
+        runs
+    }
+
+    /// Removes the signs of processes that are gone.
+    pub(super) fn remove_stale_heartbeats(&self) {
+        let Ok(entries) = fs::read_dir(self.running_directory()) else {
+            return;
+        };
+        for entry in entries.flatten() {
+            let gone = parse(&entry.file_name().to_string_lossy()).is_some_and(|run| is_gone(&run));
+            if gone || !is_fresh(&entry) {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+
+    fn running_directory(&self) -> PathBuf {
+        self.directory().join("running")
+    }
+}
+
+/// `ID.PID.HOST.COUNT`; a host name may hold dots.
+fn parse(name: &str) -> Option<RunningRun> {
+    let (id, rest) = name.split_once('.')?;
+    let (pid, rest) = rest.split_once('.')?;
+    let (host, _) = rest.rsplit_once('.')?;
+    Some(RunningRun {
+        id: id.parse().ok()?,
+        host: host.to_owned(),
+        pid: pid.parse().ok()?,
+    })
+}
+
+/// A time in the future is another clock's present.
+fn is_fresh(entry: &fs::DirEntry) -> bool {
+    let modified = entry.metadata().and_then(|metadata| metadata.modified());
+    modified.is_ok_and(|modified| {
+        let age = SystemTime::now().duration_since(modified);
+        age.is_ok_and(|age| age <= STALE_HEARTBEAT) || age_is_negative(modified)
+    })
+}
+
+fn age_is_negative(modified: SystemTime) -> bool {
+    modified > SystemTime::now()
+}
+
+/// Whether the process was on this host and does not exist any more, so that nobody waits for it.
+fn is_gone(run: &RunningRun) -> bool {
+    let processes = Path::new("/proc");
+    run.host == host()
+        && processes.join("self").exists()
+        && !processes.join(run.pid.to_string()).exists()
+}
+
+/// This machine's name; without one every machine counts as the same and only ages tell.
+fn host() -> String {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    match name.trim() {
+        "" => "unknown".to_owned(),
+        name => name.replace('/', "-"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_heartbeats_name_says_whose_it_is() {
+        let run = parse("0123456789abcdef.42.node-1.cluster.local.7").unwrap();
+        assert_eq!(run.id.as_str(), "0123456789abcdef");
+        assert_eq!((run.pid, run.host.as_str()), (42, "node-1.cluster.local"));
+        assert_eq!(parse("anything"), None);
+    }
+}
