@@ -9,6 +9,7 @@
 //! `ARCHITECTURE.md` and enforced by `tests/architecture.rs`.
 
 pub mod check;
+pub mod checkpoint;
 pub mod config;
 pub mod data;
 pub mod doctor;

@@ -17,17 +17,25 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("scaling", &["error"]),
     ("phases", &["scaling", "figure"]),
     ("data", &["error", "random"]),
-    ("config", &["error", "scaling", "data"]),
+    ("config", &["error", "random", "scaling", "data"]),
     ("model", &["error", "random", "scaling"]),
     ("step", &["error", "random", "scaling"]),
     ("results", &["error", "config", "publish"]),
+    ("checkpoint", &["error", "config", "publish", "results"]),
     ("export", &["error", "config", "publish", "results"]),
     ("report", &["error", "publish", "figure"]),
     ("doctor", &["scaling", "report", "figure"]),
     (
         "train",
         &[
-            "error", "config", "data", "model", "step", "scaling", "results",
+            "error",
+            "config",
+            "data",
+            "model",
+            "step",
+            "scaling",
+            "results",
+            "checkpoint",
         ],
     ),
     (
@@ -38,7 +46,15 @@ const ROOMS: &[(&str, &[&str])] = &[
     ),
     (
         "sweep",
-        &["error", "config", "data", "results", "train", "report"],
+        &[
+            "error",
+            "config",
+            "data",
+            "results",
+            "checkpoint",
+            "train",
+            "report",
+        ],
     ),
 ];
 

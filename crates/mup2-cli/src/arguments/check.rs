@@ -68,9 +68,9 @@ pub struct CheckArguments {
         allow_hyphen_values = true
     )]
     pub exponents: Vec<String>,
-    /// Steps to train [default: 4]
-    #[arg(long, value_name = "N", default_value = "4", hide_default_value = true, value_parser = clap::value_parser!(u16).range(1..=1000))]
-    pub steps: u16,
+    /// Steps to train [default: 4; with a run file 16, since its η and ρ may be large]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub steps: Option<u16>,
     /// Number of seeds, counted from 0 [default: 3]
     #[arg(long, value_name = "N", default_value = "3", hide_default_value = true, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub seeds: u16,

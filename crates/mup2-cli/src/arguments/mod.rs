@@ -83,7 +83,8 @@ pub struct QuickstartArguments {
 #[command(after_help = "Examples:
   mup2 spec run > RUN.toml
   mup2 train RUN.toml
-  mup2 train RUN.toml --set optimizer.lr=0.1 --set model.width=1024 --out result.json")]
+  mup2 train RUN.toml --set optimizer.lr=0.1 --set model.width=1024 --out result.json
+  mup2 train RUN.toml --checkpoints checkpoints --resume    # again and again, until it is done")]
 pub struct TrainArguments {
     /// The run's TOML file
     #[arg(value_name = "RUN.toml")]
@@ -94,6 +95,20 @@ pub struct TrainArguments {
     /// Write the result to this JSON file
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// Keep checkpoints in this directory: the last one and the one before, until the run is done
+    #[arg(long, value_name = "DIR")]
+    pub checkpoints: Option<PathBuf>,
+    /// Seconds of work between checkpoints; Ctrl-C writes one too
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value = "300",
+        requires = "checkpoints"
+    )]
+    pub checkpoint_every: u64,
+    /// Go on from the last usable checkpoint, to the same bits as without an interruption
+    #[arg(long, requires = "checkpoints")]
+    pub resume: bool,
 }
 
 #[derive(Debug, Args)]

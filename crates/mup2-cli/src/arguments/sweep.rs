@@ -88,8 +88,8 @@ pub struct SweepSubmitArguments {
     /// Partition
     #[arg(long, value_name = "NAME")]
     pub partition: Option<String>,
-    /// Time limit of a task as Slurm writes it, such as 60 (minutes, at least 3) or 12:00:00.
-    /// Longer than the longest run: a run that is cut off starts again
+    /// Time limit of a task as Slurm writes it, such as 60 (minutes, at least 3) or 12:00:00;
+    /// a task that runs out of time goes on from its checkpoints
     #[arg(long, value_name = "TIME")]
     pub time: Option<String>,
     /// Memory of a task as Slurm writes it, such as 2G; without it many clusters give a task its whole

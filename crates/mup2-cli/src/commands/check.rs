@@ -31,7 +31,12 @@ pub fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
             .map(|width| *width as usize)
             .collect(),
         seeds: (0..u64::from(arguments.seeds)).collect(),
-        steps: usize::from(arguments.steps),
+        steps: match (arguments.steps, &arguments.spec) {
+            (Some(steps), _) => usize::from(steps),
+            (None, None) => 4,
+            // Large steps have transients that a few more leave behind.
+            (None, Some(_)) => 16,
+        },
         tolerance: arguments.tolerance,
         workers: match arguments.workers {
             Some(workers) => usize::from(workers),

@@ -4,22 +4,29 @@ use crate::arguments::TrainArguments;
 use crate::interrupt::cancel_on_signal;
 use crate::progress::bar;
 use crate::terminal::print;
+use mup2::checkpoint::CheckpointDirectory;
 use mup2::config::read_run;
 use mup2::data;
 use mup2::error::Error;
 use mup2::publish::write_atomically;
 use mup2::results::{EpochMetrics, RunResult, RunStatus};
 use mup2::sweep::describe;
-use mup2::train::{Progress, train};
+use mup2::train::{Checkpointing, Progress, train_resumably};
 use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
     let spec = read_run(&arguments.spec, &arguments.overrides)?;
     if let Some(path) = &arguments.out {
         check_parent(path)?;
     }
+    let checkpointing = arguments.checkpoints.as_ref().map(|path| Checkpointing {
+        directory: CheckpointDirectory::new(path),
+        interval: Duration::from_secs(arguments.checkpoint_every),
+        resume: arguments.resume,
+    });
     let data = data::load(&spec.data)?;
     eprintln!("{}: {}", spec.data.dataset, describe(&data));
     let cancel = cancel_on_signal()?;
@@ -31,19 +38,30 @@ pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
     // One trial, one core: the result is then a function of the spec.
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
     let result = pool.install(|| {
-        train(&spec, &data, &cancel, |progress| match progress {
-            Progress::Step { step, total, loss } => {
-                bar.set_length(total as u64);
-                bar.set_position(step as u64);
-                if step % 10 == 0 {
-                    bar.set_message(format!("loss {loss:.3}"));
+        train_resumably(
+            &spec,
+            &data,
+            &cancel,
+            checkpointing.as_ref(),
+            |progress| match progress {
+                Progress::Step { step, total, loss } => {
+                    bar.set_length(total as u64);
+                    bar.set_position(step as u64);
+                    if step % 10 == 0 {
+                        bar.set_message(format!("loss {loss:.3}"));
+                    }
                 }
-            }
-            Progress::Epoch(metrics) if is_terminal => bar.println(line(&metrics)),
-            Progress::Epoch(metrics) => eprintln!("{}", line(&metrics)),
-        })
+                Progress::Note(note) => bar.suspend(|| eprintln!("{note}")),
+                Progress::Epoch(metrics) if is_terminal => bar.println(line(&metrics)),
+                Progress::Epoch(metrics) => eprintln!("{}", line(&metrics)),
+            },
+        )
     });
     bar.finish_and_clear();
+    if let (Err(Error::Interrupted), Some(directory)) = (&result, &arguments.checkpoints) {
+        let directory = directory.display();
+        eprintln!("to go on: the same command with --checkpoints {directory} --resume");
+    }
     let result = result?;
     if let Some(path) = &arguments.out {
         let text = serde_json::to_string_pretty(&result)?;

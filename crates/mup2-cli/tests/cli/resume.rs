@@ -183,3 +183,77 @@ fn a_run_shared_by_two_scalings_is_the_same_bits_under_either() {
     assert_eq!(epochs("global", "0.5"), epochs("naive", "0.125"));
     assert_ne!(epochs("global", "0.5").1, epochs("naive", "0.5").1);
 }
+
+#[test]
+fn a_training_killed_in_the_middle_resumes_to_the_same_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let spec = "[data]\ntrain_limit = 640\naverage_pool = 4\n[model]\nwidth = 64\nbase_width = 32\n\
+                [train]\nepochs = 40\nevaluate_every = 10\n[optimizer]\nmomentum = 0.9\n";
+    std::fs::write(directory.path().join("run.toml"), spec).unwrap();
+    let whole = mup2(
+        &["train", "run.toml", "--out", "whole.json"],
+        directory.path(),
+    );
+    assert_eq!(whole.status.code(), Some(0), "{}", stderr(&whole));
+    let resume = [
+        "train",
+        "run.toml",
+        "--checkpoints",
+        "kept",
+        "--checkpoint-every",
+        "0",
+    ];
+    let last = directory.path().join("kept/last.safetensors");
+    let mut kills = 0;
+    for _ in 0..3 {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_mup2"))
+            .args(resume)
+            .arg("--resume")
+            .current_dir(directory.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(Duration::from_millis(120));
+        if child.try_wait().unwrap().is_none() {
+            child.kill().unwrap();
+            kills += 1;
+        }
+        child.wait().unwrap();
+    }
+    // A kill between the two renames of a checkpoint leaves the one before it.
+    let kept = last.exists() || last.with_file_name("previous.safetensors").exists();
+    assert!(kills > 0 && kept, "{kills} kills");
+    let arguments = [&resume[..], &["--resume", "--out", "pieces.json"]].concat();
+    let last = mup2(&arguments, directory.path());
+    assert_eq!(last.status.code(), Some(0), "{}", stderr(&last));
+    assert!(
+        stderr(&last).contains("resumed after step "),
+        "{}",
+        stderr(&last)
+    );
+    let read = |name| std::fs::read(directory.path().join(name)).unwrap();
+    assert_eq!(read("pieces.json"), read("whole.json"));
+}
+
+#[test]
+fn a_checkpoint_of_another_run_is_not_taken_for_this_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let spec = "[data]\ntrain_limit = 640\naverage_pool = 7\n[model]\nwidth = 8\nbase_width = 8\n\
+                [train]\nepochs = 2\n";
+    std::fs::write(directory.path().join("run.toml"), spec).unwrap();
+    std::fs::create_dir(directory.path().join("kept")).unwrap();
+    std::fs::write(
+        directory.path().join("kept/last.safetensors"),
+        b"not a checkpoint",
+    )
+    .unwrap();
+    let arguments = ["train", "run.toml", "--checkpoints", "kept", "--resume"];
+    let output = mup2(&arguments, directory.path());
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let said = stderr(&output);
+    assert!(
+        said.contains("is not a whole checkpoint") && !said.contains("resumed"),
+        "{said}"
+    );
+}

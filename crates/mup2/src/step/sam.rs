@@ -85,6 +85,16 @@ impl Sam {
         })
     }
 
+    /// Steps so far: the place in the random streams and in `every`.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// Goes on as after `steps` steps.
+    pub fn set_steps(&mut self, steps: u64) {
+        self.steps = steps;
+    }
+
     /// One step: returns the updated model.
     ///
     /// `gradient` returns the mean loss (shape `[1]`) and its gradients at the model it is given;

@@ -8,7 +8,9 @@ use crate::error::{Error, Result};
 use crate::results::{
     HEARTBEAT_INTERVAL, Heartbeat, RESULT_FORMAT, ResultStore, RunResult, RunStatus,
 };
-use crate::train::{Cancel, one_core_pool, panic_message, train};
+use crate::train::{
+    Cancel, Checkpointing, Progress, one_core_pool, panic_message, train_resumably,
+};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Mutex, PoisonError};
@@ -24,6 +26,9 @@ pub struct RunOptions {
 
 /// Between two looks at what other processes have done.
 const POLL_INTERVAL: std::time::Duration = std::time::Duration::from_millis(500);
+
+/// At most this much of a long run is repeated when its process is killed.
+const CHECKPOINT_INTERVAL: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// What the pool tells while it works.
 #[derive(Debug)]
@@ -248,7 +253,13 @@ impl Worker<'_> {
                 }
                 Taken::Run(planned, heartbeat) => {
                     self.keep(Some(heartbeat));
-                    let trained = pool.install(|| trial(&planned, self.data, self.cancel));
+                    let checkpointing = Checkpointing {
+                        directory: self.queue.checkpoints(&planned.id),
+                        interval: CHECKPOINT_INTERVAL,
+                        resume: true,
+                    };
+                    let trained =
+                        pool.install(|| trial(&planned, self.data, self.cancel, &checkpointing));
                     let published = trained.and_then(|result| {
                         self.queue.publish(&result)?;
                         Ok(result)
@@ -271,9 +282,24 @@ impl Worker<'_> {
 }
 
 /// One run, with a panic or an error of its own turned into a failed result.
-fn trial(planned: &PlannedRun, data: &Dataset, cancel: &Cancel) -> Result<RunResult> {
+fn trial(
+    planned: &PlannedRun,
+    data: &Dataset,
+    cancel: &Cancel,
+    checkpointing: &Checkpointing,
+) -> Result<RunResult> {
     let trained = catch_unwind(AssertUnwindSafe(|| {
-        train(&planned.spec, data, cancel, |_| {})
+        train_resumably(
+            &planned.spec,
+            data,
+            cancel,
+            Some(checkpointing),
+            |progress| {
+                if let Progress::Note(note) = progress {
+                    tracing::info!(run = %planned.id, note);
+                }
+            },
+        )
     }));
     let reason = match trained {
         Ok(Ok(result)) => return Ok(result),

@@ -50,9 +50,8 @@ impl JobTexts<'_> {
     ///
     /// The program runs in the background, because a shell handles a signal only between commands
     /// or in `wait`. On USR1 it is asked to end, once, since a second request would end it at once;
-    /// what is published stays, and the requeued task goes on there. The runs in progress start
-    /// again, so a run that is longer than the time limit would do so for ever: the number of
-    /// restarts is bounded.
+    /// what is published stays, the runs in progress write checkpoints, and the requeued task goes on
+    /// there. The number of restarts is bounded, for a task that gets nowhere.
     pub fn job(&self) -> String {
         let Self {
             program,
@@ -98,7 +97,7 @@ do :; done
 # 130: interrupted, with work left. 143: asked before it could listen.
 if [ $asked = yes ] && {{ [ $code -eq 130 ] || [ $code -eq 143 ]; }}; then
     if [ "${{SLURM_RESTART_COUNT:-0}}" -ge {MOST_RESTARTS} ]; then
-        echo "mup2: not requeued again after {MOST_RESTARTS} times: is a run longer than the time limit?" >&2
+        echo "mup2: not requeued again after {MOST_RESTARTS} times: does it get anywhere within its time limit?" >&2
     else
         scontrol requeue "${{SLURM_ARRAY_JOB_ID}}_$SLURM_ARRAY_TASK_ID"
     fi

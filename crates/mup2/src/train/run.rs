@@ -2,7 +2,8 @@
 
 use super::batch::Batch;
 use super::evaluate::accuracy;
-use super::setup::{Setup, setup};
+use super::resume::{Checkpointing, Keeper, Position, place};
+use super::setup::setup;
 use crate::config::{RunId, RunSpec};
 use crate::data::{BatchOrder, Dataset, noisy_labels};
 use crate::error::{Error, Result};
@@ -29,7 +30,7 @@ impl Cancel {
 }
 
 /// What a run tells while it trains.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Progress {
     /// A step is done.
     Step {
@@ -42,6 +43,8 @@ pub enum Progress {
     },
     /// An epoch was evaluated.
     Epoch(EpochMetrics),
+    /// Something that the user should know, such as a refused checkpoint.
+    Note(String),
 }
 
 /// Trains one run on the calling thread, on the CPU.
@@ -57,8 +60,25 @@ pub fn train(
     spec: &RunSpec,
     data: &Dataset,
     cancel: &Cancel,
+    progress: impl FnMut(Progress),
+) -> Result<RunResult> {
+    train_resumably(spec, data, cancel, None, progress)
+}
+
+/// As [`train`], keeping checkpoints: an interrupted or killed training goes on from the last one,
+/// to the same bits as an undisturbed one.
+///
+/// # Errors
+/// As [`train`]'s, and when a checkpoint exists but belongs to another run or cannot be read. A
+/// checkpoint that cannot be written is told by [`Progress::Note`].
+pub fn train_resumably(
+    spec: &RunSpec,
+    data: &Dataset,
+    cancel: &Cancel,
+    checkpointing: Option<&Checkpointing>,
     mut progress: impl FnMut(Progress),
 ) -> Result<RunResult> {
+    let mut keeper = Keeper::new(checkpointing);
     let device = Device::flex().autodiff();
     let evaluation_device = Device::flex();
     let order = BatchOrder::new(spec.seed, data.train.len(), spec.train.batch_size)?;
@@ -69,69 +89,81 @@ pub fn train(
         spec.seed,
     );
     let steps_per_epoch = order.batches_per_epoch();
-    let Setup {
-        mut model,
-        mut optimizer,
-        mut sam,
-        learning_rate,
-        radius,
-        ..
-    } = setup(spec, data, steps_per_epoch, &device)?;
-    let mut result = RunResult {
-        format: RESULT_FORMAT,
-        id: RunId::of(spec),
-        mup2_version: env!("CARGO_PKG_VERSION").to_owned(),
-        spec: spec.clone(),
-        status: RunStatus::Completed,
-        steps: 0,
-        epochs: Vec::new(),
+    let mut setup = setup(spec, data, steps_per_epoch, &device)?;
+    let mut position = Position {
+        result: RunResult {
+            format: RESULT_FORMAT,
+            id: RunId::of(spec),
+            mup2_version: env!("CARGO_PKG_VERSION").to_owned(),
+            spec: spec.clone(),
+            status: RunStatus::Completed,
+            steps: 0,
+            epochs: Vec::new(),
+        },
+        loss_sum: 0.0,
     };
+    for note in keeper.resume(&mut setup, &mut position)? {
+        progress(Progress::Note(note));
+    }
     let total = spec.train.epochs * steps_per_epoch;
-    for epoch in 1..=spec.train.epochs {
+    let (first_epoch, mut done) = place(position.result.steps, steps_per_epoch);
+    for epoch in first_epoch..=spec.train.epochs {
         let permutation = order.epoch(epoch as u64 - 1);
-        let mut loss_sum = 0.0;
-        for indices in order.batches(&permutation) {
-            if cancel.is_cancelled() {
+        for indices in order.batches(&permutation).skip(std::mem::take(&mut done)) {
+            let cancelled = cancel.is_cancelled();
+            if let Some(note) = keeper.keep(&setup, &position, cancelled) {
+                progress(Progress::Note(note));
+            }
+            if cancelled {
                 return Err(Error::Interrupted);
             }
             let batch = Batch::new(&data.train, &labels, indices, data, &device);
-            let (next, report) = sam.step(
-                &mut optimizer,
-                model,
-                spec.optimizer.lr * learning_rate.at(result.steps),
-                spec.sam.rho * radius.at(result.steps),
+            let steps = position.result.steps;
+            let (next, report) = setup.sam.step(
+                &mut setup.optimizer,
+                setup.model,
+                spec.optimizer.lr * setup.learning_rate.at(steps),
+                spec.sam.rho * setup.radius.at(steps),
                 |model| batch.gradient(model),
             );
-            model = next;
+            setup.model = next;
             if report.diverged {
-                result.status = RunStatus::Diverged;
-                return Ok(result);
+                position.result.status = RunStatus::Diverged;
+                return Ok(ended(position, &keeper));
             }
-            result.steps += 1;
-            loss_sum += report.loss;
+            position.result.steps += 1;
+            position.loss_sum += report.loss;
             progress(Progress::Step {
-                step: result.steps,
+                step: position.result.steps,
                 total,
                 loss: report.loss,
             });
         }
-        if !weights_are_finite(&model) {
-            result.status = RunStatus::Diverged;
-            return Ok(result);
+        if !weights_are_finite(&setup.model) {
+            position.result.status = RunStatus::Diverged;
+            return Ok(ended(position, &keeper));
         }
+        let loss_sum = std::mem::take(&mut position.loss_sum);
         if epoch.is_multiple_of(spec.train.evaluate_every) || epoch == spec.train.epochs {
-            let on = |images| accuracy(&model, images, &data.normalization, &evaluation_device);
+            let model = &setup.model;
+            let on = |images| accuracy(model, images, &data.normalization, &evaluation_device);
             let metrics = EpochMetrics {
                 epoch,
                 train_loss: loss_sum / steps_per_epoch as f64,
                 validation_accuracy: on(&data.validation),
                 test_accuracy: on(&data.test).unwrap_or(0.0),
             };
-            result.epochs.push(metrics);
+            position.result.epochs.push(metrics);
             progress(Progress::Epoch(metrics));
         }
     }
-    Ok(result)
+    Ok(ended(position, &keeper))
+}
+
+/// The result of a training that needs its checkpoints no more.
+fn ended(position: Position, keeper: &Keeper) -> RunResult {
+    keeper.finish();
+    position.result
 }
 
 /// Whether the last update of an epoch left finite weights; within an epoch the next loss tells.

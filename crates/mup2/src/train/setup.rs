@@ -17,6 +17,7 @@ pub(crate) struct Setup {
     pub model: Mlp,
     pub optimizer: ModuleOptimizer,
     pub sam: Sam,
+    pub binding: Binding,
     pub learning_rate: TimeFactor,
     pub radius: TimeFactor,
 }
@@ -65,14 +66,19 @@ pub(crate) fn setup(
     check_memory(&shapes)?;
     let table = scale(&spec.scheme(), &shapes)?;
     let model = config.init(&table, spec.seed, device, DType::F32)?;
-    let optimizer = build_optimizer(base_optimizer(spec), &model, &table)?;
-    let sam = sam(spec, &model, &table)?;
+    let binding = Binding {
+        optimizer: base_optimizer(spec),
+        sam: sam_config(spec),
+        table,
+    };
+    let (optimizer, sam) = binding.bind(&model)?;
     let total_steps = spec.train.epochs * steps_per_epoch;
     let warmup_steps = (spec.optimizer.warmup_epochs * steps_per_epoch as f64).round() as usize;
     Ok(Setup {
         model,
         optimizer,
         sam,
+        binding,
         learning_rate: TimeFactor {
             decay: decay(spec.optimizer.schedule),
             warmup_steps,
@@ -128,8 +134,24 @@ fn memory_bytes() -> Option<f64> {
     Some(kib * 1024.0)
 }
 
-fn sam(spec: &RunSpec, model: &Mlp, table: &ScalingTable) -> Result<Sam> {
-    let config = SamConfig {
+/// What binds optimizer and SAM to the parameters of a model.
+pub(crate) struct Binding {
+    optimizer: BaseOptimizerConfig,
+    sam: SamConfig,
+    table: ScalingTable,
+}
+
+impl Binding {
+    /// Both, by the ids that the model's parameters have now.
+    pub fn bind(&self, model: &Mlp) -> Result<(ModuleOptimizer, Sam)> {
+        let optimizer = build_optimizer(self.optimizer, model, &self.table)?;
+        let sam = Sam::new(self.sam.clone(), model, &self.table)?;
+        Ok((optimizer, sam))
+    }
+}
+
+fn sam_config(spec: &RunSpec) -> SamConfig {
+    SamConfig {
         rule: spec.sam.rule,
         asam: AsamOptions {
             eta: spec.sam.asam_eta,
@@ -139,8 +161,7 @@ fn sam(spec: &RunSpec, model: &Mlp, table: &ScalingTable) -> Result<Sam> {
         ascent_steps: spec.sam.ascent_steps,
         clip_norm: spec.optimizer.clip_norm,
         seed: spec.seed,
-    };
-    Sam::new(config, model, table)
+    }
 }
 
 fn base_optimizer(spec: &RunSpec) -> BaseOptimizerConfig {

@@ -1,0 +1,240 @@
+//! Keeping a training in the middle, and taking it up again to the same bits.
+
+use super::setup::Setup;
+use crate::checkpoint::{
+    CHECKPOINT_FORMAT, Checkpoint, CheckpointDirectory, TrainingState, Weights,
+};
+use crate::error::{Error, Result};
+use crate::results::RunResult;
+use crate::step::{flat_parameters, parameters};
+use burn::module::{Module, ModuleMapper, Param, ParamId};
+use burn::tensor::{Bytes, Device, Tensor, TensorData};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// A training that took less than this since its last checkpoint is not worth another one when it is
+/// interrupted.
+const LEAST_WORK: Duration = Duration::from_secs(1);
+
+/// How a training is kept; nothing here changes its result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checkpointing {
+    /// Where.
+    pub directory: CheckpointDirectory,
+    /// At most this much work is lost when the process is killed; an interruption loses none.
+    pub interval: Duration,
+    /// Whether to go on from a checkpoint that is there.
+    pub resume: bool,
+}
+
+/// A training at the beginning of a step.
+pub(super) struct Position {
+    pub result: RunResult,
+    pub loss_sum: f64,
+}
+
+/// The clock of one training's checkpoints.
+pub(super) struct Keeper<'a> {
+    checkpointing: Option<&'a Checkpointing>,
+    last: Instant,
+}
+
+impl<'a> Keeper<'a> {
+    pub fn new(checkpointing: Option<&'a Checkpointing>) -> Self {
+        Self {
+            checkpointing,
+            last: Instant::now(),
+        }
+    }
+
+    /// Goes on from the newest usable checkpoint, if there is one and it is wanted. Returns what to
+    /// tell the user.
+    ///
+    /// # Errors
+    /// When a checkpoint exists but cannot be read, or does not fit the model.
+    pub fn resume(&self, setup: &mut Setup, position: &mut Position) -> Result<Vec<String>> {
+        let Some(wanted) = self
+            .checkpointing
+            .filter(|checkpointing| checkpointing.resume)
+        else {
+            return Ok(Vec::new());
+        };
+        let (checkpoint, refused) = wanted.directory.load(&position.result.id)?;
+        let mut notes: Vec<String> = refused.iter().map(ToString::to_string).collect();
+        if let Some(checkpoint) = checkpoint {
+            notes.push(format!(
+                "resumed after step {}",
+                checkpoint.state.result.steps
+            ));
+            restore(checkpoint, setup, position)?;
+        }
+        Ok(notes)
+    }
+
+    /// Writes a checkpoint if it is time. A failure is no end of the training: it is returned as
+    /// what to tell the user.
+    pub fn keep(
+        &mut self,
+        setup: &Setup,
+        position: &Position,
+        interrupted: bool,
+    ) -> Option<String> {
+        let checkpointing = self.checkpointing?;
+        let due = match interrupted {
+            true => LEAST_WORK.min(checkpointing.interval),
+            false => checkpointing.interval,
+        };
+        if self.last.elapsed() < due || position.result.steps == 0 {
+            return None;
+        }
+        self.last = Instant::now();
+        let saved = checkpoint(setup, position)
+            .and_then(|checkpoint| checkpointing.directory.save(&checkpoint));
+        saved
+            .err()
+            .map(|error| format!("no checkpoint was written: {error}"))
+    }
+
+    /// The run has its result; its checkpoints have served.
+    pub fn finish(&self) {
+        if let Some(checkpointing) = self.checkpointing {
+            checkpointing.directory.remove();
+        }
+    }
+}
+
+fn checkpoint(setup: &Setup, position: &Position) -> Result<Checkpoint> {
+    let failed = |what: &str, error: &dyn std::fmt::Display| {
+        Error::invalid(what, error.to_string(), "a state that can be written")
+    };
+    let mut values = flat_parameters(&setup.model);
+    let mut ids = BTreeMap::new();
+    let mut weights = BTreeMap::new();
+    for parameter in parameters(&setup.model) {
+        let Some(value) = values.remove(&parameter.name) else {
+            continue;
+        };
+        let values = value
+            .into_data()
+            .try_to_vec::<f32>()
+            .map_err(|error| failed(&parameter.name, &format!("{error:?}")))?;
+        ids.insert(parameter.name.clone(), parameter.id.val());
+        let shape = parameter.shape;
+        weights.insert(parameter.name, Weights { shape, values });
+    }
+    let optimizer = setup
+        .optimizer
+        .into_bytes()
+        .map_err(|error| failed("optimizer", &error))?;
+    Ok(Checkpoint {
+        state: TrainingState {
+            format: CHECKPOINT_FORMAT,
+            id: position.result.id.clone(),
+            result: position.result.clone(),
+            loss_sum: position.loss_sum,
+            sam_steps: setup.sam.steps(),
+            parameters: ids,
+        },
+        weights,
+        optimizer: optimizer.to_vec(),
+    })
+}
+
+fn restore(checkpoint: Checkpoint, setup: &mut Setup, position: &mut Position) -> Result<()> {
+    let Checkpoint {
+        state,
+        weights,
+        optimizer,
+    } = checkpoint;
+    let refuse = |problem: String| {
+        Error::invalid(
+            "checkpoint",
+            problem,
+            "one that this version of mup2 has made",
+        )
+    };
+    for parameter in parameters(&setup.model) {
+        let shape = weights.get(&parameter.name).map(|weights| &weights.shape);
+        if shape != Some(&parameter.shape) || !state.parameters.contains_key(&parameter.name) {
+            let name = &parameter.name;
+            return Err(refuse(format!(
+                "has no `{name}` of shape {:?}",
+                parameter.shape
+            )));
+        }
+    }
+    let mut restorer = Restorer {
+        path: Vec::new(),
+        weights,
+        ids: state.parameters,
+    };
+    setup.model = setup.model.clone().map(&mut restorer);
+    // The optimizer knows parameters by their ids, which are now those of the checkpoint.
+    setup.rebind()?;
+    setup.optimizer = setup
+        .optimizer
+        .clone()
+        .from_bytes(Bytes::from_bytes_vec(optimizer))
+        .map_err(|error| refuse(format!("has an unreadable optimizer ({error})")))?;
+    setup.sam.set_steps(state.sam_steps);
+    position.result = state.result;
+    position.loss_sum = state.loss_sum;
+    Ok(())
+}
+
+/// Puts values and ids into a model, by the paths of its parameters.
+struct Restorer {
+    path: Vec<String>,
+    weights: BTreeMap<String, Weights>,
+    ids: BTreeMap<String, u64>,
+}
+
+impl ModuleMapper for Restorer {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.pop();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let name = self.path.join(".");
+        let (Some(weights), Some(id)) = (self.weights.remove(&name), self.ids.get(&name)) else {
+            return param;
+        };
+        let old = param.val();
+        let data = TensorData::new(weights.values, weights.shape);
+        let device: Device = old.device();
+        let value = Tensor::from_data(data, (&device, old.dtype()));
+        Param::initialized(
+            ParamId::from(*id),
+            value.set_require_grad(old.is_require_grad()),
+        )
+    }
+}
+
+impl Setup {
+    /// Binds optimizer and SAM to the ids of the model's parameters.
+    fn rebind(&mut self) -> Result<()> {
+        (self.optimizer, self.sam) = self.binding.bind(&self.model)?;
+        Ok(())
+    }
+}
+
+/// The first epoch that is not trained yet, from 1, and how many of its steps are.
+pub(super) fn place(steps: usize, steps_per_epoch: usize) -> (usize, usize) {
+    (steps / steps_per_epoch + 1, steps % steps_per_epoch)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_of_steps_tells_the_place_in_the_data() {
+        assert_eq!(place(0, 10), (1, 0));
+        assert_eq!(place(9, 10), (1, 9));
+        assert_eq!(place(10, 10), (2, 0));
+    }
+}
