@@ -3,25 +3,21 @@
 
     python3 scripts/check_export.py RESULTS [EXPORT]
 
-RESULTS is a results directory (`sweep.json`, `runs/ID/result.json`), EXPORT the directory that holds
-the tables; RESULTS itself if not given. Needs pyarrow (`pip install pyarrow`; tested with 26.0).
+Needs pyarrow (`pip install pyarrow`; tested with 26.0).
 
-Checks every format it finds there, Parquet or CSV, and wants at least one: names, order and types of
+Checks every format it finds in EXPORT, Parquet or CSV, and wants at least one: names, order and types of
 the columns, the rows of each table, and every value, floats bit for bit. What is expected comes from
 the JSON files alone; nothing of the Rust code is used. docs/reference/export.md describes the tables.
 """
 
+import argparse
 import itertools
 import json
 import math
 import pathlib
-import sys
 
-import pyarrow
-import pyarrow.csv
-import pyarrow.parquet
-
-TEXT, INTEGER, REAL = pyarrow.string(), pyarrow.int64(), pyarrow.float64()
+# pyarrow's names of the types.
+TEXT, INTEGER, REAL = "string", "int64", "double"
 
 # Columns of `runs` that are keys of the spec.
 SPEC_KEYS = {
@@ -97,6 +93,10 @@ def same(place, found, expected):
 
 def read(path, columns):
     """Return the rows of a table as dictionaries, after checking its schema."""
+    # Here, so that --help can say that pyarrow is needed.
+    import pyarrow.csv
+    import pyarrow.parquet
+
     if path.suffix == ".parquet":
         table = pyarrow.parquet.read_table(path)
     else:
@@ -104,12 +104,16 @@ def read(path, columns):
             path,
             parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
             convert_options=pyarrow.csv.ConvertOptions(
-                column_types=columns, null_values=[""], strings_can_be_null=True
+                column_types={
+                    name: pyarrow.type_for_alias(kind) for name, kind in columns.items()
+                },
+                null_values=[""],
+                strings_can_be_null=True,
             ),
         )
     same(f"{path}: columns", table.schema.names, list(columns))
     for field in table.schema:
-        same(f"{path}: type of `{field.name}`", str(field.type), str(columns[field.name]))
+        same(f"{path}: type of `{field.name}`", str(field.type), columns[field.name])
         same(f"{path}: `{field.name}` may be null", field.nullable, True)
     return table.to_pylist()
 
@@ -146,14 +150,45 @@ def selected(result, selection):
     return best.get(key), best.get("test_accuracy")
 
 
+def within(place, value, log2_range):
+    """Check that a value lies in its range, up to the last bit of a power of two."""
+    low, high = (2.0 ** log2_range[end] for end in ("log2_from", "log2_to"))
+    if not low * (1 - 1e-12) <= value <= high * (1 + 1e-12):
+        raise SystemExit(f"{place}: {value} is not from {low} to {high}")
+
+
+def search_pairs(path, cells, sweep):
+    """Return the pairs (η, ρ) of a search, as the first scheme, width and seed have them.
+
+    Which points they are is checked by scripts/reference/sobol.py; here, that there are as many as
+    asked for, each in its range, and with ρ = 0 as well where SGD is asked for.
+    """
+    grid, search = sweep["grid"], sweep["search"]
+    first = (grid["scheme"][0], grid["width"][0], grid["seed"][0])
+    cells = [cell for cell in cells if (cell["scheme"], cell["width"], cell["seed"]) == first]
+    pairs = [(cell["lr"], cell["rho"]) for cell in cells]
+    sam = [pair for pair in pairs if pair[1] > 0.0]
+    for lr, rho in sam:
+        within(f"{path}: η of a point", lr, search["lr"])
+        within(f"{path}: ρ of a point", rho, search["rho"])
+    # Points that agree in all their digits are one point.
+    if len(set(pairs)) < len(pairs) or not 0 < len(sam) <= search["points"]:
+        raise SystemExit(f"{path}: {len(sam)} points, not {search['points']}")
+    sgd = list(dict.fromkeys(lr for lr, _ in sam)) if search["include_sgd"] else []
+    same(f"{path}: η with ρ = 0", [lr for lr, rho in pairs if rho == 0.0], sgd)
+    return pairs
+
+
 def check_cells(path, cells, sweep):
     grid = sweep["grid"]
-    points = itertools.product(
-        grid["scheme"], grid["width"], axis(grid["lr"]), axis(grid["rho"]), grid["seed"]
-    )
+    if sweep.get("search"):
+        pairs = search_pairs(path, cells, sweep)
+    else:
+        pairs = itertools.product(axis(grid["lr"]), axis(grid["rho"]))
+    points = itertools.product(grid["scheme"], grid["width"], pairs, grid["seed"])
     points = list(points)
     same(f"{path}: rows", len(cells), len(points))
-    for row, (cell, (scheme, width, lr, rho, seed)) in enumerate(zip(cells, points)):
+    for row, (cell, (scheme, width, (lr, rho), seed)) in enumerate(zip(cells, points)):
         place = f"{path}: row {row}"
         same(place, (cell["scheme"], cell["width"], cell["seed"]), (scheme, width, seed))
         # A power of two to a fraction may differ in its last bit from mup2's.
@@ -227,10 +262,25 @@ def check_metrics(path, metrics, runs, results):
 
 
 def main():
-    if len(sys.argv) not in (2, 3):
-        raise SystemExit(__doc__)
-    directory = pathlib.Path(sys.argv[1])
-    export = pathlib.Path(sys.argv[-1])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "results",
+        metavar="RESULTS",
+        type=pathlib.Path,
+        help="a results directory (`sweep.json`, `runs/ID/result.json`)",
+    )
+    parser.add_argument(
+        "export",
+        metavar="EXPORT",
+        nargs="?",
+        type=pathlib.Path,
+        help="the directory that holds the tables [default: RESULTS]",
+    )
+    arguments = parser.parse_args()
+    directory = arguments.results
+    export = arguments.export or directory
     sweep = json.loads((directory / "sweep.json").read_text(encoding="utf-8"))["sweep"]
     results = read_results(directory)
     formats = [kind for kind in ("parquet", "csv") if (export / f"runs.{kind}").exists()]

@@ -96,7 +96,9 @@ fn share_global_with_naive(spec: &mut RunSpec) {
         && scaling.denominator == Some(Denominator::Coupled)
         && scaling.exponents == CustomExponents::default()
         && !scaling.weight_multipliers;
-    let ratio = spec.model.width / spec.model.base_width;
+    // A spec out of a damaged file may hold a base width of 0: it has an id all the same.
+    let ratio = spec.model.width.checked_div(spec.model.base_width);
+    let ratio = ratio.unwrap_or_default();
     let is_power_of_four = ratio.is_power_of_two() && ratio.trailing_zeros().is_multiple_of(2);
     if is_global && is_power_of_four && spec.model.width == ratio * spec.model.base_width {
         scaling.perturbation = Perturbation::Naive;

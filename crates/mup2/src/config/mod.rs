@@ -4,6 +4,7 @@ mod axis;
 mod identity;
 mod read;
 mod run;
+mod search;
 mod sweep;
 
 pub use axis::Axis;
@@ -13,7 +14,10 @@ pub use run::{
     Activation, ModelKind, ModelSpec, OptimizerName, OptimizerSpec, RunSpec, SamSpec, ScalingSpec,
     Schedule, TrainSpec,
 };
+pub use search::{Log2Range, Search, SearchMethod};
 pub use sweep::{Grid, PlannedRun, SchemeName, Selection, SweepSpec};
 
+#[cfg(test)]
+mod search_tests;
 #[cfg(test)]
 mod tests;

@@ -10,6 +10,9 @@ use toml::{Table, Value};
 /// Specs are written by hand; a larger file is something else.
 const MAX_BYTES: u64 = 1 << 20;
 
+/// No key of a spec has as many parts, and tables nested by the thousand would overflow the stack.
+const MAX_KEY_PARTS: usize = 16;
+
 /// Reads a `RUN.toml` and applies `--set key=value` overrides.
 ///
 /// # Errors
@@ -109,12 +112,18 @@ fn apply(table: &mut Table, assignment: &str) -> Result<()> {
     let value = format!("value = {text}")
         .parse::<Table>()
         .ok()
+        // Text with line breaks may hold more than the value.
+        .filter(|parsed| parsed.len() == 1)
         .and_then(|mut parsed| parsed.remove("value"))
         .unwrap_or_else(|| Value::String(text.to_owned()));
     let mut keys: Vec<&str> = path.split('.').map(str::trim).collect();
     let last = keys.pop().unwrap_or_default();
     if last.is_empty() || keys.iter().any(|key| key.is_empty()) {
         return Err(Error::invalid(place, "has an empty key", allowed));
+    }
+    if keys.len() >= MAX_KEY_PARTS {
+        let problem = format!("has a key of {} parts", keys.len() + 1);
+        return Err(Error::invalid("--set", problem, allowed));
     }
     let mut current = table;
     for key in keys {

@@ -3,18 +3,23 @@
 use super::axis::Axis;
 use super::identity::RunId;
 use super::run::RunSpec;
+use super::search::Search;
 use crate::error::{Error, Result};
 use crate::scaling::{Parameterization, Perturbation};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::fmt::{Display, Formatter};
+use std::hash::Hash;
 use std::str::FromStr;
 use strum::VariantNames;
 
 /// More runs than this are taken for a mistake in the grid.
 const MAX_RUNS: f64 = 1_000_000.0;
 
-/// Everything about a sweep: one run, and the grid that varies it.
+/// Where learning rates and radii may come from.
+const LR_AND_RHO: &str = "`grid.lr` and `grid.rho`, or a `[search]` table in place of both";
+
+/// Everything about a sweep: one run, and the grid or the search that varies it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SweepSpec {
@@ -31,6 +36,9 @@ pub struct SweepSpec {
     pub run: RunSpec,
     /// What is varied.
     pub grid: Grid,
+    /// Scattered points (η, ρ), in place of `grid.lr` and `grid.rho`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<Search>,
 }
 
 fn default_unstable_below() -> f64 {
@@ -45,10 +53,12 @@ pub struct Grid {
     pub scheme: Vec<SchemeName>,
     /// Widths.
     pub width: Vec<usize>,
-    /// Learning rates η.
-    pub lr: Axis,
-    /// Perturbation radii ρ; 0 is the base optimizer alone.
-    pub rho: Axis,
+    /// Learning rates η; absent where a `[search]` table gives them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lr: Option<Axis>,
+    /// Perturbation radii ρ; 0 is the base optimizer alone. Absent with `lr`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rho: Option<Axis>,
     /// Seeds.
     #[serde(default = "one_seed")]
     pub seed: Vec<u64>,
@@ -185,14 +195,11 @@ impl SweepSpec {
             ));
         }
         let grid = &self.grid;
-        grid.lr.validate(&key("grid.lr"), false)?;
-        grid.rho.validate(&key("grid.rho"), true)?;
-        unique(&key("grid.scheme"), &grid.scheme)?;
-        unique(&key("grid.width"), &grid.width)?;
-        unique(&key("grid.seed"), &grid.seed)?;
-        let runs = grid.lr.len()
-            * grid.rho.len()
-            * (grid.scheme.len() * grid.width.len() * grid.seed.len()) as f64;
+        let pairs = self.validate_pairs(place)?;
+        unique(&key("grid.scheme"), &grid.scheme, |scheme| *scheme)?;
+        unique(&key("grid.width"), &grid.width, |width| *width)?;
+        unique(&key("grid.seed"), &grid.seed, |seed| *seed)?;
+        let runs = pairs * (grid.scheme.len() * grid.width.len() * grid.seed.len()) as f64;
         if runs > MAX_RUNS {
             return Err(Error::invalid(
                 key("grid"),
@@ -200,8 +207,12 @@ impl SweepSpec {
                 format!("at most {MAX_RUNS:.0} runs in one sweep"),
             ));
         }
-        unique(&key("grid.lr"), &grid.lr.values())?;
-        unique(&key("grid.rho"), &grid.rho.values())?;
+        for (name, axis) in [("grid.lr", &grid.lr), ("grid.rho", &grid.rho)] {
+            if let Some(axis) = axis {
+                // Of equal numbers only 0 and −0 differ in their bits.
+                unique(&key(name), &axis.values(), |value| (value + 0.0).to_bits())?;
+            }
+        }
         self.run.validate_below(place, "run.")?;
         if let Some(width) = grid
             .width
@@ -225,18 +236,53 @@ impl SweepSpec {
         }
     }
 
-    /// Every cell and seed of the grid, in a fixed order; several may share one run.
+    /// Checks where the pairs (η, ρ) come from and returns how many there are, before they are
+    /// made.
+    fn validate_pairs(&self, place: &str) -> Result<f64> {
+        let key = |name: &str| format!("{place}: grid.{name}");
+        let axes = [("lr", &self.grid.lr), ("rho", &self.grid.rho)];
+        if let Some(search) = &self.search {
+            if let Some((name, _)) = axes.iter().find(|(_, axis)| axis.is_some()) {
+                let problem = "stands beside a `[search]` table";
+                return Err(Error::invalid(key(name), problem, LR_AND_RHO));
+            }
+            search.validate(place)?;
+            return Ok(search.len());
+        }
+        let mut pairs = 1.0;
+        for (name, axis) in axes {
+            let Some(axis) = axis else {
+                return Err(Error::invalid(key(name), "is missing", LR_AND_RHO));
+            };
+            axis.validate(&key(name), name == "rho")?;
+            pairs *= axis.len();
+        }
+        Ok(pairs)
+    }
+
+    /// The pairs (η, ρ) that every scheme, width and seed is run with, in a fixed order.
+    fn pairs(&self) -> Vec<(f64, f64)> {
+        if let Some(search) = &self.search {
+            return search.pairs();
+        }
+        let values = |axis: &Option<Axis>| axis.as_ref().map(Axis::values).unwrap_or_default();
+        let rhos = values(&self.grid.rho);
+        let lrs = values(&self.grid.lr).into_iter();
+        lrs.flat_map(|lr| rhos.iter().map(move |rho| (lr, *rho)))
+            .collect()
+    }
+
+    /// Every cell and seed of the grid or search, in a fixed order; several may share one run.
     pub fn plan(&self) -> Vec<PlannedRun> {
+        let pairs = self.pairs();
         let mut plan = Vec::new();
         for &scheme in &self.grid.scheme {
             for &width in &self.grid.width {
-                for lr in self.grid.lr.values() {
-                    for rho in self.grid.rho.values() {
-                        for &seed in &self.grid.seed {
-                            let spec = self.cell(scheme, width, lr, rho, seed);
-                            let id = RunId::of(&spec);
-                            plan.push(PlannedRun { scheme, id, spec });
-                        }
+                for &(lr, rho) in &pairs {
+                    for &seed in &self.grid.seed {
+                        let spec = self.cell(scheme, width, lr, rho, seed);
+                        let id = RunId::of(&spec);
+                        plan.push(PlannedRun { scheme, id, spec });
                     }
                 }
             }
@@ -266,15 +312,20 @@ impl SweepSpec {
     }
 }
 
-fn unique<T: PartialEq + std::fmt::Debug>(place: &str, values: &[T]) -> Result<()> {
+/// Refuses an empty list and one that holds a value twice; equal values, and no others, have equal keys.
+fn unique<T: std::fmt::Debug, K: Eq + Hash>(
+    place: &str,
+    values: &[T],
+    key: impl Fn(&T) -> K,
+) -> Result<()> {
     if values.is_empty() {
         return Err(Error::invalid(place, "is empty", "at least one value"));
     }
-    let repeated = (1..values.len()).find(|&index| values[..index].contains(&values[index]));
-    match repeated {
+    let mut seen = HashSet::new();
+    match values.iter().find(|value| !seen.insert(key(value))) {
         None => Ok(()),
-        Some(index) => {
-            let problem = format!("holds {:?} twice", values[index]);
+        Some(value) => {
+            let problem = format!("holds {value:?} twice");
             Err(Error::invalid(place, problem, "each value once"))
         }
     }

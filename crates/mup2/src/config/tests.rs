@@ -205,3 +205,38 @@ fn the_widest_runs_come_first() {
     let runs = sweep().distinct_runs();
     assert!(runs.is_sorted_by_key(|run| std::cmp::Reverse(run.spec.model.width)));
 }
+
+#[test]
+fn the_largest_grid_is_checked_in_seconds() {
+    let million = "lr = { log2_from = -1000, log2_to = 999.998, log2_step = 0.002 }";
+    let text =
+        format!("name = 'x'\n[grid]\nscheme = ['mup2']\nwidth = [128]\nrho = [0]\n{million}");
+    let start = std::time::Instant::now();
+    let sweep = parse_sweep(&text, "s.toml", &[]).unwrap();
+    assert_eq!(sweep.grid.lr.unwrap().len(), 1e6);
+    // Comparing each value with each other would take many minutes.
+    assert!(start.elapsed().as_secs() < 20);
+}
+
+#[test]
+fn a_grid_may_not_hold_a_zero_of_either_sign_twice() {
+    let rho = "{ log2_from = -2, log2_to = 0, zero = true }";
+    insta::assert_snapshot!(sweep_error(rho, "[0.0, 0.5, -0.0]"), @"s.toml: grid.rho: holds -0.0 twice; allowed: each value once");
+}
+
+#[test]
+fn a_spec_that_nobody_has_checked_has_an_id_too() {
+    let mut spec = RunSpec::default();
+    spec.model.base_width = 0;
+    assert_ne!(RunId::of(&spec), RunId::of(&RunSpec::default()));
+}
+
+#[test]
+fn an_override_is_one_value_below_one_short_key() {
+    let error = |assignment: String| {
+        let error = parse_run("", "r.toml", &[assignment]).unwrap_err();
+        error.to_string()
+    };
+    insta::assert_snapshot!(error(format!("a{}=1", ".a".repeat(60_000))), @"--set: has a key of 60001 parts; allowed: KEY=VALUE with a dotted key, such as optimizer.lr=0.1");
+    insta::assert_snapshot!(error("seed=1\nmodel.width=2".into()), @r#"r.toml: seed: invalid type: string "1\nmodel.width=2"; allowed: u64"#);
+}

@@ -4,7 +4,7 @@ use super::finding::{Evidence, Examination, Finding, Signature, Standing};
 use super::judgement::{Difference, FEWEST_SEEDS, Reading, SMALLEST_DIFFERENCE};
 use super::remedy;
 use super::subject::Subject;
-use super::words::{percent, plain_points, points, signed_points};
+use super::words::{beyond_edge, field, percent, plain_points, points, signed_points};
 
 /// SAM − SGD at one width, each at its own optimum: on the test set, on which neither was selected,
 /// or on the selection set where the report has no test accuracies.
@@ -69,7 +69,8 @@ pub(super) fn examine(subject: &Subject) -> Examination {
             Standing::CannotTell,
             format!(
                 "SAM gains {numbers} points over SGD at width {widest}, but SGD's best η lies on the \
-                 edge of its grid: SGD may be better than it looks."
+                 edge of its {}: SGD may be better than it looks.",
+                field(subject.report)
             ),
         ),
         Reading::Present => {
@@ -125,7 +126,7 @@ fn absent(subject: &Subject, gain: &Difference, loss: Option<&Difference>) -> St
 
 fn at_edge(subject: &Subject) -> bool {
     let row = subject.baseline(subject.widest);
-    subject.report.confidence.lr_step.is_some() && row.is_some_and(|row| row.sgd_at_edge)
+    subject.report.confidence.has_several_lrs() && row.is_some_and(|row| row.sgd_at_edge)
 }
 
 fn accuracies(subject: &Subject) -> Vec<Evidence> {
@@ -167,10 +168,10 @@ fn advice(subject: &Subject, gain: &Difference, is_lost: bool) -> String {
         ),
     }
     if at_edge(subject) {
-        advice.push(
-            "Extend the grid of η (`grid.lr`; finished runs are kept): SGD's best lies on its edge."
-                .to_owned(),
-        );
+        advice.push(beyond_edge(
+            subject.report,
+            "Extend the grid of η (`grid.lr`; finished runs are kept): SGD's best lies on its edge.",
+        ));
     }
     advice.join(" ")
 }

@@ -83,6 +83,13 @@ fn in_order(subject: &Subject) -> Examination {
     if !known {
         return Examination::Impossible;
     }
+    if !subject.report.sampling.is_grid() {
+        // Without slices there is no edge to speak of.
+        return Examination::InOrder(format!(
+            "what is best at width {} still trains at width {}",
+            subject.narrowest, subject.widest
+        ));
+    }
     let edge = compare(
         (subject, subject.narrowest),
         (subject, subject.widest),
@@ -288,8 +295,13 @@ fn learning_rate_sign(subject: &Subject, signs: &mut Signs, shows_updates: bool)
             && surely(subject.widest).any(|wide| wide.rho == narrow.rho && is_outside(wide))
     });
     if lost {
+        let every = if subject.report.sampling.is_grid() {
+            "every ρ"
+        } else {
+            "the ρ that were run"
+        };
         signs.seen.push(format!(
-            "η = {} trains at width {} and is unstable at width {} with every ρ",
+            "η = {} trains at width {} and is unstable at width {} with {every}",
             power(lr),
             subject.narrowest,
             subject.widest

@@ -123,7 +123,7 @@ impl Noise {
     }
 
     /// The rules in sentences.
-    pub fn rules(&self, unstable_below: f64) -> Vec<String> {
+    pub fn rules(&self, report: &Report) -> Vec<String> {
         let mut rules = vec![format!(
             "A difference of accuracies counts when it exceeds {STANDARD_ERRORS} standard errors (±, over seeds) and {} \
              points. From fewer than {FEWEST_SEEDS} seeds no standard error is believed.",
@@ -136,18 +136,28 @@ impl Noise {
                 points(stderr, None)
             ));
         }
-        rules.push(format!(
-            "Unstable: an accuracy below {} %, or a run that diverged. The right edge of ρ is the \
-             largest ρ within {} points of the best at the carried-over η, the instability edge the \
-             one beyond which all is unstable.",
-            plain_points(unstable_below),
-            plain_points(RIGHT_EDGE_LOSS)
-        ));
-        rules.push(
-            "An edge of ρ has moved when one value of the grid is surely inside it before and surely \
-             outside it after, and the edge itself moved by at least half a step of the grid."
-                .to_owned(),
+        let unstable = format!(
+            "Unstable: an accuracy below {} %, or a run that diverged.",
+            plain_points(report.unstable_below)
         );
+        if report.sampling.is_grid() {
+            rules.push(format!(
+                "{unstable} The right edge of ρ is the largest ρ within {} points of the best at the \
+                 carried-over η, the instability edge the one beyond which all is unstable.",
+                plain_points(RIGHT_EDGE_LOSS)
+            ));
+            rules.push(
+                "An edge of ρ has moved when one value of the grid is surely inside it before and \
+                 surely outside it after, and the edge itself moved by at least half a step of the \
+                 grid."
+                    .to_owned(),
+            );
+        } else {
+            rules.push(format!(
+                "{unstable} The points of a search have no lines along ρ, so no edges of ρ are \
+                 compared; a grid shows them."
+            ));
+        }
         rules.push(
             "η is the learning rate, ρ SAM's perturbation radius; an octave is a factor of 2."
                 .to_owned(),

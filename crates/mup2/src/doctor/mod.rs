@@ -63,7 +63,7 @@ pub fn diagnose(case: &Case) -> Diagnosis {
     Diagnosis {
         title: case.report.title.clone(),
         dataset: case.report.dataset.clone(),
-        rules: noise.rules(case.report.unstable_below),
+        rules: noise.rules(case.report),
         sweep: whole_sweep::findings(case.report, &subjects),
         schemes: subjects.iter().map(scheme_diagnosis).collect(),
     }

@@ -4,9 +4,9 @@ use super::finding::{Evidence, Examination, Finding, Signature, Standing};
 use super::judgement::{Difference, Reading};
 use super::remedy;
 use super::subject::Subject;
-use super::words::{list, loses, octaves, percent, signed_points};
+use super::words::{beyond_edge, field, list, loses, octaves, percent, signed_points};
 use crate::figure::number::power;
-use crate::report::{Bound, GridEdge, Optimum, Status, Transfer};
+use crate::report::{Bound, GridEdge, Report, Status, Transfer};
 
 /// The regret at the widest width, as [`regret`] measures it.
 pub(super) fn difference(subject: &Subject) -> Option<Difference> {
@@ -64,7 +64,7 @@ pub(super) fn examine(subject: &Subject) -> Examination {
         }
         Reading::Absent => (
             Standing::CannotTell,
-            format!("{loses}, but {}.", hidden(&open_ends)),
+            format!("{loses}, but {}.", hidden(subject, &open_ends)),
         ),
         Reading::Open => (
             Standing::CannotTell,
@@ -82,7 +82,7 @@ pub(super) fn examine(subject: &Subject) -> Examination {
             let more = if open_ends.is_empty() {
                 String::new()
             } else {
-                format!(" It may lose more: {}.", hidden(&open_ends))
+                format!(" It may lose more: {}.", hidden(subject, &open_ends))
             };
             (
                 Standing::Seen,
@@ -128,11 +128,12 @@ fn own_optimum(subject: &Subject, row: &Transfer) -> String {
     })
 }
 
-/// What an edge of the grid may hide.
-fn hidden(open_ends: &[String]) -> String {
+/// What an edge of the grid or search may hide.
+fn hidden(subject: &Subject, open_ends: &[String]) -> String {
     format!(
-        "{}, so the true optimum may lie outside the grid",
-        open_ends.join(" and ")
+        "{}, so the true optimum may lie outside the {}",
+        open_ends.join(" and "),
+        field(subject.report)
     )
 }
 
@@ -157,15 +158,14 @@ fn distinguishes(subject: &Subject, row: &Transfer) -> bool {
 
 /// Which of the two optima lie on an edge of the grid, each in words.
 fn open_ends(subject: &Subject) -> Vec<String> {
-    let optima = [subject.narrowest, subject.widest].map(|width| subject.optimum(width));
-    let optima = optima.into_iter().flatten();
-    optima
-        .filter_map(|optimum| {
-            let edges = tuned_edges(optimum);
+    [subject.narrowest, subject.widest]
+        .into_iter()
+        .filter_map(|width| {
+            let edges = tuned_edges(subject, width);
             (!edges.is_empty()).then(|| {
                 format!(
-                    "width {}'s optimum lies on the edge of the grid ({})",
-                    optimum.width,
+                    "width {width}'s optimum lies on the edge of the {} ({})",
+                    field(subject.report),
                     list(&edges)
                 )
             })
@@ -173,8 +173,11 @@ fn open_ends(subject: &Subject) -> Vec<String> {
         .collect()
 }
 
-/// The edges that an optimum lies on, in words, without axes that have one value only.
-pub(super) fn tuned_edges(optimum: &Optimum) -> Vec<&'static str> {
+/// The edges that the optimum of a width lies on, in words, without axes that have one value only.
+pub(super) fn tuned_edges(subject: &Subject, width: usize) -> Vec<&'static str> {
+    let Some(optimum) = subject.optimum(width) else {
+        return Vec::new();
+    };
     let has = |edge| optimum.edges.contains(&edge);
     let untuned_lr = has(GridEdge::LrLow) && has(GridEdge::LrHigh);
     let untuned_rho = has(GridEdge::RhoLow) && has(GridEdge::RhoHigh);
@@ -183,13 +186,22 @@ pub(super) fn tuned_edges(optimum: &Optimum) -> Vec<&'static str> {
         GridEdge::RhoLow | GridEdge::RhoHigh => !untuned_rho,
     });
     edges
-        .map(|edge| match edge {
-            GridEdge::LrLow => "lowest η",
-            GridEdge::LrHigh => "highest η",
-            GridEdge::RhoLow => "lowest ρ",
-            GridEdge::RhoHigh => "highest ρ",
-        })
+        .map(|edge| edge_words(subject.report, *edge))
         .collect()
+}
+
+/// An edge in words. At the edge of a search there may be points beyond the optimum, only not far.
+pub(super) fn edge_words(report: &Report, edge: GridEdge) -> &'static str {
+    match (edge, report.sampling.is_grid()) {
+        (GridEdge::LrLow, true) => "lowest η",
+        (GridEdge::LrHigh, true) => "highest η",
+        (GridEdge::RhoLow, true) => "lowest ρ",
+        (GridEdge::RhoHigh, true) => "highest ρ",
+        (GridEdge::LrLow, false) => "low η",
+        (GridEdge::LrHigh, false) => "high η",
+        (GridEdge::RhoLow, false) => "low ρ",
+        (GridEdge::RhoHigh, false) => "high ρ",
+    }
 }
 
 fn evidence(subject: &Subject, widest: &Transfer) -> Vec<Evidence> {
@@ -247,10 +259,10 @@ fn evidence(subject: &Subject, widest: &Transfer) -> Vec<Evidence> {
 fn advice(subject: &Subject, standing: Standing, open_ends: &[String]) -> String {
     let mut advice = Vec::new();
     if !open_ends.is_empty() {
-        advice.push(
-            "Extend the grid beyond that edge (`grid.lr`, `grid.rho`; finished runs are kept)."
-                .to_owned(),
-        );
+        advice.push(beyond_edge(
+            subject.report,
+            "Extend the grid beyond that edge (`grid.lr`, `grid.rho`; finished runs are kept).",
+        ));
     }
     if standing == Standing::Seen {
         advice.push(format!(
@@ -272,7 +284,8 @@ fn unknown(subject: &Subject, row: &Transfer) -> Finding {
     let reason = match (subject.transferred(), row.status_transferred) {
         (None, _) => format!("no run with ρ > 0 completed at width {}", row.from),
         (_, None) => format!(
-            "the grid of width {} does not hold {}",
+            "the {} of width {} does not hold {}",
+            field(subject.report),
             row.to,
             optimum_words(subject)
         ),

@@ -2,11 +2,11 @@
 
 use super::finding::{Evidence, Finding, Signature, Standing};
 use super::judgement::FEWEST_SEEDS;
-use super::shift::tuned_edges;
+use super::shift::{edge_words, tuned_edges};
 use super::subject::Subject;
-use super::words::{list, seeds, shortened};
+use super::words::{beyond_edge, field, list, seeds, shortened};
 use crate::figure::number::count;
-use crate::report::Report;
+use crate::report::{GridEdge, Report};
 
 /// At most this many schemes or reasons are named.
 const NAMED: usize = 5;
@@ -91,9 +91,10 @@ fn few_seeds(report: &Report) -> Option<Finding> {
         return None;
     }
     let who = if fewest == most {
-        format!("Every point of the grid has {}", seeds(fewest))
+        format!("Every point of the {} has {}", field(report), seeds(fewest))
     } else {
-        format!("Some points of the grid have only {}", seeds(fewest))
+        let field = field(report);
+        format!("Some points of the {field} have only {}", seeds(fewest))
     };
     Some(finding(
         Signature::FewSeeds,
@@ -131,11 +132,19 @@ fn one_width(subjects: &[Subject]) -> Option<Finding> {
 
 fn no_sgd_baseline(report: &Report, subjects: &[Subject]) -> Option<Finding> {
     if report.cells.iter().all(|cell| cell.rho > 0.0) {
+        let advice = if report.sampling.is_grid() {
+            "Add 0 to `grid.rho` (`zero = true` in a range); finished runs are kept."
+        } else {
+            "Set `search.include_sgd = true`; finished runs are kept."
+        };
         return Some(finding(
             Signature::NoSgdBaseline,
-            "The grid has no ρ = 0, so SAM cannot be compared with SGD.".to_owned(),
+            format!(
+                "The {} has no ρ = 0, so SAM cannot be compared with SGD.",
+                field(report)
+            ),
             Vec::new(),
-            "Add 0 to `grid.rho` (`zero = true` in a range); finished runs are kept.",
+            advice,
         ));
     }
     let without: Vec<String> = subjects
@@ -162,8 +171,8 @@ fn no_sgd_baseline(report: &Report, subjects: &[Subject]) -> Option<Finding> {
 fn untuned(report: &Report) -> Option<Finding> {
     let has_sam = report.cells.iter().any(|cell| cell.rho > 0.0);
     let names: Vec<&str> = [
-        ("η", report.confidence.lr_step.is_none()),
-        ("ρ", report.confidence.rho_step.is_none()),
+        ("η", !report.confidence.has_several_lrs()),
+        ("ρ", !report.confidence.has_several_rhos()),
     ]
     .into_iter()
     .filter(|(_, untuned)| *untuned)
@@ -184,7 +193,11 @@ fn untuned(report: &Report) -> Option<Finding> {
         Signature::Untuned,
         sentence,
         Vec::new(),
-        "Give `grid.lr` and `grid.rho` several values, a factor of 2 apart for ρ.",
+        if report.sampling.is_grid() {
+            "Give `grid.lr` and `grid.rho` several values, a factor of 2 apart for ρ."
+        } else {
+            "Raise `search.points`; finished runs are kept."
+        },
     ))
 }
 
@@ -194,7 +207,7 @@ fn grid_edge(report: &Report, subjects: &[Subject]) -> Option<Finding> {
         let mut widths = vec![subject.narrowest, subject.widest];
         widths.dedup();
         for width in widths {
-            let edges = subject.optimum(width).map(tuned_edges).unwrap_or_default();
+            let edges = tuned_edges(subject, width);
             if !edges.is_empty() {
                 evidence.push(Evidence::text(
                     format!("{}, SAM at width {width}", subject.scheme),
@@ -204,12 +217,19 @@ fn grid_edge(report: &Report, subjects: &[Subject]) -> Option<Finding> {
         }
         let sgd = subject.baseline(subject.widest);
         let lr = sgd.filter(|row| row.sgd_at_edge).and_then(|row| row.sgd_lr);
-        if let Some(lr) = lr.filter(|_| report.confidence.lr_step.is_some()) {
-            let mut others = subject.cells(subject.widest).filter(|cell| cell.rho == 0.0);
-            let is_lowest = others.all(|cell| cell.lr >= lr);
+        if let Some(lr) = lr.filter(|_| report.confidence.has_several_lrs()) {
+            let others = || subject.cells(subject.widest).filter(|cell| cell.rho == 0.0);
+            // At the edge of a search there may be points beyond.
+            let below = others().filter(|cell| cell.lr < lr).count();
+            let is_low = below < others().filter(|cell| cell.lr > lr).count();
+            let edge = if is_low {
+                GridEdge::LrLow
+            } else {
+                GridEdge::LrHigh
+            };
             evidence.push(Evidence::text(
                 format!("{}, SGD at width {}", subject.scheme, subject.widest),
-                if is_lowest { "lowest η" } else { "highest η" },
+                edge_words(report, edge),
             ));
         }
     }
@@ -217,14 +237,18 @@ fn grid_edge(report: &Report, subjects: &[Subject]) -> Option<Finding> {
         finding(
             Signature::GridEdge,
             format!(
-                "{} the edge of the grid, so the true optimum may lie outside it.",
+                "{} the edge of the {}, so the true optimum may lie outside it.",
                 match evidence.len() {
                     1 => "One optimum lies on".to_owned(),
                     number => format!("{number} optima lie on"),
-                }
+                },
+                field(report)
             ),
             evidence,
-            "Extend `grid.lr` or `grid.rho` beyond that edge; finished runs are kept.",
+            &beyond_edge(
+                report,
+                "Extend `grid.lr` or `grid.rho` beyond that edge; finished runs are kept.",
+            ),
         )
     })
 }

@@ -1,7 +1,7 @@
 //! Numbers and lists as words: points, octaves, factors, widths.
 
 use crate::figure::number::{count, plain, signed, trimmed, two_decimals};
-use crate::report::Bound;
+use crate::report::{Bound, Report};
 
 /// A difference of accuracies in percentage points: `0.17 ± 0.10`.
 pub(super) fn points(difference: f64, stderr: Option<f64>) -> String {
@@ -24,6 +24,24 @@ pub(super) fn loses(difference: f64, stderr: Option<f64>) -> String {
         format!("gains {} points", points(-difference, stderr))
     } else {
         format!("loses {} points", points(difference, stderr))
+    }
+}
+
+/// What the points (η, ρ) of a sweep form, as its edge is spoken of.
+pub(super) fn field(report: &Report) -> &'static str {
+    if report.sampling.is_grid() {
+        "grid"
+    } else {
+        "search"
+    }
+}
+
+/// How to look beyond an edge: `on_grid` on a grid; a search cannot be extended to one side.
+pub(super) fn beyond_edge(report: &Report, on_grid: &str) -> String {
+    if report.sampling.is_grid() {
+        on_grid.to_owned()
+    } else {
+        "Search a wider range (`search.lr`, `search.rho`; its points are new runs).".to_owned()
     }
 }
 

@@ -20,7 +20,8 @@ pub struct Baseline {
     pub sgd_stderr: Option<f64>,
     /// Learning rate η of SGD.
     pub sgd_lr: Option<f64>,
-    /// Whether SGD's η is the smallest or largest of its grid.
+    /// Whether SGD's η is the smallest or largest of its points, or, among scattered points, within
+    /// [`EDGE_MARGIN`](super::EDGE_MARGIN) of its range's end.
     pub sgd_at_edge: bool,
     /// Selection accuracy of SAM.
     pub sam_accuracy: Option<f64>,
@@ -63,7 +64,9 @@ pub(super) fn baseline(cells: &Cells, scheme: &str, width: usize) -> Baseline {
                 .map(|group| &group.cell)
                 .filter(|cell| cell.rho == 0.0 && cell.seeds > 0)
         };
-        known().all(|cell| cell.lr >= best.lr) || known().all(|cell| cell.lr <= best.lr)
+        let (low, high) = cells.sampling.lr_ends(best.lr);
+        let is_lowest = low || known().all(|cell| cell.lr >= best.lr);
+        is_lowest || high || known().all(|cell| cell.lr <= best.lr)
     });
     Baseline {
         scheme: scheme.to_owned(),

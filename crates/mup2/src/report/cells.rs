@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::Sampling;
 use super::input::{Observation, Outcome, ReportInput};
 use super::statistics::{Score, Scores, estimate};
 
@@ -96,6 +97,7 @@ pub(super) struct Group {
 #[derive(Debug)]
 pub(super) struct Cells {
     pub schemes: Vec<String>,
+    pub sampling: Sampling,
     pub groups: Vec<Group>,
     /// Reasons of failed runs and how often each occurred.
     pub failures: BTreeMap<String, usize>,
@@ -190,6 +192,7 @@ pub(super) fn collect(input: &ReportInput) -> Cells {
         .collect();
     Cells {
         schemes,
+        sampling: input.sampling.clone(),
         groups,
         failures,
         warnings,

@@ -14,6 +14,15 @@ pub struct StepRange {
     pub largest: f64,
 }
 
+/// How densely scattered points fill their range.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Density {
+    /// Most points with ρ > 0 of any scheme and width.
+    pub points: usize,
+    /// Side of the square in (log₂ η, log₂ ρ) that each of them has to itself, in octaves.
+    pub spacing: f64,
+}
+
 /// A reason for failure and how many runs gave it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailureCount {
@@ -31,10 +40,13 @@ pub struct Confidence {
     pub seeds_min: usize,
     /// Most counted runs of any cell.
     pub seeds_max: usize,
-    /// Step of the grid of η; absent where no width has two values.
+    /// Step of the grid of η; absent where no width has two values, and for scattered points.
     pub lr_step: Option<StepRange>,
     /// Step of the grid of positive ρ.
     pub rho_step: Option<StepRange>,
+    /// How densely scattered points lie; absent for a grid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub density: Option<Density>,
     /// Median standard error of the stable cells' selection accuracy.
     pub median_stderr: Option<f64>,
     /// Runs that completed.
@@ -49,17 +61,38 @@ pub struct Confidence {
     pub failures: Vec<FailureCount>,
 }
 
+impl Confidence {
+    /// Whether several learning rates were run with ρ > 0, so that an optimum could move.
+    pub fn has_several_lrs(&self) -> bool {
+        self.has_several_points() || self.lr_step.is_some()
+    }
+
+    /// The same for positive radii.
+    pub fn has_several_rhos(&self) -> bool {
+        self.has_several_points() || self.rho_step.is_some()
+    }
+
+    fn has_several_points(&self) -> bool {
+        self.density.is_some_and(|density| density.points > 1)
+    }
+}
+
 /// Gathers what the trust in the numbers rests on.
 pub(super) fn confidence(cells: &Cells) -> Confidence {
     let all = || cells.groups.iter().map(|group| &group.cell);
     let counted = || all().map(|cell| cell.seeds).filter(|seeds| *seeds > 0);
     let total = |count: fn(&Cell) -> usize| all().map(count).sum::<usize>();
+    let grid_steps = |coordinate| {
+        let is_grid = cells.sampling.is_grid();
+        is_grid.then(|| steps(cells, coordinate)).flatten()
+    };
     let stable = all().filter(|cell| cell.status == Status::Ok);
     Confidence {
         seeds_min: counted().min().unwrap_or(0),
         seeds_max: counted().max().unwrap_or(0),
-        lr_step: steps(cells, |cell| cell.lr),
-        rho_step: steps(cells, |cell| cell.rho),
+        lr_step: grid_steps(|cell| cell.lr),
+        rho_step: grid_steps(|cell| cell.rho),
+        density: density(cells),
         median_stderr: median(stable.filter_map(|cell| cell.stderr).collect()),
         completed: total(|cell| cell.seeds - cell.diverged),
         diverged: total(|cell| cell.diverged),
@@ -74,6 +107,22 @@ pub(super) fn confidence(cells: &Cells) -> Confidence {
             })
             .collect(),
     }
+}
+
+fn density(cells: &Cells) -> Option<Density> {
+    let area = cells.sampling.square_octaves()?;
+    let points = cells.schemes.iter().flat_map(|scheme| {
+        let widths = cells.widths(scheme).into_iter();
+        widths.map(move |width| {
+            let own = cells.of(scheme, width);
+            own.filter(|group| group.cell.rho > 0.0).count()
+        })
+    });
+    let points = points.max().filter(|points| *points > 0)?;
+    Some(Density {
+        points,
+        spacing: round((area / points as f64).sqrt()),
+    })
 }
 
 /// The range of steps between neighbouring positive values, over all schemes and widths.

@@ -1,7 +1,7 @@
 //! The findings in sentences, computed from the same numbers as the tables.
 
 use super::baselines::Baseline;
-use super::cells::Status;
+use super::cells::{Cells, Status};
 use super::display::{fine_octaves, percent, percent_with_error, points_with_error};
 use super::edges::Bound;
 use super::optima::Optimum;
@@ -10,19 +10,21 @@ use crate::figure::number::power;
 
 /// One sentence per scheme about transfer to its widest network, or about its only width.
 pub(super) fn headlines(
-    schemes: &[String],
+    cells: &Cells,
     optima: &[Optimum],
     transfers: &[Transfer],
     baselines: &[Baseline],
 ) -> Vec<String> {
-    schemes
+    let is_grid = cells.sampling.is_grid();
+    cells
+        .schemes
         .iter()
         .filter_map(|scheme| {
             let narrowest = optima.iter().find(|row| row.scheme == *scheme)?;
             let widest = transfers.iter().rfind(|row| row.scheme == *scheme);
             let baseline = baselines.iter().rfind(|row| row.scheme == *scheme);
             let mut text = match widest {
-                Some(widest) => transferred(narrowest, widest),
+                Some(widest) => transferred(narrowest, widest, is_grid),
                 None => alone(narrowest),
             };
             if let Some(baseline) = baseline.filter(|row| row.test_gain.is_some()) {
@@ -37,7 +39,7 @@ pub(super) fn headlines(
         .collect()
 }
 
-fn transferred(narrowest: &Optimum, widest: &Transfer) -> String {
+fn transferred(narrowest: &Optimum, widest: &Transfer, is_grid: bool) -> String {
     let scheme = &widest.scheme;
     let Some((lr, rho)) = narrowest.lr.zip(narrowest.rho) else {
         return format!(
@@ -66,13 +68,17 @@ fn transferred(narrowest: &Optimum, widest: &Transfer) -> String {
     };
     let edge = match (widest.edge_rho_drift, widest.edge_rho_drift_bound) {
         (Some(drift), bound) => format!(
-            "the right edge of ρ moves by {}.",
+            "; the right edge of ρ moves by {}.",
             octaves_in_words(drift, bound)
         ),
-        (None, _) => "the grid does not show how far the right edge of ρ moves.".to_owned(),
+        (None, _) if is_grid => {
+            "; the grid does not show how far the right edge of ρ moves.".to_owned()
+        }
+        // Scattered points have no slices, so an edge is not to be expected of them.
+        (None, _) => ".".to_owned(),
     };
     format!(
-        "{scheme}: the optimum of width {} (η = {}, ρ = {}) {cost}; {edge}",
+        "{scheme}: the optimum of width {} (η = {}, ρ = {}) {cost}{edge}",
         widest.from,
         power(lr),
         power(rho)

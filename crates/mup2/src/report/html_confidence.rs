@@ -2,7 +2,7 @@
 
 use super::confidence::StepRange;
 use super::display::percent;
-use super::{GridEdge, Report};
+use super::{EDGE_MARGIN, GridEdge, Report, Sampling};
 use crate::figure::number::{count, trimmed};
 use crate::figure::svg::escape;
 
@@ -48,12 +48,27 @@ fn seeds(report: &Report) -> String {
 }
 
 fn grid(report: &Report) -> String {
+    if let Sampling::Scattered { method, .. } = &report.sampling {
+        return search(report, method);
+    }
     format!(
         "Grid: {}; {}. A drift of the optimum smaller than a step cannot be seen; the right edge is \
          interpolated between grid points.",
         step("η", report.confidence.lr_step),
         step("ρ", report.confidence.rho_step)
     )
+}
+
+fn search(report: &Report, method: &str) -> String {
+    match report.confidence.density {
+        Some(density) => format!(
+            "Search ({method}): {} with ρ > 0, the same at every width, about {} apart in η and ρ. A \
+             drift of the optimum smaller than that cannot be seen.",
+            count(density.points, "point"),
+            octaves(density.spacing)
+        ),
+        None => format!("Search ({method}): no point with ρ > 0."),
+    }
 }
 
 fn step(name: &str, range: Option<StepRange>) -> String {
@@ -101,14 +116,25 @@ fn edges(report: &Report) -> Option<String> {
     if report.optima.iter().all(|optimum| optimum.lr.is_none()) {
         return None;
     }
-    Some(if on_edge.is_empty() {
-        "No optimum lies on the edge of its grid.".to_owned()
-    } else {
-        format!(
+    let is_grid = report.sampling.is_grid();
+    let margin = trimmed(EDGE_MARGIN * 100.0);
+    Some(match (on_edge.is_empty(), is_grid) {
+        (true, true) => "No optimum lies on the edge of its grid.".to_owned(),
+        (true, false) => format!(
+            "No optimum lies at the edge of its range: each is more than {margin} % of the range \
+             from its ends and has results beyond it on all sides."
+        ),
+        (false, true) => format!(
             "These optima are not trustworthy, since they lie on the edge of their grid and the true \
              ones may lie beyond it: {}.",
             on_edge.join("; ")
-        )
+        ),
+        (false, false) => format!(
+            "These optima are not trustworthy, since they lie at the edge of their range (within \
+             {margin} % of its end, or with no result beyond them) and the true ones may lie beyond \
+             it: {}.",
+            on_edge.join("; ")
+        ),
     })
 }
 

@@ -1,6 +1,8 @@
 //! What a report is made from: one observation per run, and the words that say what was run.
 
-/// The result of one run at one point of the grid.
+use super::Sampling;
+
+/// The result of one run at one point (η, ρ).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Observation {
     /// Name of the scaling scheme, such as `mup2` or `mup-naive`.
@@ -46,6 +48,8 @@ pub struct ReportInput {
     pub selection: String,
     /// The width at which every scheme is the standard network.
     pub base_width: usize,
+    /// How the points (η, ρ) of the observations were chosen.
+    pub sampling: Sampling,
     /// What was run: names and values, shown as a table.
     pub settings: Vec<(String, String)>,
     /// The schemes in display order.

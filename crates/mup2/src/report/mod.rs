@@ -5,6 +5,7 @@
 
 mod baselines;
 mod cells;
+mod colour_scale;
 mod confidence;
 mod display;
 mod edges;
@@ -14,6 +15,8 @@ mod html;
 mod html_confidence;
 mod input;
 mod optima;
+mod sampling;
+mod scatter;
 mod slices;
 mod statistics;
 mod table;
@@ -27,10 +30,11 @@ use serde::{Deserialize, Serialize};
 
 pub use baselines::Baseline;
 pub use cells::{Cell, Status};
-pub use confidence::{Confidence, FailureCount, StepRange};
+pub use confidence::{Confidence, Density, FailureCount, StepRange};
 pub use edges::{Bound, RIGHT_EDGE_LOSS, Slice};
 pub use input::{Observation, Outcome, ReportInput};
 pub use optima::{GridEdge, NEAR_OPTIMUM, Optimum};
+pub use sampling::{EDGE_MARGIN, Sampling};
 pub use table::{TableOptions, terminal_table};
 pub use transfer::Transfer;
 pub use write::write;
@@ -46,6 +50,9 @@ pub struct Report {
     pub selection: String,
     /// The width at which every scheme is the standard network.
     pub base_width: usize,
+    /// How the points (η, ρ) were chosen; absent in `report.json` for a grid.
+    #[serde(default, skip_serializing_if = "Sampling::is_grid")]
+    pub sampling: Sampling,
     /// Accuracy, 0 to 1, below which a cell counts as unstable.
     pub unstable_below: f64,
     /// The observed schemes in display order.
@@ -54,11 +61,12 @@ pub struct Report {
     pub widths: Vec<usize>,
     /// The findings in sentences.
     pub headlines: Vec<String>,
-    /// Every cell of the grid: by scheme, width, η and ρ.
+    /// Every cell of the grid, or every scattered point: by scheme, width, η and ρ.
     pub cells: Vec<Cell>,
     /// The optimum of every scheme at every width.
     pub optima: Vec<Optimum>,
-    /// The slice along ρ at the transferred η of every scheme at every width.
+    /// The slice along ρ at the transferred η of every scheme at every width; none for scattered
+    /// points, no two of which share their η.
     pub slices: Vec<Slice>,
     /// Transfer from each scheme's narrowest width to each wider one.
     pub transfer: Vec<Transfer>,
@@ -98,25 +106,27 @@ pub fn build(input: &ReportInput) -> Report {
         let first = optima.len();
         for &width in &widths {
             optima.push(optima::optimum(&cells, scheme, width));
-            slices.push(edges::slice(
-                &cells,
-                scheme,
-                narrowest,
-                width,
-                unstable_below,
-            ));
             baselines.push(baselines::baseline(&cells, scheme, width));
+            if cells.sampling.is_grid() {
+                slices.push(edges::slice(
+                    &cells,
+                    scheme,
+                    narrowest,
+                    width,
+                    unstable_below,
+                ));
+            }
         }
         for wider in first + 1..optima.len() {
             transfers.push(transfer::transfer(
                 &cells,
-                (&optima[first], &slices[first]),
-                (&optima[wider], &slices[wider]),
+                (&optima[first], slices.get(first)),
+                (&optima[wider], slices.get(wider)),
             ));
         }
     }
     let confidence = confidence::confidence(&cells);
-    let headlines = headlines::headlines(&cells.schemes, &optima, &transfers, &baselines);
+    let headlines = headlines::headlines(&cells, &optima, &transfers, &baselines);
     let mut widths: Vec<usize> = cells.groups.iter().map(|group| group.cell.width).collect();
     widths.sort_unstable();
     widths.dedup();
@@ -125,6 +135,7 @@ pub fn build(input: &ReportInput) -> Report {
         dataset: input.dataset.clone(),
         selection: input.selection.clone(),
         base_width: input.base_width,
+        sampling: cells.sampling,
         unstable_below,
         schemes: cells.schemes,
         widths,

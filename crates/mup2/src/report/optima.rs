@@ -10,7 +10,8 @@ pub const NEAR_OPTIMUM: f64 = 0.01;
 /// Keeps a comparison such as 0.82 ≥ 0.83 − 0.01 from failing by rounding.
 pub(super) const TOLERANCE: f64 = 1e-9;
 
-/// An end of the grid on which an optimum lies: the true optimum may lie beyond it.
+/// An end of the grid, or of the range of scattered points, on which an optimum lies: the true
+/// optimum may lie beyond it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum GridEdge {
@@ -52,7 +53,8 @@ pub struct Optimum {
     pub accuracy: Option<f64>,
     /// Its standard error over seeds.
     pub stderr: Option<f64>,
-    /// Whether η or ρ is the smallest or largest of this width's grid that has a result.
+    /// Whether η or ρ is the smallest or largest of this width's points that has a result, or, among
+    /// scattered points, within [`EDGE_MARGIN`](super::EDGE_MARGIN) of its range's end.
     pub at_edge: bool,
     /// Which ends of the grid it lies on.
     pub edges: Vec<GridEdge>,
@@ -154,7 +156,7 @@ pub(super) fn optimum(cells: &Cells, scheme: &str, width: usize) -> Optimum {
     optimum
 }
 
-/// The ends of the grid on which the best cell lies. A value that has no result at all is not part
+/// The ends of the grid or range on which the best cell lies. A value that has no result at all is not part
 /// of the grid here: an optimum beside it is just as open to that side.
 fn edges(cells: &Cells, best: &Cell) -> Vec<GridEdge> {
     let known = || {
@@ -164,11 +166,15 @@ fn edges(cells: &Cells, best: &Cell) -> Vec<GridEdge> {
             .filter(|cell| cell.rho > 0.0)
             .filter(|cell| !matches!(cell.status, Status::Failed | Status::Missing))
     };
+    let (lr_low, lr_high) = cells.sampling.lr_ends(best.lr);
+    let (rho_low, rho_high) = cells.sampling.rho_ends(best.rho);
+    let lowest = |value: fn(&Cell) -> f64| known().all(|cell| value(cell) >= value(best));
+    let highest = |value: fn(&Cell) -> f64| known().all(|cell| value(cell) <= value(best));
     let ends = [
-        (GridEdge::LrLow, known().all(|cell| cell.lr >= best.lr)),
-        (GridEdge::LrHigh, known().all(|cell| cell.lr <= best.lr)),
-        (GridEdge::RhoLow, known().all(|cell| cell.rho >= best.rho)),
-        (GridEdge::RhoHigh, known().all(|cell| cell.rho <= best.rho)),
+        (GridEdge::LrLow, lr_low || lowest(|cell| cell.lr)),
+        (GridEdge::LrHigh, lr_high || highest(|cell| cell.lr)),
+        (GridEdge::RhoLow, rho_low || lowest(|cell| cell.rho)),
+        (GridEdge::RhoHigh, rho_high || highest(|cell| cell.rho)),
     ];
     ends.into_iter()
         .filter_map(|(edge, holds)| holds.then_some(edge))

@@ -59,16 +59,22 @@ pub fn terminal_table(report: &Report, options: &TableOptions) -> String {
 }
 
 fn transfer_table(report: &Report) -> Table {
-    let mut table = Table::new(&[
+    let is_grid = report.sampling.is_grid();
+    let mut headings = vec![
         ("scheme", Align::Left, 0),
         ("widths", Align::Left, 0),
         ("η drift", Align::Right, 2),
         ("ρ drift", Align::Right, 2),
-        ("edge of ρ", Align::Right, 1),
+    ];
+    if is_grid {
+        headings.push(("edge of ρ", Align::Right, 1));
+    }
+    headings.extend([
         ("carried over", Align::Right, 1),
         ("own optimum", Align::Right, 3),
         ("regret", Align::Right, 0),
     ]);
+    let mut table = Table::new(&headings);
     for row in &report.transfer {
         let at_edge = |width: usize| {
             report.optima.iter().any(|optimum| {
@@ -84,16 +90,21 @@ fn transfer_table(report: &Report) -> Table {
             Some(Status::Diverged) => "diverged".to_owned(),
             _ => percent_with_error(row.accuracy_transferred, row.stderr_transferred),
         };
-        table.row(vec![
+        let mut cells = vec![
             row.scheme.clone(),
             format!("{} → {}{mark}", row.from, row.to),
             octaves(row.log2_lr_drift),
             octaves(row.log2_rho_drift),
-            fine_octaves(row.edge_rho_drift, row.edge_rho_drift_bound),
+        ];
+        if is_grid {
+            cells.push(fine_octaves(row.edge_rho_drift, row.edge_rho_drift_bound));
+        }
+        cells.extend([
             carried,
             percent_with_error(row.accuracy_best, row.stderr_best),
             percent_with_error(row.regret, row.regret_stderr),
         ]);
+        table.row(cells);
         table.colour_last(regret_colour(row));
     }
     table
@@ -136,7 +147,12 @@ fn notes(report: &Report) -> Vec<String> {
         seeds(report)
     )];
     if !report.transfer.is_empty() && report.optima.iter().any(|optimum| optimum.at_edge) {
-        notes.push("* an optimum lies on the edge of its grid: not trustworthy.".to_owned());
+        let edge = if report.sampling.is_grid() {
+            "on the edge of its grid"
+        } else {
+            "at the edge of its range"
+        };
+        notes.push(format!("* an optimum lies {edge}: not trustworthy."));
     }
     let is_bound = |row: &Transfer| {
         matches!(

@@ -59,16 +59,24 @@ pub struct Transfer {
     pub test_regret_stderr: Option<f64>,
 }
 
-/// Compares the optimum and the slice of the narrowest width with those of a wider one.
+/// Compares the optimum and the slice of the narrowest width with those of a wider one. Scattered
+/// points have no slices, and no edges then.
 pub(super) fn transfer(
     cells: &Cells,
-    from: (&Optimum, &Slice),
-    to: (&Optimum, &Slice),
+    from: (&Optimum, Option<&Slice>),
+    to: (&Optimum, Option<&Slice>),
 ) -> Transfer {
     let ((from, from_slice), (to, to_slice)) = (from, to);
     let octaves = |from: Option<f64>, to: Option<f64>| Some(round(to?.log2() - from?.log2()));
-    let edge = drift(from_slice.right_edge(), to_slice.right_edge());
-    let instability = drift(from_slice.instability_edge(), to_slice.instability_edge());
+    let edge = drift(
+        from_slice.and_then(Slice::right_edge),
+        to_slice.and_then(Slice::right_edge),
+    );
+    let instability = drift(
+        from_slice.and_then(Slice::instability_edge),
+        to_slice.and_then(Slice::instability_edge),
+    );
+    let grid_edge = |slice: Option<&Slice>| slice?.right_edge_grid_log2_rho;
     let best = best_sam(cells, &to.scheme, to.width);
     let transferred = from
         .lr
@@ -96,10 +104,7 @@ pub(super) fn transfer(
         centroid_rho_drift: difference(to.centroid_log2_rho, from.centroid_log2_rho),
         edge_rho_drift: edge.map(|(drift, _)| drift),
         edge_rho_drift_bound: edge.map(|(_, bound)| bound),
-        edge_rho_grid_drift: edge.and(difference(
-            to_slice.right_edge_grid_log2_rho,
-            from_slice.right_edge_grid_log2_rho,
-        )),
+        edge_rho_grid_drift: edge.and(difference(grid_edge(to_slice), grid_edge(from_slice))),
         instability_rho_drift: instability.map(|(drift, _)| drift),
         instability_rho_drift_bound: instability.map(|(_, bound)| bound),
         accuracy_transferred,

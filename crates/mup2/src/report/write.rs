@@ -7,9 +7,23 @@ use std::path::Path;
 use super::Report;
 use super::heatmap::heatmaps;
 use super::html::page;
+use super::scatter::scatter;
 use super::slices::slices;
 use crate::error::{Error, Result};
 use crate::publish::write_atomically;
+
+/// A figure of some schemes, as SVG.
+type Drawing = fn(&Report, &[String]) -> String;
+
+/// The figures of a report by the beginning of their files' names, in the page's order. Scattered
+/// points have neither the rows and columns of a heat map nor slices.
+fn drawings(report: &Report) -> Vec<(&'static str, Drawing)> {
+    if report.sampling.is_grid() {
+        vec![("heatmaps", heatmaps), ("slices", slices)]
+    } else {
+        vec![("scatter", scatter)]
+    }
+}
 
 /// Writes `report.html`, `report.json` and `figures/*.svg` into a directory, which is made if it
 /// does not exist. A reader never sees half a file; other files there are left alone.
@@ -20,23 +34,24 @@ use crate::publish::write_atomically;
 pub fn write(report: &Report, directory: &Path) -> Result<()> {
     let figures = directory.join("figures");
     fs::create_dir_all(&figures).map_err(Error::io("create the directory", &figures))?;
-    let all_heatmaps = heatmaps(report, &report.schemes);
-    let all_slices = slices(report, &report.schemes);
+    let drawings = drawings(report);
     let mut names = BTreeSet::new();
     for scheme in &report.schemes {
         let name = file_name(scheme, &mut names);
         let own = std::slice::from_ref(scheme);
-        write_atomically(
-            &figures.join(format!("heatmaps-{name}.svg")),
-            heatmaps(report, own).as_bytes(),
-        )?;
-        write_atomically(
-            &figures.join(format!("slices-{name}.svg")),
-            slices(report, own).as_bytes(),
-        )?;
+        for (kind, draw) in &drawings {
+            write_atomically(
+                &figures.join(format!("{kind}-{name}.svg")),
+                draw(report, own).as_bytes(),
+            )?;
+        }
     }
-    write_atomically(&figures.join("heatmaps.svg"), all_heatmaps.as_bytes())?;
-    write_atomically(&figures.join("slices.svg"), all_slices.as_bytes())?;
+    let mut of_all = Vec::new();
+    for (kind, draw) in &drawings {
+        let figure = draw(report, &report.schemes);
+        write_atomically(&figures.join(format!("{kind}.svg")), figure.as_bytes())?;
+        of_all.push(figure);
+    }
     let json_path = directory.join("report.json");
     let json = serde_json::to_string_pretty(report).map_err(|error| {
         Error::corrupt(
@@ -49,7 +64,7 @@ pub fn write(report: &Report, directory: &Path) -> Result<()> {
     // The page comes last: who sees it sees the rest.
     write_atomically(
         &directory.join("report.html"),
-        page(report, &all_heatmaps, &all_slices).as_bytes(),
+        page(report, &of_all).as_bytes(),
     )
 }
 

@@ -3,7 +3,7 @@
 use crate::config::{RunSpec, SweepSpec};
 use crate::data::Dataset;
 use crate::error::Result;
-use crate::report::{Observation, Outcome, ReportInput};
+use crate::report::{Observation, Outcome, ReportInput, Sampling};
 use crate::results::{ResultStore, RunResult, RunStatus};
 use std::collections::BTreeSet;
 
@@ -41,6 +41,7 @@ pub fn report_input(sweep: &SweepSpec, store: &ResultStore, command: &str) -> Re
         dataset: dataset(&sweep.run),
         selection: sweep.selection.to_string(),
         base_width: sweep.run.model.base_width,
+        sampling: sampling(sweep),
         settings: settings(sweep),
         schemes: sweep.grid.scheme.iter().map(ToString::to_string).collect(),
         unstable_below: sweep.unstable_below,
@@ -49,6 +50,17 @@ pub fn report_input(sweep: &SweepSpec, store: &ResultStore, command: &str) -> Re
         version: env!("CARGO_PKG_VERSION").to_owned(),
         warnings,
     })
+}
+
+fn sampling(sweep: &SweepSpec) -> Sampling {
+    match &sweep.search {
+        None => Sampling::Grid,
+        Some(search) => Sampling::Scattered {
+            method: search.method.to_string(),
+            log2_lr: (search.lr.log2_from, search.lr.log2_to),
+            log2_rho: (search.rho.log2_from, search.rho.log2_to),
+        },
+    }
 }
 
 fn outcome(sweep: &SweepSpec, result: Option<RunResult>) -> Outcome {
@@ -131,6 +143,24 @@ fn settings(sweep: &SweepSpec) -> Vec<(String, String)> {
         ),
         ("Distinct runs", sweep.distinct_runs().len().to_string()),
     ];
+    if let Some(search) = &sweep.search {
+        let sgd = if search.include_sgd {
+            " and the same η at ρ = 0"
+        } else {
+            ""
+        };
+        let text = format!(
+            "{}, {} points, seed {}: log2 η from {} to {}, log2 ρ from {} to {}{sgd}",
+            search.method,
+            search.points,
+            search.seed,
+            search.lr.log2_from,
+            search.lr.log2_to,
+            search.rho.log2_from,
+            search.rho.log2_to,
+        );
+        rows.push(("Search", text));
+    }
     if pool > 1 {
         rows.insert(1, ("Pixels", format!("averaged over {pool}×{pool} blocks")));
     }

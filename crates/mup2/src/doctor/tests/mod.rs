@@ -4,11 +4,12 @@ mod edges;
 mod noise;
 mod pages;
 mod properties;
+mod search;
 mod signatures;
 mod whole_sweep;
 
 use super::{Case, Diagnosis, Finding, SchemeDiagnosis, Signature, Standing, Theory, diagnose};
-use crate::report::{Observation, Outcome, Report, ReportInput, build};
+use crate::report::{Observation, Outcome, Report, ReportInput, Sampling, build};
 use crate::scaling::{Role, Scheme, TensorKind, TensorShape, scale};
 
 /// The widths of most sweeps here; 16 is the base width.
@@ -66,10 +67,15 @@ fn landscape(width: usize, lr: i32, rho: Option<i32>, best: i32, unstable: i32) 
 }
 
 fn report(observations: Vec<Observation>) -> Report {
-    build(&ReportInput {
+    build(&input(observations))
+}
+
+fn input(observations: Vec<Observation>) -> ReportInput {
+    ReportInput {
         title: "made up".to_owned(),
         dataset: "nothing".to_owned(),
         selection: "validation".to_owned(),
+        sampling: Sampling::Grid,
         base_width: 16,
         settings: Vec::new(),
         schemes: Vec::new(),
@@ -78,7 +84,7 @@ fn report(observations: Vec<Observation>) -> Report {
         command: "mup2 report runs".to_owned(),
         version: "0.1.0".to_owned(),
         warnings: Vec::new(),
-    })
+    }
 }
 
 /// The theory of a three-layer MLP from width 16 to `width`.

@@ -1,8 +1,8 @@
 //! Sizes and scales of the heat maps, shared by all panels.
 
-use crate::figure::colour::viridis;
 use crate::report::Report;
-use crate::report::cells::{Cell, Status};
+use crate::report::cells::Cell;
+use crate::report::colour_scale::ColourScale;
 
 pub(super) const LEFT: f64 = 58.0;
 pub(super) const RIGHT: f64 = 18.0;
@@ -25,7 +25,7 @@ pub(super) struct Layout {
     pub inset: f64,
     pub rho: (f64, f64),
     pub lr: (f64, f64),
-    pub accuracy: (f64, f64),
+    pub colours: ColourScale,
 }
 
 impl Layout {
@@ -58,7 +58,7 @@ impl Layout {
             inset,
             rho,
             lr,
-            accuracy: accuracy_range(report),
+            colours: ColourScale::of(report),
         }
     }
 
@@ -68,38 +68,6 @@ impl Layout {
 
     pub fn panel_top(&self, row: usize) -> f64 {
         TOP + 22.0 + row as f64 * (self.panel_height + ROW_GAP)
-    }
-
-    /// The place of an accuracy on the colour scale, 0 to 1. The square gives more colours to the
-    /// top, where the cells that matter differ by a few points.
-    pub fn share(&self, accuracy: f64) -> f64 {
-        let linear = (accuracy - self.accuracy.0) / (self.accuracy.1 - self.accuracy.0);
-        linear.clamp(0.0, 1.0).powi(2)
-    }
-
-    pub fn colour(&self, accuracy: f64) -> String {
-        viridis(self.share(accuracy))
-    }
-}
-
-/// The stable accuracies' range, rounded outwards to whole per cents.
-fn accuracy_range(report: &Report) -> (f64, f64) {
-    let stable = || {
-        report
-            .cells
-            .iter()
-            .filter(|cell| cell.status == Status::Ok)
-            .filter_map(|cell| cell.accuracy)
-    };
-    match (
-        stable().min_by(f64::total_cmp),
-        stable().max_by(f64::total_cmp),
-    ) {
-        (Some(low), Some(high)) => {
-            let low = (low * 100.0).floor() / 100.0;
-            (low, ((high * 100.0).ceil() / 100.0).max(low + 0.01))
-        }
-        _ => (0.0, 1.0),
     }
 }
 

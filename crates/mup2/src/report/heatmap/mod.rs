@@ -6,9 +6,13 @@ mod panel;
 
 use super::Report;
 use super::cells::Cell;
+use super::colour_scale::DEFINITIONS;
 use crate::figure::svg::{Anchor, Canvas, HEADING, LABEL, TITLE, fit};
 use layout::Layout;
 use panel::Panel;
+
+pub(super) use legend::{cross, near_label, transferred_outline, unstable_label};
+pub(super) use panel::describe;
 
 /// Draws the heat maps of the given schemes.
 pub(super) fn heatmaps(report: &Report, schemes: &[String]) -> String {
@@ -72,6 +76,3 @@ pub(super) fn heatmaps(report: &Report, schemes: &[String]) -> String {
     let height = legend::legend(&mut canvas, report, &layout, bottom);
     canvas.finish(layout.width, height, "Heat maps of accuracy")
 }
-
-/// The pattern of cells without a result.
-const DEFINITIONS: &str = r##"<defs><pattern id="no-result" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><rect width="6" height="6" fill="#ffffff"/><rect width="1.6" height="6" fill="#9aa2aa"/></pattern></defs>"##;

@@ -2,11 +2,11 @@
 
 use super::layout::{Layout, SGD_STRIP, around, boundaries, distinct};
 use super::legend::{contour_stroke, cross, transferred_outline};
-use crate::figure::colour::{DIVERGED, UNSTABLE};
 use crate::figure::number::{count, power, trimmed};
 use crate::figure::svg::{Anchor, Canvas, LABEL, escape, whole_ticks};
 use crate::report::Report;
-use crate::report::cells::{Cell, Status};
+use crate::report::cells::Cell;
+use crate::report::colour_scale::TICK;
 use crate::report::display::percent_with_error;
 use crate::report::optima::{Optimum, is_near};
 
@@ -91,12 +91,7 @@ impl Panel<'_> {
 
     fn draw_cell(&self, canvas: &mut Canvas, cell: &Cell) {
         let (x, y, width, height) = self.rectangle(cell);
-        let fill = match (cell.status, cell.accuracy) {
-            (Status::Ok, Some(accuracy)) => self.layout.colour(accuracy),
-            (Status::Ok | Status::Unstable, _) => UNSTABLE.to_owned(),
-            (Status::Diverged, _) => DIVERGED.to_owned(),
-            (Status::Failed | Status::Missing, _) => "url(#no-result)".to_owned(),
-        };
+        let fill = self.layout.colours.fill(cell);
         canvas.push(&format!(
             r#"<rect x="{x:.2}" y="{y:.2}" width="{:.2}" height="{:.2}" fill="{fill}" shape-rendering="crispEdges"><title>{}</title></rect>"#,
             width,
@@ -196,10 +191,8 @@ impl Panel<'_> {
     }
 }
 
-pub(super) const TICK: &str = r#"font-size="10""#;
-
 /// A cell in words, for the tooltip.
-fn describe(cell: &Cell) -> String {
+pub(in crate::report) fn describe(cell: &Cell) -> String {
     let mut text = format!(
         "{}, width {}, η = {}, ρ = {}\n{}",
         cell.scheme,

@@ -3,8 +3,9 @@
 mod numbers;
 mod pages;
 mod properties;
+mod scattered;
 
-use super::{Observation, Outcome, ReportInput};
+use super::{Observation, Outcome, ReportInput, Sampling};
 
 /// A completed run at η = 2^`lr` and ρ = 2^`rho` (0 for none), whose test accuracy is one point
 /// below its selection accuracy.
@@ -41,6 +42,7 @@ fn input(observations: Vec<Observation>) -> ReportInput {
         dataset: "fashion-mnist".to_owned(),
         selection: "validation".to_owned(),
         base_width: 16,
+        sampling: Sampling::Grid,
         settings: vec![("epochs".to_owned(), "4".to_owned())],
         schemes: Vec::new(),
         unstable_below: 0.3,

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::input;
-use crate::report::{Observation, Outcome, TableOptions, build, terminal_table, write};
+use crate::report::{Observation, Outcome, Sampling, TableOptions, build, terminal_table, write};
 
 fn number() -> impl Strategy<Value = f64> {
     prop_oneof![
@@ -30,6 +30,16 @@ fn coordinate() -> impl Strategy<Value = f64> {
         4 => Just(0.0),
         1 => any::<f64>(),
     ]
+}
+
+fn sampling() -> impl Strategy<Value = Sampling> {
+    let scattered =
+        (number(), number(), number(), number()).prop_map(|(a, b, c, d)| Sampling::Scattered {
+            method: "random".to_owned(),
+            log2_lr: (a, b),
+            log2_rho: (c, d),
+        });
+    prop_oneof![Just(Sampling::Grid), scattered]
 }
 
 fn observation() -> impl Strategy<Value = Observation> {
@@ -60,12 +70,16 @@ proptest! {
     fn no_number_is_nan_or_infinite_and_no_regret_is_negative(
         observations in prop::collection::vec(observation(), 0..120),
         unstable_below in number(),
+        sampling in sampling(),
     ) {
         let mut input = input(observations);
+        input.sampling = sampling;
         input.unstable_below = unstable_below;
         let report = build(&input);
         // JSON would hide NaN as null; the debug form does not.
         let mut numbers = report.clone();
+        // The range is the reader's own word, not a number of ours.
+        numbers.sampling = Sampling::Grid;
         numbers.warnings.clear();
         numbers.confidence.failures.clear();
         let text = format!("{numbers:?}");
@@ -78,11 +92,19 @@ proptest! {
     #[test]
     fn whatever_was_observed_can_be_drawn_and_every_figure_is_xml(
         observations in prop::collection::vec(observation(), 0..60),
+        sampling in sampling(),
     ) {
-        let report = build(&input(observations));
+        let mut input = input(observations);
+        input.sampling = sampling;
+        let report = build(&input);
+        let names: &[&str] = if report.sampling.is_grid() {
+            &["heatmaps.svg", "slices.svg"]
+        } else {
+            &["scatter.svg"]
+        };
         let directory = tempfile::tempdir().unwrap();
         write(&report, directory.path()).unwrap();
-        for name in ["heatmaps.svg", "slices.svg"] {
+        for name in names {
             let path = directory.path().join("figures").join(name);
             let text = std::fs::read_to_string(path).unwrap();
             prop_assert!(roxmltree::Document::parse(&text).is_ok());

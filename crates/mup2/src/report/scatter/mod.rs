@@ -1,0 +1,104 @@
+//! Accuracy at scattered points (η, ρ): one row per scheme, one column per width.
+
+mod layout;
+mod panel;
+
+use super::Report;
+use super::cells::{Cell, Status};
+use super::colour_scale::{DEFINITIONS, NO_RESULT};
+use super::heatmap::{cross, near_label, transferred_outline, unstable_label};
+use crate::figure::colour::{DIVERGED, UNSTABLE};
+use crate::figure::svg::{Anchor, Canvas, HEADING, LABEL, TITLE, fit};
+use layout::{LEFT, Layout, RIGHT, ROW_GAP, TOP};
+use panel::Panel;
+
+/// Draws the scatter plots of the given schemes.
+pub(super) fn scatter(report: &Report, schemes: &[String]) -> String {
+    let layout = Layout::new(report, schemes);
+    let mut canvas = Canvas::default();
+    canvas.push(DEFINITIONS);
+    let room = layout.width - LEFT - RIGHT;
+    let title = fit(&report.title, 15.0, room);
+    canvas.text(LEFT, 26.0, Anchor::Start, TITLE, &title);
+    let subtitle = format!(
+        "{}: accuracy ({}) at each point (ρ, η) of the search",
+        report.dataset, report.selection
+    );
+    let subtitle = fit(&subtitle, 11.0, room);
+    canvas.text(LEFT, 45.0, Anchor::Start, LABEL, &subtitle);
+    for (column, width) in report.widths.iter().enumerate() {
+        let centre = layout.panel_left(column) + layout.panel_width / 2.0;
+        let is_base = *width == report.base_width;
+        let note = if is_base { " (base)" } else { "" };
+        let heading = format!("width {width}{note}");
+        canvas.text(centre, TOP - 12.0, Anchor::Middle, HEADING, &heading);
+    }
+    for (row, scheme) in schemes.iter().enumerate() {
+        for (column, width) in report.widths.iter().enumerate() {
+            let mut cells: Vec<&Cell> = report
+                .cells
+                .iter()
+                .filter(|cell| cell.scheme == *scheme && cell.width == *width)
+                .collect();
+            cells.sort_by(|left, right| height(left).total_cmp(&height(right)));
+            let panel = Panel {
+                layout: &layout,
+                left: layout.panel_left(column),
+                top: layout.panel_top(row),
+                cells,
+            };
+            panel.draw(&mut canvas, report, scheme, *width, column == 0);
+        }
+        let heading_y = layout.panel_top(row) - 8.0;
+        let name = fit(scheme, 12.5, room);
+        canvas.text(LEFT, heading_y, Anchor::Start, HEADING, &name);
+    }
+    let bottom = layout.panel_top(schemes.len()) - ROW_GAP + 44.0;
+    let ends = (LEFT, layout.width - RIGHT);
+    let height = layout
+        .colours
+        .legend(&mut canvas, ends, bottom, items(report));
+    canvas.finish(layout.width, height, "Accuracy at scattered points")
+}
+
+/// Where points touch, the better one lies above.
+fn height(cell: &Cell) -> f64 {
+    match cell.status {
+        Status::Missing | Status::Failed => -2.0,
+        Status::Diverged => -1.0,
+        Status::Unstable => 0.0,
+        Status::Ok => 1.0 + cell.accuracy.unwrap_or_default(),
+    }
+}
+
+fn items(report: &Report) -> Vec<(String, String)> {
+    let near = format!("{}{}", dot("#26828e"), ring(7.0, 6.0, 6.1));
+    let transferred = format!(
+        "{}{}",
+        dot("#26828e"),
+        transferred_outline(0.0, -1.0, 14.0, 14.0)
+    );
+    vec![
+        (cross(7.0, 6.0, 4.0), "optimum".to_owned()),
+        (near, near_label()),
+        (transferred, "narrowest width's optimum".to_owned()),
+        (dot(UNSTABLE), unstable_label(report)),
+        (dot(DIVERGED), "diverged".to_owned()),
+        (dot(NO_RESULT), "no result".to_owned()),
+    ]
+}
+
+fn dot(fill: &str) -> String {
+    format!(
+        r##"<circle cx="7" cy="6" r="4.6" fill="{fill}" stroke="#8a939c" stroke-width="0.5"/>"##
+    )
+}
+
+/// The ring around a point near the optimum.
+fn ring(x: f64, y: f64, radius: f64) -> String {
+    let circle =
+        format!(r#"cx="{x:.1}" cy="{y:.1}" r="{radius:.1}" fill="none" pointer-events="none""#);
+    format!(
+        r##"<circle {circle} stroke="#101418" stroke-width="3"/><circle {circle} stroke="#ffffff" stroke-width="1.4"/>"##
+    )
+}
