@@ -6,7 +6,7 @@ use super::run::CheckOptions;
 use super::sentences::sentences;
 use crate::config::{RunSpec, SchemeName};
 use crate::data::Dataset;
-use crate::scaling::{ScalingTable, TensorScaling};
+use crate::scaling::{CustomExponents, ScalingTable, TensorScaling};
 
 /// Beyond this many standard errors a difference counts as one.
 const STANDARD_ERRORS: f64 = 2.0;
@@ -47,11 +47,7 @@ pub(super) fn judge(
     let mut report = CheckReport {
         pass: stable && effective,
         stable,
-        scheme: SchemeName {
-            parameterization: spec.scaling.parameterization,
-            perturbation: spec.scaling.perturbation,
-        }
-        .to_string(),
+        scheme: scheme_name(spec),
         findings: Vec::new(),
         tensors,
         widths,
@@ -65,6 +61,25 @@ pub(super) fn judge(
     };
     report.findings = sentences(&report, spec.model.base_width);
     report
+}
+
+/// The scheme's name; exponents that replace its own make it another scheme.
+fn scheme_name(spec: &RunSpec) -> String {
+    let name = SchemeName {
+        parameterization: spec.scaling.parameterization,
+        perturbation: spec.scaling.perturbation,
+    };
+    match own_exponents(spec) {
+        None => name.to_string(),
+        Some(_) => format!("{name} with own exponents"),
+    }
+}
+
+/// The exponents that replace the scheme's, as they are written in a run file.
+fn own_exponents(spec: &RunSpec) -> Option<String> {
+    let exponents = &spec.scaling.exponents;
+    let text = serde_json::to_string(exponents).ok()?;
+    (*exponents != CustomExponents::default()).then_some(text)
 }
 
 fn finding(
@@ -141,7 +156,8 @@ fn settings(spec: &RunSpec, data: &Dataset, options: &CheckOptions) -> Vec<(Stri
     let bias = if spec.model.bias { "with" } else { "without" };
     let scheme = spec.scheme();
     let lower = |value: &dyn std::fmt::Debug| format!("{value:?}").to_lowercase();
-    [
+    let own = own_exponents(spec).map(|text| ("Own exponents", text));
+    let rows = [
         (
             "Model",
             format!(
@@ -185,7 +201,9 @@ fn settings(spec: &RunSpec, data: &Dataset, options: &CheckOptions) -> Vec<(Stri
             list(options.seeds.iter().map(ToString::to_string).collect()),
         ),
         ("Steps", options.steps.to_string()),
-    ]
-    .map(|(name, value)| (name.to_owned(), value))
-    .into()
+    ];
+    rows.into_iter()
+        .chain(own)
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
 }
