@@ -1,12 +1,18 @@
 //! The library's one error type: every message is one sentence a user can act on.
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 /// What can go wrong on a user's path.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A value the user gave (in a file, a flag or a data file) is not allowed.
-    #[error("{place}: {problem}; allowed: {allowed}")]
+    #[error(
+        "{}: {}; allowed: {}",
+        one_line(place),
+        one_line(problem),
+        one_line(allowed)
+    )]
     Invalid {
         /// The file and key, or the flag, that holds the value.
         place: String,
@@ -16,7 +22,7 @@ pub enum Error {
         allowed: String,
     },
     /// A data or result file does not hold what it should.
-    #[error("{}: {problem}; {advice}", path.display())]
+    #[error("{}: {}; {}", one_line(path.display()), one_line(problem), one_line(advice))]
     Corrupt {
         /// The file.
         path: PathBuf,
@@ -26,7 +32,7 @@ pub enum Error {
         advice: String,
     },
     /// The operating system refused a file operation.
-    #[error("cannot {action} `{}`: {source}", path.display())]
+    #[error("cannot {action} `{}`: {source}", one_line(path.display()))]
     Io {
         /// A verb phrase, such as "write".
         action: &'static str,
@@ -36,7 +42,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// The network is absent or a server answered with an error.
-    #[error("cannot fetch {url}: {reason}")]
+    #[error("cannot fetch {}: {}", one_line(url), one_line(reason))]
     Network {
         /// The address that was asked.
         url: String,
@@ -84,3 +90,37 @@ impl Error {
 
 /// A result of this library.
 pub type Result<T> = std::result::Result<T, Error>;
+
+/// Names and values of the user's as a terminal shows them on one line: control characters, line breaks
+/// among them, are written as escapes.
+fn one_line(text: impl Display) -> String {
+    let mut line = String::new();
+    for character in text.to_string().chars() {
+        if character.is_control() {
+            line.extend(character.escape_default());
+        } else {
+            line.push(character);
+        }
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Error;
+    use std::path::Path;
+
+    #[test]
+    fn what_a_user_wrote_cannot_break_the_line_or_command_the_terminal() {
+        let error = Error::invalid("s.toml: a\nb", "is `\u{1b}[2J`", "letters");
+        assert_eq!(
+            error.to_string(),
+            "s.toml: a\\nb: is `\\u{1b}[2J`; allowed: letters"
+        );
+        let error = Error::corrupt(Path::new("a\rb"), "its entry `c\n`", "fetch é again");
+        assert_eq!(error.to_string(), "a\\rb: its entry `c\\n`; fetch é again");
+        let source = std::io::ErrorKind::NotFound.into();
+        let error = Error::io("read", Path::new("a\tb"))(source);
+        assert_eq!(error.to_string(), "cannot read `a\\tb`: entity not found");
+    }
+}

@@ -225,13 +225,16 @@ impl ResultStore {
     fn manifest(&self) -> Result<Manifest> {
         let path = self.directory.join(MANIFEST);
         let bytes = fs::read(&path).map_err(Error::io("read", &path))?;
-        serde_json::from_slice(&bytes).map_err(|error| {
+        let manifest: Manifest = serde_json::from_slice(&bytes).map_err(|error| {
             Error::corrupt(
                 &path,
                 format!("is not a sweep manifest ({error})"),
                 "restore it, or start the sweep in a new directory",
             )
-        })
+        })?;
+        // The grid of a damaged file could be too large to make.
+        manifest.sweep.validate(&path.display().to_string())?;
+        Ok(manifest)
     }
 
     fn remove_stale_attempts(&self) {

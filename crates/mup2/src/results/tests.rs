@@ -127,3 +127,38 @@ fn the_selection_decides_which_epoch_counts() {
     );
     assert_eq!(result.accuracies(Selection::BestTest), Some((0.9, 0.9)));
 }
+
+#[test]
+fn a_manifest_with_a_grid_that_no_sweep_may_have_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    store(&directory);
+    let path = directory.path().join("sweep.json");
+    let text = fs::read_to_string(&path).unwrap();
+    for (from, to, key) in [
+        (
+            "\"base_width\": 128",
+            "\"base_width\": 0",
+            "run.model.base_width",
+        ),
+        ("\"seed\": [", "\"seed\": [0,", "grid.seed"),
+    ] {
+        assert!(text.contains(from));
+        fs::write(&path, text.replace(from, to)).unwrap();
+        let error = ResultStore::open(directory.path()).unwrap_err();
+        assert!(error.to_string().contains(key), "{error}");
+    }
+}
+
+#[test]
+fn a_result_whose_spec_makes_no_sense_counts_as_absent() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = store(&directory);
+    let whole = result(RunStatus::Completed);
+    store.publish(&whole).unwrap();
+    let path = directory.path().join("runs").join(whole.id.as_str());
+    let text = fs::read_to_string(path.join("result.json")).unwrap();
+    let damaged = text.replace("\"base_width\": 128", "\"base_width\": 0");
+    assert_ne!(damaged, text);
+    fs::write(path.join("result.json"), damaged).unwrap();
+    assert_eq!(store.result(&whole.id).unwrap(), None);
+}
