@@ -4,6 +4,10 @@ use burn::tensor::Tensor;
 
 /// How a layer applied one of its parameters to its input.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there are a few per forward pass, and most hold a tensor"
+)]
 pub enum Application {
     /// `m x W` with x `[batch, fan_in]` and W `[fan_in, fan_out]`.
     Dense {

@@ -248,9 +248,7 @@ impl Worker<'_> {
                     std::thread::sleep(POLL_INTERVAL);
                     continue;
                 }
-                Taken::Settled(planned, result) => {
-                    News::Elsewhere(Box::new(result), cost(&planned))
-                }
+                Taken::Settled(planned, result) => News::Elsewhere(result, cost(&planned)),
                 Taken::Run(planned, heartbeat) => {
                     self.keep(Some(heartbeat));
                     let checkpointing = Checkpointing {

@@ -13,7 +13,7 @@ pub(super) enum Taken {
     /// A run to do, and the sign that it is being done.
     Run(Box<PlannedRun>, Heartbeat),
     /// A run that another process has finished since the work was planned.
-    Settled(Box<PlannedRun>, RunResult),
+    Settled(Box<PlannedRun>, Box<RunResult>),
     /// Nothing now: other processes are at the runs that are left.
     Wait {
         /// How many they are.
@@ -75,7 +75,7 @@ impl<'a> Queue<'a> {
             let result = self.store.result(&planned.id)?;
             match result {
                 Some(result) if self.selected.is_settled_by(&result) => {
-                    return Ok(Taken::Settled(Box::new(planned), result));
+                    return Ok(Taken::Settled(Box::new(planned), Box::new(result)));
                 }
                 Some(result) if self.selected.reruns(&result) => {
                     left.replaced.insert(planned.id.clone());

@@ -1,0 +1,55 @@
+//! A checkpoint: refused in one sentence, or the one that the run with its id has written.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use mup2_fuzz::checkpoint::{CHECKPOINT_FORMAT, Checkpoint, TrainingState, Weights};
+use mup2_fuzz::config::{RunId, RunSpec};
+use mup2_fuzz::results::{RESULT_FORMAT, RunResult, RunStatus};
+use mup2_fuzz::sentence;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+fuzz_target!(|bytes: &[u8]| {
+    let spec = RunSpec::default();
+    let id = RunId::of(&spec);
+    let path = Path::new("last.safetensors");
+    match Checkpoint::from_bytes(bytes, &id, path) {
+        Ok(found) => {
+            assert_eq!(found.state.id, id);
+            let written = found.to_bytes().expect("what was read can be written");
+            assert_eq!(Checkpoint::from_bytes(&written, &id, path).expect("read"), found);
+        }
+        Err(error) => sentence(&error, "; remove it"),
+    }
+    // No mutation finds a SHA-256, so one is also written around the bytes.
+    let values: Vec<f32> = bytes.chunks_exact(4).map(|_| 0.5).collect();
+    let weights = Weights {
+        shape: vec![values.len()],
+        values,
+    };
+    let name = String::from_utf8_lossy(bytes.get(..bytes.len().min(20)).unwrap_or_default());
+    let checkpoint = Checkpoint {
+        state: TrainingState {
+            format: CHECKPOINT_FORMAT,
+            id: id.clone(),
+            result: RunResult {
+                format: RESULT_FORMAT,
+                id: id.clone(),
+                mup2_version: name.clone().into_owned(),
+                spec,
+                status: RunStatus::Completed,
+                steps: bytes.len(),
+                epochs: Vec::new(),
+            },
+            loss_sum: 0.0,
+            sam_steps: bytes.len() as u64,
+            parameters: BTreeMap::from([(name.clone().into_owned(), 1)]),
+        },
+        weights: BTreeMap::from([(name.into_owned(), weights)]),
+        optimizer: bytes.to_vec(),
+    };
+    let written = checkpoint.to_bytes().expect("any checkpoint can be written");
+    let read = Checkpoint::from_bytes(&written, &id, path).expect("and read");
+    assert_eq!(read, checkpoint);
+});

@@ -1,0 +1,99 @@
+#!/usr/bin/env python3
+"""Makes the seeds of corpus/ that nobody writes by hand: IDX, CIFAR, tar and image files."""
+
+import gzip
+import io
+import struct
+import tarfile
+import zlib
+from pathlib import Path
+
+CORPUS = Path(__file__).parent / "corpus"
+
+
+def write(target: str, name: str, data: bytes) -> None:
+    path = CORPUS / target / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+
+
+def gzipped(data: bytes) -> bytes:
+    return gzip.compress(data, mtime=0)
+
+
+def idx() -> None:
+    images = struct.pack(">4I", 0x803, 2, 2, 3) + bytes(range(12))
+    labels = struct.pack(">2I", 0x801, 2) + bytes([3, 9])
+
+    def seed(how_images: int, how_labels: int, images: bytes, labels: bytes) -> bytes:
+        return bytes([how_images, how_labels]) + struct.pack("<H", len(images)) + images + labels
+
+    write("idx", "plain", seed(0, 0, images, labels))
+    write("idx", "gzipped-by-the-target", seed(1, 1, images, labels))
+    # Of gzip data, "how" is the length after decompression; both are 2 modulo 3.
+    images = struct.pack(">4I", 0x803, 2, 2, 4) + bytes(range(16))
+    labels = struct.pack(">2I", 0x801, 3) + bytes([3, 9, 1])
+    assert len(images) % 3 == 2 and len(labels) % 3 == 2
+    two = gzipped(images[:9]) + gzipped(images[9:])
+    write("idx", "gzip-data", seed(len(images), 0, two, labels[:7] + bytes([2, 3, 9])))
+    write("idx", "gzip-labels", seed(0, len(labels), struct.pack(">4I", 0x803, 3, 1, 1) + b"abc", gzipped(labels)))
+    write("idx", "huge-header", seed(0, 0, struct.pack(">4I", 0x803, *[0xFFFFFFFF] * 3), labels))
+
+
+def cifar() -> None:
+    planes = bytes(index % 251 for index in range(3072))
+    write("cifar", "ten", bytes([0, 7]) + planes)
+    write("cifar", "hundred", bytes([1, 3, 99]) + planes)
+    write("cifar", "label-too-large", bytes([0, 10]) + planes)
+
+
+def tar() -> None:
+    def archive(entries, form=tarfile.USTAR_FORMAT) -> bytes:
+        out = io.BytesIO()
+        with tarfile.open(fileobj=out, mode="w", format=form) as tar:
+            for name, content, kind in entries:
+                info = tarfile.TarInfo(name)
+                info.type = kind
+                info.size = len(content)
+                if kind in (tarfile.SYMTYPE, tarfile.LNKTYPE):
+                    info.linkname = "/etc/passwd"
+                tar.addfile(info, io.BytesIO(content))
+        # Two empty blocks end an archive; Python pads it to twenty.
+        blocks = out.getvalue().rstrip(b"\0")
+        return blocks + bytes(-len(blocks) % 512 + 1024)
+
+    file, directory = tarfile.REGTYPE, tarfile.DIRTYPE
+    wanted = [("set", b"", directory), ("set/one.bin", b"abc", file), ("set/two.bin", b"abcde", file)]
+    write("tar_gz", "wanted", b"\0" + archive(wanted))
+    write("tar_gz", "wanted-gzip", b"\1" + gzipped(archive(wanted)))
+    write("tar_gz", "leads-out", b"\0" + archive([("../one.bin", b"abc", file)]))
+    write("tar_gz", "link", b"\0" + archive([("one.bin", b"", tarfile.SYMTYPE)]))
+    write("tar_gz", "gnu-long-name", b"\0" + archive([("a" * 120, b"", file)], tarfile.GNU_FORMAT))
+    write("tar_gz", "pax", b"\0" + archive([("ä" * 80, b"x", file)], tarfile.PAX_FORMAT))
+
+
+def png(colour: int, depth: int, rows: bytes, extra: bytes = b"") -> bytes:
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = chunk(b"IHDR", struct.pack(">2I5B", 4, 2, depth, colour, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + extra + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def image() -> None:
+    def rows(values: int) -> bytes:
+        return b"".join(bytes([0]) + bytes(range(row, row + values)) for row in range(2))
+
+    write("image_folder", "grey.png", png(0, 8, rows(4)))
+    write("image_folder", "colour.png", png(2, 8, rows(12)))
+    write("image_folder", "colour-with-alpha-16.png", png(6, 16, rows(32)))
+    palette = bytes(range(12))
+    chunk = struct.pack(">I", 12) + b"PLTE" + palette + struct.pack(">I", zlib.crc32(b"PLTE" + palette))
+    write("image_folder", "palette.png", png(3, 2, rows(1), chunk))
+
+
+if __name__ == "__main__":
+    idx()
+    cifar()
+    tar()
+    image()
