@@ -66,6 +66,9 @@ def tar() -> None:
     wanted = [("set", b"", directory), ("set/one.bin", b"abc", file), ("set/two.bin", b"abcde", file)]
     write("tar_gz", "wanted", b"\0" + archive(wanted))
     write("tar_gz", "wanted-gzip", b"\1" + gzipped(archive(wanted)))
+    write("tar_gz", "too-short", b"\0" + archive([("one.bin", b"ab", file), ("two.bin", b"abcde", file)]))
+    write("tar_gz", "too-long", b"\0" + archive([("one.bin", b"abcd", file), ("two.bin", b"abcde", file)]))
+    write("tar_gz", "twice", b"\0" + archive([("one.bin", b"abc", file), ("set/one.bin", b"abc", file)]))
     write("tar_gz", "leads-out", b"\0" + archive([("../one.bin", b"abc", file)]))
     write("tar_gz", "link", b"\0" + archive([("one.bin", b"", tarfile.SYMTYPE)]))
     write("tar_gz", "gnu-long-name", b"\0" + archive([("a" * 120, b"", file)], tarfile.GNU_FORMAT))

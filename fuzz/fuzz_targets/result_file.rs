@@ -35,6 +35,8 @@ fuzz_target!(|bytes: &[u8]| {
     }
 
     let Some(mut result) = parsed else { return };
+    // Every spec that can be written down has an id, whatever its values.
+    assert_eq!(RunId::of(&result.spec), RunId::of(&result.spec.clone()));
     if result.spec.validate("result.json").is_err() {
         // What it holds beside the valid spec of the same id has no effect on the run.
         return;

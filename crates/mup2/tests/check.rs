@@ -83,19 +83,27 @@ fn the_slopes_of_the_method_are_found_on_random_data_and_on_images() {
             let agrees = |tensor: &TensorFinding| tensor.effect_as_predicted == Some(true);
             assert!(report.tensors.iter().all(agrees), "{name}, {toml}");
         }
-        // Unstable, so not asymptotic: 0.1 of METHOD on images, of the theory on noise.
-        let expected = match name {
-            DatasetName::Random => [-1.5, -0.5, 0.5],
-            _ => [-1.35, -0.45, 0.39],
+        // Unstable, so not asymptotic, and the slopes depend on what is far from the limit: on noise η
+        // and ρ are METHOD's; the images are pooled for the layerwise rule, since with 784 inputs the
+        // first layer dominates its norm up to far wider networks (−0.14, 0.79, −0.18 unpooled).
+        let (naive, layerwise) = match name {
+            DatasetName::Random => (" optimizer.lr=0.1 sam.rho=0.05", ""),
+            _ => ("", " data.average_pool=4"),
         };
-        let report = measure(&run("scaling.perturbation=naive"), &data, &widths, seeds);
-        assert_slopes(&report, expected, 0.1, &format!("{name}, naive"));
+        let unstable = [
+            ("", naive, [-1.35, -0.45, 0.39]),
+            ("sam.rule=asam-layer", layerwise, [-0.42, 0.54, -0.54]),
+        ];
+        for (rule, settings, expected) in unstable {
+            let spec = run(&format!("scaling.perturbation=naive {rule}{settings}"));
+            let data = load(&DataSpec {
+                dataset: name,
+                ..spec.data.clone()
+            });
+            let report = measure(&spec, &data.unwrap(), &widths, seeds);
+            assert_slopes(&report, expected, 0.1, &format!("{name}, naive {rule}"));
+        }
     }
-    // With 784 inputs the first layer dominates this norm up to far wider networks (measured on the
-    // images: −0.14, 0.79, −0.18), so the unscaled layerwise rule is compared on noise alone.
-    let toml = "sam.rule=asam-layer scaling.perturbation=naive";
-    let report = measure(&run(toml), &dataset(DatasetName::Random), &widths, 6);
-    assert_slopes(&report, [-0.42, 0.54, -0.54], 0.15, toml);
 }
 
 const WIDTHS: [usize; 4] = [64, 128, 256, 512];
