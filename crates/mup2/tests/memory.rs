@@ -43,6 +43,7 @@ fn peak(momentum: f64) -> f64 {
         activation: Activation::Relu,
         residual: false,
         readout_zero_init: false,
+        output_multiplier: 1.0,
     };
     let device = Device::flex().autodiff();
     let scheme = Scheme::new(Parameterization::Mup, Perturbation::Mup2);

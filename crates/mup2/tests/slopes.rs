@@ -88,6 +88,7 @@ fn log_effects(scheme: &Scheme, rho: f64, width: usize, seed: u64) -> Vec<f64> {
         activation: Activation::Relu,
         residual: false,
         readout_zero_init: false,
+        output_multiplier: 1.0,
     };
     let table = scale(scheme, &config.tensor_shapes()).unwrap();
     let mut model = config.init(&table, seed, &device, DType::F64).unwrap();

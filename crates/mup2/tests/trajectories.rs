@@ -150,6 +150,7 @@ fn follow(case: &Value) {
         },
         residual: case["config"]["residual"].as_bool().unwrap(),
         readout_zero_init: false,
+        output_multiplier: 1.0,
     };
     let entry = &case["scheme"];
     let mut scheme = Scheme::new(
@@ -312,6 +313,7 @@ proptest! {
         let config = MlpConfig {
             inputs: 4, classes: 3, width: 8, base_width: 4, depth, bias,
             activation: Activation::Tanh, residual, readout_zero_init: false,
+            output_multiplier: 1.0,
         };
         let mut scheme = Scheme::new(Parameterization::Mup, Perturbation::Mup2);
         scheme.optimizer = BaseOptimizer::Sgd;

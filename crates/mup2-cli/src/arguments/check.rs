@@ -1,9 +1,8 @@
 //! The arguments of `mup2 check`.
 
 use super::names;
-use super::scale::ScaleModel;
 use clap::{Args, ValueEnum};
-use mup2::config::SchemeName;
+use mup2::config::{ModelKind, SchemeName};
 use mup2::data::DatasetName;
 use mup2::scaling::{BaseOptimizer, Denominator, Parameterization, Perturbation, Rule};
 use std::path::PathBuf;
@@ -14,6 +13,7 @@ use std::path::PathBuf;
   mup2 check --perturb global                       # names the layers that are not perturbed
   mup2 check --scheme sp-naive --format html > check.html
   mup2 check --rule asam --widths 64,256,1024 --seeds 5
+  mup2 check --model resnet --batch-size 16
   mup2 check RUN.toml --base-width 64 --format json | jq '.tensors[] | {name, verdict}'
   mup2 check --exponent d=0.5                       # what a wrong sign of d does
 
@@ -31,15 +31,14 @@ pub struct CheckArguments {
     /// Check this run's model, data, optimizer and scheme; other flags replace its values
     #[arg(value_name = "RUN.toml")]
     pub spec: Option<PathBuf>,
-    /// Architecture [default: mlp]
-    #[arg(long, value_enum)]
-    pub model: Option<ScaleModel>,
-    /// Widths to measure
+    /// Architecture [default: mlp, or the run file's]
+    #[arg(long, value_name = "NAME", conflicts_with = "spec", value_parser = names::<ModelKind>())]
+    pub model: Option<ModelKind>,
+    /// Widths to measure [default: 64,128,256,512,1024 for an MLP, 8,16,32,64 for a resnet]
     #[arg(
         long,
         value_name = "N,N,…",
         value_delimiter = ',',
-        default_value = "64,128,256,512,1024",
         value_parser = clap::value_parser!(u32).range(1..=1 << 20)
     )]
     pub widths: Vec<u32>,
@@ -80,10 +79,10 @@ pub struct CheckArguments {
     /// Width at which every multiplier is 1 [default: 1, or the run file's]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
     pub base_width: Option<u32>,
-    /// Weight layers, the readout included [default: 3]
+    /// MLP: weight layers, the readout included [default: 3]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(2..=1000))]
     pub depth: Option<u16>,
-    /// With biases
+    /// MLP: with biases
     #[arg(long)]
     pub bias: bool,
     /// Learning rate η at the base width

@@ -13,7 +13,7 @@ pub use doctor::{DoctorArguments, DoctorFormat};
 pub use exponents::parse_exponents;
 pub use export::ExportArguments;
 pub use phases::{PhasesArguments, PhasesFormat};
-pub use scale::{ScaleArguments, ScaleFormat, ScaleModel};
+pub use scale::{ScaleArguments, ScaleFormat};
 pub use sweep::{
     PlanFormat, StatusFormat, SweepArguments, SweepCancelArguments, SweepCommand,
     SweepCommandsArguments, SweepFileArguments, SweepPlanArguments, SweepRunArguments,

@@ -2,6 +2,8 @@
 
 use super::names;
 use clap::{Args, ValueEnum};
+use mup2::config::ModelKind;
+use mup2::data::ImageShape;
 use mup2::scaling::{AsamBias, BaseOptimizer, Denominator, Parameterization, Perturbation, Rule};
 
 #[derive(Debug, Args)]
@@ -9,6 +11,7 @@ use mup2::scaling::{AsamBias, BaseOptimizer, Denominator, Parameterization, Pert
   mup2 scale --model mlp --width 1024 --base-width 256
   mup2 scale --model mlp --width 4096 --base-width 128 --perturb global
   mup2 scale --model mlp --width 1024 --base-width 64 --rule asam --format json
+  mup2 scale --model resnet --width 64 --base-width 16 --set model.resnet.layers=50
   mup2 scale --model mlp --width 1024 --base-width 64 --exponent d-layer=0,1,0 --exponent d=0
 
 Columns: initialization std, multipliers of learning rate, of ρ in the numerator, of the tensor in
@@ -17,26 +20,32 @@ learning rate), and the predicted exponent of the perturbation's effect: 0 is ef
 vanishes with the width, above 0 blows up.")]
 pub struct ScaleArguments {
     /// Architecture
-    #[arg(long, value_enum, default_value = "mlp")]
-    pub model: ScaleModel,
+    #[arg(long, value_name = "NAME", default_value = "mlp", value_parser = names::<ModelKind>())]
+    pub model: ModelKind,
     /// Width to scale to
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1 << 24))]
     pub width: u32,
     /// Width at which every multiplier is 1; 1 is the paper's own convention
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1 << 24))]
     pub base_width: u32,
-    /// Weight layers, the readout included
-    #[arg(long, value_name = "N", default_value = "3", value_parser = clap::value_parser!(u16).range(2..=1000))]
-    pub depth: u16,
-    /// Input features
-    #[arg(long, value_name = "N", default_value = "784", value_parser = clap::value_parser!(u32).range(1..))]
-    pub inputs: u32,
+    /// MLP: weight layers, the readout included [default: 3]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(2..=1000))]
+    pub depth: Option<u16>,
+    /// MLP: input features [default: 784]
+    #[arg(long, value_name = "N", conflicts_with = "image", value_parser = clap::value_parser!(u32).range(1..))]
+    pub inputs: Option<u32>,
+    /// Images [default: 3x32x32, or 784 features for an MLP]
+    #[arg(long, value_name = "CxHxW")]
+    pub image: Option<ImageShape>,
     /// Classes
     #[arg(long, value_name = "N", default_value = "10", value_parser = clap::value_parser!(u32).range(1..))]
     pub classes: u32,
-    /// With biases
+    /// MLP: with biases
     #[arg(long)]
     pub bias: bool,
+    /// Set a key of the model, such as model.resnet.layers=50; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub overrides: Vec<String>,
     /// Parameterization
     #[arg(long, value_name = "NAME", default_value = "mup", value_parser = names::<Parameterization>())]
     pub param: Parameterization,
@@ -68,12 +77,6 @@ pub struct ScaleArguments {
     /// What to print
     #[arg(long, value_enum, default_value = "table")]
     pub format: ScaleFormat,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ScaleModel {
-    /// Multilayer perceptron
-    Mlp,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -3,6 +3,7 @@
 use crate::arguments::{DoctorArguments, DoctorFormat};
 use crate::terminal::{print, table_options};
 use mup2::config::{SchemeName, SweepSpec};
+use mup2::data::ImageShape;
 use mup2::doctor::{Case, Theory, diagnose, text};
 use mup2::error::Error;
 use mup2::report::build;
@@ -39,8 +40,13 @@ fn theory(sweep: &SweepSpec, scheme: SchemeName) -> Result<Theory, Error> {
     spec.scaling.parameterization = scheme.parameterization;
     spec.scaling.perturbation = scheme.perturbation;
     spec.model.width = sweep.grid.width.iter().copied().max().unwrap_or(1);
-    // The doctor reads exponents and width ratios, which depend on neither inputs nor classes.
-    let shapes = tensor_shapes(&spec, 1, 1);
+    // The doctor reads exponents and width ratios, which depend on neither images nor classes.
+    let images = ImageShape {
+        channels: 1,
+        height: 32,
+        width: 32,
+    };
+    let shapes = tensor_shapes(&spec, images, 1)?;
     Ok(Theory {
         scheme: scheme.to_string(),
         base_width: spec.model.base_width,

@@ -1,9 +1,12 @@
 //! `mup2 scale`: each tensor's multipliers and the theory's verdict.
 
-use crate::arguments::{ScaleArguments, ScaleFormat, ScaleModel, parse_exponents};
+use crate::arguments::{ScaleArguments, ScaleFormat, parse_exponents};
 use crate::terminal::print;
-use mup2::model::{Activation, MlpConfig};
+use mup2::config::{ModelKind, RunSpec, parse_run};
+use mup2::data::ImageShape;
+use mup2::error::Error;
 use mup2::scaling::{ScalingTable, Scheme, TensorScaling, scale};
+use mup2::train::tensor_shapes;
 use serde_json::json;
 use std::fmt::Write;
 use std::process::ExitCode;
@@ -16,25 +19,53 @@ pub fn run(arguments: &ScaleArguments) -> anyhow::Result<ExitCode> {
     scheme.asam_bias = arguments.asam_bias;
     scheme.weight_multipliers = arguments.weight_multipliers;
     scheme.exponents = parse_exponents(&arguments.exponents)?;
-    let ScaleModel::Mlp = arguments.model;
-    let model = MlpConfig {
-        inputs: arguments.inputs as usize,
-        classes: arguments.classes as usize,
-        width: arguments.width as usize,
-        base_width: arguments.base_width as usize,
-        depth: usize::from(arguments.depth),
-        bias: arguments.bias,
-        activation: Activation::Relu,
-        residual: false,
-        readout_zero_init: false,
-    };
-    let table = scale(&scheme, &model.tensor_shapes())?;
+    let shapes = tensor_shapes(
+        &spec(arguments)?,
+        image(arguments),
+        arguments.classes as usize,
+    )?;
+    let table = scale(&scheme, &shapes)?;
     print(&match arguments.format {
         ScaleFormat::Table => text_table(&scheme, &table),
         ScaleFormat::Json => format!("{}\n", serde_json::to_string_pretty(&json!(table))?),
         ScaleFormat::Csv => csv(&table),
     })?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// A run that differs from the default one in its model.
+fn spec(arguments: &ScaleArguments) -> Result<RunSpec, Error> {
+    let kind = format!("model.kind=\"{}\"", arguments.model);
+    let overrides: Vec<String> = std::iter::once(kind)
+        .chain(arguments.overrides.iter().cloned())
+        .collect();
+    let mut spec = parse_run("", "mup2 scale", &overrides)?;
+    if let Some(depth) = arguments.depth {
+        spec.model.depth = usize::from(depth);
+    }
+    spec.model.bias |= arguments.bias;
+    spec.validate("mup2 scale")?;
+    spec.model.width = arguments.width as usize;
+    spec.model.base_width = arguments.base_width as usize;
+    Ok(spec)
+}
+
+fn image(arguments: &ScaleArguments) -> ImageShape {
+    let features = |count: u32| ImageShape {
+        channels: count as usize,
+        height: 1,
+        width: 1,
+    };
+    match (arguments.image, arguments.inputs) {
+        (Some(image), _) => image,
+        (None, Some(inputs)) => features(inputs),
+        (None, None) if arguments.model == ModelKind::Mlp => features(784),
+        (None, None) => ImageShape {
+            channels: 3,
+            height: 32,
+            width: 32,
+        },
+    }
 }
 
 fn shape(row: &TensorScaling) -> String {

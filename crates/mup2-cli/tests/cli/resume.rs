@@ -2,7 +2,7 @@
 
 use crate::{TINY, mup2, result_files, run_sweep, stderr, workspace};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 #[test]
 fn results_do_not_depend_on_the_number_of_workers() {
@@ -214,7 +214,12 @@ fn a_training_killed_in_the_middle_resumes_to_the_same_file() {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        std::thread::sleep(Duration::from_millis(120));
+        // On a busy machine the first step may take long to come.
+        let patience = Instant::now() + Duration::from_secs(60);
+        while !last.exists() && child.try_wait().unwrap().is_none() && Instant::now() < patience {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        std::thread::sleep(Duration::from_millis(100));
         if child.try_wait().unwrap().is_none() {
             child.kill().unwrap();
             kills += 1;

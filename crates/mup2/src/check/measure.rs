@@ -5,9 +5,9 @@ use super::result::{Divergence, Point};
 use crate::config::RunSpec;
 use crate::data::{BatchOrder, Dataset, noisy_labels};
 use crate::error::{Error, Result};
-use crate::model::{Mlp, Trace};
+use crate::model::{Network, Pass, Trace};
 use crate::step::{PerturbationRecord, flat_parameters};
-use crate::train::{Batch, Cancel, Setup, model_config, setup};
+use crate::train::{Batch, Cancel, Setup, network_config, setup};
 use burn::module::Module;
 use burn::tensor::Device;
 use std::collections::HashMap;
@@ -45,7 +45,7 @@ pub(super) fn measure(
         mut sam,
         ..
     } = setup(spec, data, order.batches_per_epoch(), &device)?;
-    let shapes = model_config(spec, data).tensor_shapes();
+    let shapes = network_config(spec, data)?.tensor_shapes();
     let fans = shapes.into_iter().map(|shape| (shape.name, shape.fan));
     let fans: HashMap<String, (usize, usize)> = fans.collect();
     let initial = flat_parameters(&model);
@@ -61,10 +61,10 @@ pub(super) fn measure(
         let mut record = PerturbationRecord::default();
         let mut traces = Vec::new();
         let (lr, rho) = (spec.optimizer.lr, spec.sam.rho);
-        let gradient = |model: &Mlp| {
-            let mut trace = Trace::recording();
-            let gradient = batch.gradient_traced(model, &mut trace);
-            traces.push(trace);
+        let gradient = |model: &Network| {
+            let mut pass = watched(spec);
+            let gradient = batch.gradient(model, &mut pass);
+            traces.push(pass.into_trace());
             gradient
         };
         let (next, report) =
@@ -110,7 +110,15 @@ pub(super) fn measure(
             weights: &initial,
             fans: &fans,
         };
-        points.extend(last.points(&origin, &batch.trace(&model.valid()))?);
+        let mut pass = watched(spec);
+        batch.forward(&model.valid(), &mut pass);
+        points.extend(last.points(&origin, &pass.into_trace())?);
     }
     Ok(Measured { points, divergence })
+}
+
+/// A training pass that is looked into. All of them have the masks of one step, so that a change is
+/// that of the weights; what batch normalization sees is not kept, since nothing is evaluated.
+fn watched(spec: &RunSpec) -> Pass {
+    Pass::training(spec.seed, 0).tracing()
 }

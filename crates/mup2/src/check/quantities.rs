@@ -67,13 +67,14 @@ impl ObservedStep {
             point.norm_share = tensor.contribution / self.record.squared_norm();
             if let Some(epsilon) = &tensor.epsilon {
                 perturbation(&mut point, site, moved, &known(&self.weights)?, epsilon);
-                let (spectral, frobenius) = sizes(epsilon, site, fan_out);
+                let (spectral, frobenius) = sizes(epsilon, site, (fan_in, fan_out));
                 (point.spectral, point.frobenius) = (spectral / target, frobenius);
             }
         }
         let initial = known(origin.weights)?;
         update(&mut point, after, start, &initial);
-        let (spectral, frobenius) = sizes(&(known(&self.updated)? - initial), site, fan_out);
+        let (spectral, frobenius) =
+            sizes(&(known(&self.updated)? - initial), site, (fan_in, fan_out));
         (point.update_spectral, point.update_frobenius) = (spectral / target, frobenius);
         Ok(point)
     }
@@ -104,7 +105,7 @@ fn update(point: &mut Point, later: &Site, origin: &Site, initial: &Tensor<1>) {
 }
 
 /// Spectral and Frobenius norm of a change of the weight that acts (multiplier included).
-fn sizes(change: &Tensor<1>, site: &Site, fan_out: usize) -> (f64, f64) {
+fn sizes(change: &Tensor<1>, site: &Site, (fan_in, fan_out): (usize, usize)) -> (f64, f64) {
     let multiplier = site.application.multiplier().abs();
     let Ok(values) = change
         .clone()
@@ -115,7 +116,7 @@ fn sizes(change: &Tensor<1>, site: &Site, fan_out: usize) -> (f64, f64) {
         return (f64::NAN, f64::NAN);
     };
     // Spectral norms do not care which side is the rows.
-    let spectral = spectral_norm(&values, fan_out);
+    let spectral = spectral_norm(&values, site.application.columns(fan_in, fan_out));
     (multiplier * spectral, multiplier * norm(&values))
 }
 

@@ -108,6 +108,7 @@ fn two_layers() -> (Mlp, ScalingTable) {
         activation: Activation::Relu,
         residual: false,
         readout_zero_init: false,
+        output_multiplier: 1.0,
     };
     let scheme = Scheme::new(Parameterization::Mup, Perturbation::Mup2);
     let table = scale(&scheme, &config.tensor_shapes()).unwrap();

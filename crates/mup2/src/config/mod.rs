@@ -2,6 +2,7 @@
 
 mod axis;
 mod identity;
+mod model;
 mod read;
 mod run;
 mod search;
@@ -9,11 +10,12 @@ mod sweep;
 
 pub use axis::Axis;
 pub use identity::RunId;
-pub use read::{parse_run, parse_sweep, read_run, read_sweep};
-pub use run::{
-    Activation, ModelKind, ModelSpec, OptimizerName, OptimizerSpec, RunSpec, SamSpec, ScalingSpec,
-    Schedule, TrainSpec,
+pub use model::{
+    Activation, ChannelNorm, GruSpec, ModelKind, ModelSpec, ResNetSpec, ResNetStem, VitPool,
+    VitSpec,
 };
+pub use read::{parse_run, parse_sweep, read_run, read_sweep};
+pub use run::{OptimizerName, OptimizerSpec, RunSpec, SamSpec, ScalingSpec, Schedule, TrainSpec};
 pub use search::{Log2Range, Search, SearchMethod};
 pub use sweep::{Grid, PlannedRun, SchemeName, Selection, SweepSpec};
 

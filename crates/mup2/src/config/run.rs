@@ -1,5 +1,6 @@
 //! One training run as a value: the file `RUN.toml`.
 
+use super::model::{ModelKind, ModelSpec};
 use crate::data::DataSpec;
 use crate::error::{Error, Result};
 use crate::scaling::{
@@ -26,63 +27,6 @@ pub struct RunSpec {
     pub sam: SamSpec,
     /// Length of training and batch size.
     pub train: TrainSpec,
-}
-
-/// The `[model]` table.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ModelSpec {
-    /// Architecture.
-    pub kind: ModelKind,
-    /// Number of units of every hidden layer; at least 1.
-    pub width: usize,
-    /// The width at which every multiplier is 1; at least 1.
-    pub base_width: usize,
-    /// Number of weight layers, the readout included; at least 2.
-    pub depth: usize,
-    /// Whether layers have biases.
-    pub bias: bool,
-    /// Nonlinearity of the hidden layers.
-    pub activation: Activation,
-    /// Adds each hidden-to-hidden layer's input to its output.
-    pub residual: bool,
-    /// Starts the readout weight at zero.
-    pub readout_zero_init: bool,
-}
-
-impl Default for ModelSpec {
-    fn default() -> Self {
-        Self {
-            kind: ModelKind::Mlp,
-            width: 128,
-            base_width: 128,
-            depth: 3,
-            bias: false,
-            activation: Activation::Relu,
-            residual: false,
-            readout_zero_init: false,
-        }
-    }
-}
-
-/// An architecture of the model zoo.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ModelKind {
-    /// Multilayer perceptron on flattened images.
-    Mlp,
-}
-
-/// A nonlinearity.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Activation {
-    /// max(x, 0).
-    Relu,
-    /// Gaussian error linear unit.
-    Gelu,
-    /// Hyperbolic tangent.
-    Tanh,
 }
 
 /// The `[scaling]` table.
@@ -291,10 +235,7 @@ impl RunSpec {
             Err(Error::invalid(key(name), format!("is {value}"), allowed))
         };
         self.data.validate(&key("data"))?;
-        let model = &self.model;
-        whole("model.width", model.width, 1, 1 << 20)?;
-        whole("model.base_width", model.base_width, 1, 1 << 20)?;
-        whole("model.depth", model.depth, 2, 1000)?;
+        self.model.validate(&|name| key(&format!("model.{name}")))?;
         whole("train.epochs", self.train.epochs, 1, 1_000_000)?;
         whole("train.batch_size", self.train.batch_size, 1, 1 << 20)?;
         whole(

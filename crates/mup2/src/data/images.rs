@@ -1,6 +1,7 @@
 //! Images as one contiguous `u8` buffer, and their normalization on the way into a batch.
 
 use std::fmt;
+use std::str::FromStr;
 
 use crate::error::{Error, Result};
 
@@ -24,6 +25,26 @@ impl ImageShape {
     /// Values per channel: height · width.
     pub fn plane(self) -> usize {
         self.height * self.width
+    }
+}
+
+impl FromStr for ImageShape {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let sides = text.split('x').map(str::parse);
+        let sides: Option<Vec<usize>> = sides.map(std::result::Result::ok).collect();
+        let within = |sides: &[usize]| sides.iter().all(|side| (1..=1 << 16).contains(side));
+        match sides.as_deref() {
+            Some(sides @ &[channels, height, width]) if within(sides) => Ok(Self {
+                channels,
+                height,
+                width,
+            }),
+            _ => Err(format!(
+                "`{text}` is not CHANNELSxHEIGHTxWIDTH with numbers from 1 to 65536, such as 3x32x32"
+            )),
+        }
     }
 }
 

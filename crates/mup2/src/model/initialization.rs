@@ -71,6 +71,18 @@ impl<'a> Initializer<'a> {
         let tensor = Tensor::from_data(data, (&self.device, self.dtype));
         Ok(Param::from_tensor(tensor))
     }
+
+    /// A parameter whose effective entries, weight multiplier included, all start at `value`.
+    ///
+    /// # Errors
+    /// When the table has no such row.
+    pub fn constant<const D: usize>(&self, name: &str, value: f64) -> Result<Param<Tensor<D>>> {
+        let row = self.row(name)?;
+        let stored = value / row.weight_mult;
+        let data = TensorData::full(row.shape.clone(), stored).convert_dtype(self.dtype);
+        let tensor = Tensor::from_data(data, (&self.device, self.dtype));
+        Ok(Param::from_tensor(tensor))
+    }
 }
 
 #[cfg(test)]

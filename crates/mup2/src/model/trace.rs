@@ -1,19 +1,41 @@
 //! What a forward pass did with each parameter: the tool of the coordinate check.
 
 use burn::tensor::Tensor;
+use burn::tensor::module::conv2d;
+use burn::tensor::ops::ConvOptions;
 
-/// How a layer applied one of its parameters to its input.
+/// How a layer applied one of its parameters to its input. Inputs are detached from the graph of
+/// gradients; m is the weight multiplier of the a-form, 1 without.
 #[derive(Debug, Clone)]
 #[expect(
     clippy::large_enum_variant,
     reason = "there are a few per forward pass, and most hold a tensor"
 )]
 pub enum Application {
-    /// `m x W` with x `[batch, fan_in]` and W `[fan_in, fan_out]`.
+    /// `m x W` with x `[rows, fan_in]` and W `[fan_in, fan_out]`.
     Dense {
-        /// x, detached from the graph of gradients.
+        /// x.
         input: Tensor<2>,
-        /// m, the weight multiplier of the a-form; 1 without.
+        /// m.
+        multiplier: f64,
+    },
+    /// `m W ∗ x` with x `[batch, channels, height, width]` and W
+    /// `[channels out, channels in, height, width]`.
+    Convolution {
+        /// x.
+        input: Tensor<4>,
+        /// Height and width of the kernel.
+        kernel: [usize; 2],
+        /// Stride and padding.
+        options: ConvOptions<2>,
+        /// m.
+        multiplier: f64,
+    },
+    /// `m g ⊙ x` with x `[rows, channels]`, normalized.
+    Gain {
+        /// x.
+        input: Tensor<2>,
+        /// m.
         multiplier: f64,
     },
     /// `m b`, added to every row of the batch.
@@ -24,9 +46,9 @@ pub enum Application {
 }
 
 impl Application {
-    /// What `parameter` contributes to the layer's output, `[batch, fan_out]` (one row for a
-    /// bias). It is linear in the parameter: a perturbation put in its place gives its own effect.
-    /// `parameter` is flattened.
+    /// What `parameter` contributes to the layer's output: `[rows, fan_out]` (one row for a
+    /// bias), or a convolution's output with an image a row. It is linear in the parameter: a
+    /// perturbation put in its place gives its own effect. `parameter` is flattened.
     pub fn apply(&self, parameter: Tensor<1>) -> Tensor<2> {
         let count = parameter.dims()[0];
         match self {
@@ -35,6 +57,21 @@ impl Application {
                 let weight = parameter.reshape([fan_in, count / fan_in.max(1)]);
                 multiplied(input.clone().matmul(weight), *multiplier)
             }
+            Self::Convolution {
+                input,
+                kernel: [height, width],
+                options,
+                multiplier,
+            } => {
+                let channels = input.dims()[1];
+                let outputs = count / (channels * height * width).max(1);
+                let weight = parameter.reshape([outputs, channels, *height, *width]);
+                let output = conv2d(input.clone(), weight, None, options.clone());
+                image_rows(multiplied(output, *multiplier))
+            }
+            Self::Gain { input, multiplier } => {
+                input.clone() * multiplied(parameter.reshape([1, count]), *multiplier)
+            }
             Self::Bias { multiplier } => multiplied(parameter.reshape([1, count]), *multiplier),
         }
     }
@@ -42,9 +79,26 @@ impl Application {
     /// m: the weight that acts is m times the one that is stored.
     pub fn multiplier(&self) -> f64 {
         match self {
-            Self::Dense { multiplier, .. } | Self::Bias { multiplier } => *multiplier,
+            Self::Dense { multiplier, .. }
+            | Self::Convolution { multiplier, .. }
+            | Self::Gain { multiplier, .. }
+            | Self::Bias { multiplier } => *multiplier,
         }
     }
+
+    /// Columns of the parameter as a matrix, in the order in which it is stored.
+    pub fn columns(&self, fan_in: usize, fan_out: usize) -> usize {
+        match self {
+            Self::Convolution { .. } => fan_in,
+            Self::Dense { .. } | Self::Gain { .. } | Self::Bias { .. } => fan_out,
+        }
+    }
+}
+
+/// `[batch, …]` with an image a row.
+pub(super) fn image_rows(x: Tensor<4>) -> Tensor<2> {
+    let [batch, channels, height, width] = x.dims();
+    x.reshape([batch, channels * height * width])
 }
 
 /// One parameter at work.
@@ -54,7 +108,7 @@ pub struct Site {
     pub parameter: String,
     /// How it was applied, and to what.
     pub application: Application,
-    /// What it contributed, `[batch, fan_out]` (one row for a bias).
+    /// What it contributed, shaped as [`Application::apply`] does.
     pub product: Tensor<2>,
 }
 
@@ -90,6 +144,36 @@ impl Trace {
     pub(super) fn record(&mut self, site: Site) {
         if let Some(sites) = &mut self.sites {
             sites.push(site);
+        }
+    }
+}
+
+impl Trace {
+    /// A trace that records if this one does, with nothing recorded yet.
+    pub(super) fn empty_like(&self) -> Self {
+        Self {
+            sites: self.sites.as_ref().map(|_| Vec::new()),
+        }
+    }
+
+    /// Records what `steps` recorded with one site a parameter: a dense matrix that was applied
+    /// several times, as in a recurrent network, was applied to all its inputs at once.
+    pub(super) fn record_joined(&mut self, steps: Self) {
+        let mut joined: Vec<Site> = Vec::new();
+        for site in steps.sites.unwrap_or_default() {
+            let Some(first) = joined.iter_mut().find(|s| s.parameter == site.parameter) else {
+                joined.push(site);
+                continue;
+            };
+            if let (Application::Dense { input, .. }, Application::Dense { input: more, .. }) =
+                (&mut first.application, site.application)
+            {
+                *input = Tensor::cat(vec![input.clone(), more], 0);
+                first.product = Tensor::cat(vec![first.product.clone(), site.product], 0);
+            }
+        }
+        for site in joined {
+            self.record(site);
         }
     }
 }

@@ -1,14 +1,14 @@
 //! A batch of images on the device, and the loss on it.
 
 use crate::data::{Dataset, Images};
-use crate::model::{Mlp, Trace};
+use crate::model::{Network, Pass};
 use burn::optim::GradientsParams;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 /// One batch on the device.
 pub(crate) struct Batch {
-    x: Tensor<2>,
+    images: Tensor<4>,
     labels: Tensor<2, Int>,
 }
 
@@ -27,31 +27,25 @@ impl Batch {
             .map(|&index| i64::from(labels[index]))
             .collect();
         let count = indices.len();
-        let x = TensorData::new(pixels, [count, images.shape.values()]);
+        let shape = images.shape;
+        let shape = [count, shape.channels, shape.height, shape.width];
         Self {
-            x: Tensor::from_data(x, device),
+            images: Tensor::from_data(TensorData::new(pixels, shape), device),
             labels: Tensor::from_data(TensorData::new(labels, [count, 1]), device),
         }
     }
 
     /// Mean cross-entropy and its gradients.
-    pub fn gradient(&self, model: &Mlp) -> (Tensor<1>, GradientsParams) {
-        self.gradient_traced(model, &mut Trace::off())
-    }
-
-    /// As [`Batch::gradient`], telling `trace` what the forward pass did.
-    pub fn gradient_traced(&self, model: &Mlp, trace: &mut Trace) -> (Tensor<1>, GradientsParams) {
-        let logits = model.forward_traced(self.x.clone(), trace);
+    pub fn gradient(&self, model: &Network, pass: &mut Pass) -> (Tensor<1>, GradientsParams) {
+        let logits = model.forward(self.images.clone(), pass);
         let log_likelihood = log_softmax(logits, 1).gather(1, self.labels.clone());
         let loss = log_likelihood.mean().neg();
         let gradients = GradientsParams::from_grads(loss.backward(), model);
         (loss, gradients)
     }
 
-    /// What a forward pass alone does; `model` should carry no graph.
-    pub fn trace(&self, model: &Mlp) -> Trace {
-        let mut trace = Trace::recording();
-        model.forward_traced(self.x.clone().without_autodiff(), &mut trace);
-        trace
+    /// A forward pass alone; `model` should carry no graph.
+    pub fn forward(&self, model: &Network, pass: &mut Pass) {
+        model.forward(self.images.clone().without_autodiff(), pass);
     }
 }

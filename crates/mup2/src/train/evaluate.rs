@@ -1,7 +1,7 @@
 //! Accuracy of a model on a split.
 
 use crate::data::{Images, Normalization};
-use crate::model::Mlp;
+use crate::model::{Network, Pass};
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
@@ -10,7 +10,7 @@ const EVALUATION_BATCH: usize = 256;
 
 /// Share of `images` whose largest logit is the label, 0 to 1; absent for an empty split.
 pub fn accuracy(
-    model: &Mlp,
+    model: &Network,
     images: &Images,
     normalization: &Normalization,
     device: &Device,
@@ -24,9 +24,10 @@ pub fn accuracy(
     let mut correct = 0;
     for batch in indices.chunks(EVALUATION_BATCH) {
         images.gather(batch, normalization, &mut pixels);
-        let shape = [batch.len(), images.shape.values()];
-        let x = Tensor::<2>::from_data(TensorData::new(std::mem::take(&mut pixels), shape), device);
-        let predicted: Tensor<2, Int> = model.forward(x).argmax(1);
+        let shape = images.shape;
+        let shape = [batch.len(), shape.channels, shape.height, shape.width];
+        let x = Tensor::<4>::from_data(TensorData::new(std::mem::take(&mut pixels), shape), device);
+        let predicted: Tensor<2, Int> = model.forward(x, &mut Pass::evaluation()).argmax(1);
         let predicted = predicted.into_data();
         let labels = batch.iter().map(|&index| i64::from(images.labels[index]));
         correct += predicted

@@ -7,7 +7,7 @@ use super::setup::setup;
 use crate::config::{RunId, RunSpec};
 use crate::data::{BatchOrder, Dataset, noisy_labels};
 use crate::error::{Error, Result};
-use crate::model::Mlp;
+use crate::model::{Network, Pass};
 use crate::results::{EpochMetrics, RESULT_FORMAT, RunResult, RunStatus};
 use crate::step::weight_norm;
 use burn::tensor::Device;
@@ -119,14 +119,27 @@ pub fn train_resumably(
             }
             let batch = Batch::new(&data.train, &labels, indices, data, &device);
             let steps = position.result.steps;
+            let mut seen = None;
             let (next, report) = setup.sam.step(
                 &mut setup.optimizer,
                 setup.model,
                 spec.optimizer.lr * setup.learning_rate.at(steps),
                 spec.sam.rho * setup.radius.at(steps),
-                |model| batch.gradient(model),
+                |model| {
+                    let mut pass = Pass::training(spec.seed, steps as u64);
+                    if seen.is_some() {
+                        return batch.gradient(model, &mut pass);
+                    }
+                    // The statistics of batch normalization are those of the weights, not of the
+                    // perturbed ones: only the first pass moves them.
+                    let mut pass = pass.observing();
+                    let gradient = batch.gradient(model, &mut pass);
+                    seen = Some(pass.into_statistics());
+                    gradient
+                },
             );
             setup.model = next;
+            setup.model.absorb(&seen.unwrap_or_default());
             if report.diverged {
                 position.result.status = RunStatus::Diverged;
                 return Ok(ended(position, &keeper));
@@ -167,6 +180,6 @@ fn ended(position: Position, keeper: &Keeper) -> RunResult {
 }
 
 /// Whether the last update of an epoch left finite weights; within an epoch the next loss tells.
-fn weights_are_finite(model: &Mlp) -> bool {
+fn weights_are_finite(model: &Network) -> bool {
     weight_norm(model).is_finite()
 }

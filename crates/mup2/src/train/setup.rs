@@ -1,9 +1,10 @@
 //! Builds model, optimizer and SAM from a spec: where configuration meets the engine.
 
-use crate::config::{Activation, ModelKind, OptimizerName, RunSpec, Schedule};
+use super::architecture::network_config;
+use crate::config::{OptimizerName, RunSpec, Schedule};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
-use crate::model::{self, Mlp, MlpConfig};
+use crate::model::Network;
 use crate::scaling::{ScalingTable, TensorShape, scale};
 use crate::step::{
     AdamW, AsamOptions, BaseOptimizerConfig, Decay, Sam, SamConfig, Sgd, TimeFactor,
@@ -14,43 +15,12 @@ use burn::tensor::{DType, Device};
 
 /// Everything that a run trains with.
 pub(crate) struct Setup {
-    pub model: Mlp,
+    pub model: Network,
     pub optimizer: ModuleOptimizer,
     pub sam: Sam,
     pub binding: Binding,
     pub learning_rate: TimeFactor,
     pub radius: TimeFactor,
-}
-
-/// Every parameter of the run's model with its role and shapes, for images of `inputs` values and
-/// `classes` classes. Exponents depend on neither number.
-pub fn tensor_shapes(spec: &RunSpec, inputs: usize, classes: usize) -> Vec<TensorShape> {
-    shaped(spec, inputs, classes).tensor_shapes()
-}
-
-/// The model's shape for the images of `data`.
-pub(crate) fn model_config(spec: &RunSpec, data: &Dataset) -> MlpConfig {
-    shaped(spec, data.train.shape.values(), data.classes)
-}
-
-fn shaped(spec: &RunSpec, inputs: usize, classes: usize) -> MlpConfig {
-    let model = &spec.model;
-    let ModelKind::Mlp = model.kind;
-    MlpConfig {
-        inputs,
-        classes,
-        width: model.width,
-        base_width: model.base_width,
-        depth: model.depth,
-        bias: model.bias,
-        activation: match model.activation {
-            Activation::Relu => model::Activation::Relu,
-            Activation::Gelu => model::Activation::Gelu,
-            Activation::Tanh => model::Activation::Tanh,
-        },
-        residual: model.residual,
-        readout_zero_init: model.readout_zero_init,
-    }
 }
 
 /// # Errors
@@ -61,7 +31,7 @@ pub(crate) fn setup(
     steps_per_epoch: usize,
     device: &Device,
 ) -> Result<Setup> {
-    let config = model_config(spec, data);
+    let config = network_config(spec, data)?;
     let shapes = config.tensor_shapes();
     check_memory(&shapes)?;
     let table = scale(&spec.scheme(), &shapes)?;
@@ -143,7 +113,7 @@ pub(crate) struct Binding {
 
 impl Binding {
     /// Both, by the ids that the model's parameters have now.
-    pub fn bind(&self, model: &Mlp) -> Result<(ModuleOptimizer, Sam)> {
+    pub fn bind(&self, model: &Network) -> Result<(ModuleOptimizer, Sam)> {
         let optimizer = build_optimizer(self.optimizer, model, &self.table)?;
         let sam = Sam::new(self.sam.clone(), model, &self.table)?;
         Ok((optimizer, sam))

@@ -1,0 +1,191 @@
+//! Any of the zoo's models behind one face, so that training and checks know none of them.
+
+use super::normalization::{Norm, RunningStatistics};
+use super::pass::BatchStatistics;
+use super::{
+    Gru, GruConfig, Mlp, MlpConfig, Pass, ResNet, ResNetConfig, VisionTransformer,
+    VisionTransformerConfig,
+};
+use crate::error::Result;
+use crate::scaling::{ScalingTable, TensorShape};
+use burn::module::{Devices, Module, ModuleMapper, ModuleVisitor};
+use burn::tensor::{DType, Device, Tensor};
+
+/// The shape of a [`Network`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum NetworkConfig {
+    /// Multilayer perceptron.
+    Mlp(MlpConfig),
+    /// Residual network.
+    ResNet(ResNetConfig),
+    /// Vision Transformer.
+    VisionTransformer(VisionTransformerConfig),
+    /// Gated recurrent network.
+    Gru(GruConfig),
+}
+
+impl NetworkConfig {
+    /// Every parameter with its role and its shapes at the target and the base width.
+    pub fn tensor_shapes(&self) -> Vec<TensorShape> {
+        match self {
+            Self::Mlp(config) => config.tensor_shapes(),
+            Self::ResNet(config) => config.tensor_shapes(),
+            Self::VisionTransformer(config) => config.tensor_shapes(),
+            Self::Gru(config) => config.tensor_shapes(),
+        }
+    }
+
+    /// Draws the model from the streams of `seed`, with the stds and multipliers of `table`.
+    ///
+    /// # Errors
+    /// When `table` was made for another model.
+    pub fn init(
+        &self,
+        table: &ScalingTable,
+        seed: u64,
+        device: &Device,
+        dtype: DType,
+    ) -> Result<Network> {
+        Ok(match self {
+            Self::Mlp(config) => Network::Mlp(config.init(table, seed, device, dtype)?),
+            Self::ResNet(config) => Network::ResNet(config.init(table, seed, device, dtype)?),
+            Self::VisionTransformer(config) => {
+                Network::VisionTransformer(config.init(table, seed, device, dtype)?)
+            }
+            Self::Gru(config) => Network::Gru(config.init(table, seed, device, dtype)?),
+        })
+    }
+}
+
+/// A model of the zoo.
+#[derive(Debug, Clone)]
+pub enum Network {
+    /// Multilayer perceptron on flattened images.
+    Mlp(Mlp),
+    /// Residual network.
+    ResNet(ResNet),
+    /// Vision Transformer.
+    VisionTransformer(VisionTransformer),
+    /// Gated recurrent network that reads rows.
+    Gru(Gru),
+}
+
+/// Does the same with whatever model is inside.
+macro_rules! inside {
+    ($network:expr, $model:ident => $result:expr) => {
+        match $network {
+            Network::Mlp($model) => $result,
+            Network::ResNet($model) => $result,
+            Network::VisionTransformer($model) => $result,
+            Network::Gru($model) => $result,
+        }
+    };
+}
+
+/// As [`inside!`], and puts the new model back.
+macro_rules! transformed {
+    ($network:expr, $model:ident => $result:expr) => {
+        match $network {
+            Network::Mlp($model) => Network::Mlp($result),
+            Network::ResNet($model) => Network::ResNet($result),
+            Network::VisionTransformer($model) => Network::VisionTransformer($result),
+            Network::Gru($model) => Network::Gru($result),
+        }
+    };
+}
+
+impl Network {
+    /// Logits `[batch, classes]` of `images` `[batch, channels, height, width]`.
+    pub fn forward(&self, images: Tensor<4>, pass: &mut Pass) -> Tensor<2> {
+        match self {
+            Self::Mlp(model) => {
+                let [batch, channels, height, width] = images.dims();
+                let x = images.reshape([batch, channels * height * width]);
+                model.forward_traced(x, &mut pass.trace)
+            }
+            Self::ResNet(model) => model.forward(images, pass),
+            Self::VisionTransformer(model) => model.forward(images, pass),
+            Self::Gru(model) => model.forward(images, pass),
+        }
+    }
+
+    fn norms(&self) -> Vec<&Norm> {
+        match self {
+            Self::Mlp(_) | Self::VisionTransformer(_) | Self::Gru(_) => Vec::new(),
+            Self::ResNet(model) => model.norms(),
+        }
+    }
+
+    fn norms_mut(&mut self) -> Vec<&mut Norm> {
+        match self {
+            Self::Mlp(_) | Self::VisionTransformer(_) | Self::Gru(_) => Vec::new(),
+            Self::ResNet(model) => model.norms_mut(),
+        }
+    }
+
+    /// Running statistics of every batch normalization layer, by its path.
+    pub fn running_statistics(&self) -> Vec<(&str, &RunningStatistics)> {
+        let norms = self.norms().into_iter().filter(|norm| norm.is_batch());
+        norms.map(|norm| (norm.name(), norm.running())).collect()
+    }
+
+    /// Replaces the running statistics of the batch normalization layer at `path`; a path that the
+    /// model does not have changes nothing and gives false.
+    pub fn set_running_statistics(&mut self, path: &str, statistics: RunningStatistics) -> bool {
+        let norms = self.norms_mut().into_iter().filter(|norm| norm.is_batch());
+        for norm in norms.filter(|norm| norm.name() == path) {
+            norm.set_running(statistics);
+            return true;
+        }
+        false
+    }
+
+    /// Moves the running statistics towards what a training pass saw (PyTorch's momentum of 0.1).
+    pub fn absorb(&mut self, seen: &[BatchStatistics]) {
+        let norms = self.norms_mut().into_iter().filter(|norm| norm.is_batch());
+        for norm in norms {
+            if let Some(seen) = seen.iter().find(|seen| seen.layer == norm.name()) {
+                norm.absorb(seen);
+            }
+        }
+    }
+}
+
+/// Burn would derive this, but with the variant's name in front of every parameter's path.
+impl Module for Network {
+    fn num_params(&self) -> usize {
+        inside!(self, model => model.num_params())
+    }
+
+    fn visit<Visitor: ModuleVisitor>(&self, visitor: &mut Visitor) {
+        inside!(self, model => model.visit(visitor));
+    }
+
+    fn map<Mapper: ModuleMapper>(self, mapper: &mut Mapper) -> Self {
+        transformed!(self, model => model.map(mapper))
+    }
+
+    fn collect_devices(&self, devices: Devices) -> Devices {
+        inside!(self, model => model.collect_devices(devices))
+    }
+
+    fn fork(self, device: &Device) -> Self {
+        transformed!(self, model => model.fork(device))
+    }
+
+    fn to_device(self, device: &Device) -> Self {
+        transformed!(self, model => model.to_device(device))
+    }
+
+    fn train(self) -> Self {
+        transformed!(self, model => model.train())
+    }
+
+    fn valid(&self) -> Self {
+        transformed!(self, model => model.valid())
+    }
+
+    fn materialize(self) -> Self {
+        transformed!(self, model => model.materialize())
+    }
+}

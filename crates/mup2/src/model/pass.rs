@@ -1,0 +1,102 @@
+//! One forward pass: how the model is to behave in it, and what it tells of itself.
+
+use super::Trace;
+use crate::random;
+use rand_chacha::ChaCha8Rng;
+
+/// A forward pass. Models do not change by being used: what a pass saw comes out here.
+#[derive(Debug, Clone)]
+pub struct Pass {
+    noise: Option<Noise>,
+    pub(super) trace: Trace,
+    statistics: Option<Vec<BatchStatistics>>,
+}
+
+/// Where the random masks of a training step come from.
+#[derive(Debug, Clone, Copy)]
+struct Noise {
+    seed: u64,
+    step: u64,
+}
+
+/// Mean and variance of the inputs of one batch normalization layer in one pass.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BatchStatistics {
+    /// Path of the layer.
+    pub layer: String,
+    /// Mean of each channel.
+    pub mean: Vec<f32>,
+    /// Variance of each channel, unbiased (over N − 1), as PyTorch keeps it.
+    pub variance: Vec<f32>,
+}
+
+impl Pass {
+    /// No dropout, and batch normalization by running statistics.
+    pub fn evaluation() -> Self {
+        Self {
+            noise: None,
+            trace: Trace::off(),
+            statistics: None,
+        }
+    }
+
+    /// Dropout and stochastic depth by the streams of (`seed`, `step`), batch normalization by the
+    /// batch's statistics. All passes of one step have the same masks, so that SAM perturbs the
+    /// loss that it descends.
+    pub fn training(seed: u64, step: u64) -> Self {
+        Self {
+            noise: Some(Noise { seed, step }),
+            ..Self::evaluation()
+        }
+    }
+
+    /// Records what each parameter was applied to.
+    #[must_use]
+    pub fn tracing(self) -> Self {
+        Self {
+            trace: Trace::recording(),
+            ..self
+        }
+    }
+
+    /// Collects the statistics that batch normalization layers see.
+    #[must_use]
+    pub fn observing(self) -> Self {
+        Self {
+            statistics: Some(Vec::new()),
+            ..self
+        }
+    }
+
+    /// Whether the model is being trained.
+    pub fn is_training(&self) -> bool {
+        self.noise.is_some()
+    }
+
+    /// What each parameter was applied to; empty unless the pass was [`Pass::tracing`].
+    pub fn into_trace(self) -> Trace {
+        self.trace
+    }
+
+    /// What batch normalization layers saw; empty unless the pass was [`Pass::observing`].
+    pub fn into_statistics(self) -> Vec<BatchStatistics> {
+        self.statistics.unwrap_or_default()
+    }
+
+    /// Whether statistics are wanted; computing them for nobody costs a transfer per layer.
+    pub(super) fn is_observing(&self) -> bool {
+        self.statistics.is_some()
+    }
+
+    pub(super) fn observe(&mut self, statistics: BatchStatistics) {
+        if let Some(all) = &mut self.statistics {
+            all.push(statistics);
+        }
+    }
+
+    /// The stream of a layer's mask; absent in evaluation, where nothing is masked.
+    pub(super) fn mask_stream(&self, layer: &str) -> Option<ChaCha8Rng> {
+        let Noise { seed, step } = self.noise?;
+        Some(random::stream(seed, &format!("mask/{step}/{layer}")))
+    }
+}

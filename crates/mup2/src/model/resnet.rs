@@ -1,0 +1,352 @@
+//! Residual network (He et al., "Deep Residual Learning for Image Recognition", 2016): with the
+//! 3×3 stem that CIFAR is trained with, as in table 2 of the paper, or the 7×7 stem of ImageNet.
+//!
+//! The stem is input-like, every other convolution hidden, gains and biases of the normalizations
+//! are vectors, the readout weight is the output and its bias fixed.
+
+use super::convolution::{Convolution, ConvolutionConfig};
+use super::dense::DenseConfig;
+use super::normalization::{Norm, NormConfig, NormKind};
+use super::{Dense, Dimension, Initializer, Pass};
+use crate::error::Result;
+use crate::scaling::{ScalingTable, TensorShape};
+use burn::module::Module;
+use burn::tensor::activation::relu;
+use burn::tensor::module::max_pool2d;
+use burn::tensor::ops::MaxPoolOptions;
+use burn::tensor::{DType, Device, Tensor};
+
+/// PyTorch's ε of batch and group normalization.
+const NORM_EPSILON: f64 = 1e-5;
+
+/// The shape of a [`ResNet`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct ResNetConfig {
+    /// Channels of the images.
+    pub channels: usize,
+    /// Number of classes.
+    pub classes: usize,
+    /// Channels of the stem and the first stage; 64 in the published networks. Each of the four
+    /// stages has twice as many as the one before.
+    pub width: usize,
+    /// Width at which every multiplier is 1.
+    pub base_width: usize,
+    /// Which of the published networks.
+    pub layers: ResNetLayers,
+    /// First layers.
+    pub stem: Stem,
+    /// Normalization after each convolution.
+    pub norm: NormKind,
+    /// Starts the gain of each block's last normalization at 0, so that blocks start as identities.
+    pub norm_zero_init: bool,
+    /// Starts the readout weight at zero.
+    pub readout_zero_init: bool,
+    /// Factor of the logits, the same at every width.
+    pub output_multiplier: f64,
+}
+
+/// A depth, and the kind of block that goes with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResNetLayers {
+    /// 2, 2, 2, 2 blocks of two convolutions.
+    ResNet18,
+    /// 3, 4, 6, 3 blocks of two convolutions.
+    ResNet34,
+    /// 3, 4, 6, 3 bottleneck blocks of three convolutions.
+    ResNet50,
+}
+
+/// What the images go through first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stem {
+    /// A 3×3 convolution: full resolution, for images of about 32 × 32.
+    Cifar,
+    /// A 7×7 convolution of stride 2 and a 3×3 max pooling of stride 2.
+    Imagenet,
+}
+
+impl ResNetLayers {
+    fn blocks(self) -> [usize; 4] {
+        match self {
+            Self::ResNet18 => [2, 2, 2, 2],
+            Self::ResNet34 | Self::ResNet50 => [3, 4, 6, 3],
+        }
+    }
+
+    /// Channels out of a block over those of its stage.
+    fn expansion(self) -> usize {
+        match self {
+            Self::ResNet18 | Self::ResNet34 => 1,
+            Self::ResNet50 => 4,
+        }
+    }
+}
+
+/// All layers before they are drawn: shapes and parameters come from this one list.
+struct Layout {
+    stem: ConvolutionConfig,
+    stem_norm: NormConfig,
+    stages: Vec<Vec<BlockLayout>>,
+    readout: DenseConfig,
+}
+
+struct BlockLayout {
+    convolutions: Vec<ConvolutionConfig>,
+    norms: Vec<NormConfig>,
+    shortcut: Option<(ConvolutionConfig, NormConfig)>,
+}
+
+impl ResNetConfig {
+    fn layout(&self) -> Layout {
+        let width = Dimension::Growing {
+            target: self.width,
+            base: self.base_width,
+        };
+        let (kernel, stride) = match self.stem {
+            Stem::Cifar => (3, 1),
+            Stem::Imagenet => (7, 2),
+        };
+        let images = Dimension::Fixed(self.channels);
+        let mut channels = width;
+        let mut stages = Vec::new();
+        for (stage, blocks) in self.layers.blocks().into_iter().enumerate() {
+            let planes = width.times(1 << stage);
+            let blocks = (0..blocks).map(|block| {
+                let stride = if stage > 0 && block == 0 { 2 } else { 1 };
+                let place = format!("stages.{stage}.{block}");
+                let layout = self.block(&place, channels, planes, stride);
+                channels = planes.times(self.layers.expansion());
+                layout
+            });
+            stages.push(blocks.collect());
+        }
+        Layout {
+            stem: convolution("stem".to_owned(), images, width, kernel, stride),
+            stem_norm: self.norm("stem_norm".to_owned(), width, false),
+            stages,
+            readout: DenseConfig {
+                bias: true,
+                gain: if self.readout_zero_init { 0.0 } else { 1.0 },
+                output_multiplier: self.output_multiplier,
+                ..DenseConfig::new("readout", channels, Dimension::Fixed(self.classes))
+            },
+        }
+    }
+
+    /// Two 3×3 convolutions, or a 3×3 one between two 1×1 ones; the stride is at the first 3×3.
+    fn block(
+        &self,
+        place: &str,
+        inputs: Dimension,
+        planes: Dimension,
+        stride: usize,
+    ) -> BlockLayout {
+        let outputs = planes.times(self.layers.expansion());
+        let layers = match self.layers {
+            ResNetLayers::ResNet18 | ResNetLayers::ResNet34 => {
+                vec![(inputs, planes, 3, stride), (planes, outputs, 3, 1)]
+            }
+            ResNetLayers::ResNet50 => vec![
+                (inputs, planes, 1, 1),
+                (planes, planes, 3, stride),
+                (planes, outputs, 1, 1),
+            ],
+        };
+        let last = layers.len() - 1;
+        let norms = layers.iter().enumerate().map(|(index, layer)| {
+            let zero_init = self.norm_zero_init && index == last;
+            self.norm(format!("{place}.norms.{index}"), layer.1, zero_init)
+        });
+        let norms = norms.collect();
+        let convolutions = layers.into_iter().enumerate();
+        let convolutions = convolutions
+            .map(|(index, (inputs, outputs, kernel, stride))| {
+                let name = format!("{place}.convolutions.{index}");
+                convolution(name, inputs, outputs, kernel, stride)
+            })
+            .collect();
+        let shortcut = (stride != 1 || inputs != outputs).then(|| {
+            let name = format!("{place}.shortcut");
+            (
+                convolution(name, inputs, outputs, 1, stride),
+                self.norm(format!("{place}.shortcut_norm"), outputs, false),
+            )
+        });
+        BlockLayout {
+            convolutions,
+            norms,
+            shortcut,
+        }
+    }
+
+    fn norm(&self, name: String, channels: Dimension, zero_init: bool) -> NormConfig {
+        NormConfig {
+            name,
+            channels,
+            kind: self.norm,
+            epsilon: NORM_EPSILON,
+            zero_init,
+        }
+    }
+
+    /// Every parameter with its role and its shapes at the target and the base width, in the order
+    /// of the forward pass.
+    pub fn tensor_shapes(&self) -> Vec<TensorShape> {
+        let layout = self.layout();
+        let mut shapes = vec![layout.stem.shape()];
+        shapes.extend(layout.stem_norm.shapes());
+        for block in layout.stages.iter().flatten() {
+            for (convolution, norm) in block.convolutions.iter().zip(&block.norms) {
+                shapes.push(convolution.shape());
+                shapes.extend(norm.shapes());
+            }
+            if let Some((convolution, norm)) = &block.shortcut {
+                shapes.push(convolution.shape());
+                shapes.extend(norm.shapes());
+            }
+        }
+        shapes.extend(layout.readout.shapes());
+        shapes
+    }
+
+    /// Draws the model from the streams of `seed`, with the stds and multipliers of `table`.
+    ///
+    /// # Errors
+    /// When `table` was made for another model.
+    pub fn init(
+        &self,
+        table: &ScalingTable,
+        seed: u64,
+        device: &Device,
+        dtype: DType,
+    ) -> Result<ResNet> {
+        let initializer = Initializer::new(table, seed, device, dtype);
+        let layout = self.layout();
+        let stages = layout.stages.iter().map(|stage| {
+            let blocks = stage.iter().map(|block| block.init(&initializer));
+            blocks.collect::<Result<Vec<_>>>()
+        });
+        Ok(ResNet {
+            stages: stages.collect::<Result<_>>()?,
+            stem: layout.stem.init(&initializer)?,
+            stem_norm: layout.stem_norm.init(&initializer)?,
+            readout: layout.readout.init(&initializer)?,
+            pools: self.stem == Stem::Imagenet,
+        })
+    }
+}
+
+fn convolution(
+    name: String,
+    inputs: Dimension,
+    outputs: Dimension,
+    kernel: usize,
+    stride: usize,
+) -> ConvolutionConfig {
+    ConvolutionConfig {
+        name,
+        inputs,
+        outputs,
+        kernel,
+        stride,
+        gain: 2f64.sqrt(),
+    }
+}
+
+impl BlockLayout {
+    fn init(&self, initializer: &Initializer) -> Result<Block> {
+        let convolutions = self.convolutions.iter();
+        let norms = self.norms.iter();
+        let shortcut = self.shortcut.as_ref();
+        Ok(Block {
+            convolutions: convolutions
+                .map(|c| c.init(initializer))
+                .collect::<Result<_>>()?,
+            norms: norms
+                .map(|norm| norm.init(initializer))
+                .collect::<Result<_>>()?,
+            shortcut: shortcut.map(|(c, _)| c.init(initializer)).transpose()?,
+            shortcut_norm: shortcut
+                .map(|(_, norm)| norm.init(initializer))
+                .transpose()?,
+        })
+    }
+}
+
+/// A residual network.
+#[derive(Module, Debug)]
+pub struct ResNet {
+    stem: Convolution,
+    stem_norm: Norm,
+    stages: Vec<Vec<Block>>,
+    readout: Dense,
+    #[module(skip)]
+    pools: bool,
+}
+
+/// Convolutions with a shortcut around them.
+#[derive(Module, Debug)]
+pub struct Block {
+    convolutions: Vec<Convolution>,
+    norms: Vec<Norm>,
+    shortcut: Option<Convolution>,
+    shortcut_norm: Option<Norm>,
+}
+
+impl ResNet {
+    /// Logits `[batch, classes]` of `x` `[batch, channels, height, width]`.
+    pub fn forward(&self, x: Tensor<4>, pass: &mut Pass) -> Tensor<2> {
+        let x = self.stem.forward(x, &mut pass.trace);
+        let mut x = relu(self.stem_norm.forward(x, pass));
+        if self.pools {
+            let halving = MaxPoolOptions::new([3, 3])
+                .with_stride([2, 2])
+                .with_padding([1, 1]);
+            x = max_pool2d(x, halving);
+        }
+        for block in self.stages.iter().flatten() {
+            x = block.forward(x, pass);
+        }
+        let [batch, channels, height, width] = x.dims();
+        let pixels = x.reshape([batch, channels, height * width]);
+        let features = pixels.mean_dim(2).reshape([batch, channels]);
+        self.readout.forward(features, &mut pass.trace)
+    }
+
+    /// The normalization layers, in the order of the forward pass.
+    pub(super) fn norms(&self) -> Vec<&Norm> {
+        let blocks = self.stages.iter().flatten();
+        std::iter::once(&self.stem_norm)
+            .chain(blocks.flat_map(|block| block.norms.iter().chain(&block.shortcut_norm)))
+            .collect()
+    }
+
+    /// As [`ResNet::norms`], to be changed.
+    pub(super) fn norms_mut(&mut self) -> Vec<&mut Norm> {
+        let blocks = self.stages.iter_mut().flatten();
+        std::iter::once(&mut self.stem_norm)
+            .chain(blocks.flat_map(|block| block.norms.iter_mut().chain(&mut block.shortcut_norm)))
+            .collect()
+    }
+}
+
+impl Block {
+    fn forward(&self, x: Tensor<4>, pass: &mut Pass) -> Tensor<4> {
+        let mut y = x.clone();
+        let last = self.convolutions.len().saturating_sub(1);
+        let layers = self.convolutions.iter().zip(&self.norms);
+        for (index, (convolution, norm)) in layers.enumerate() {
+            y = norm.forward(convolution.forward(y, &mut pass.trace), pass);
+            if index < last {
+                y = relu(y);
+            }
+        }
+        let around = match (&self.shortcut, &self.shortcut_norm) {
+            (Some(shortcut), Some(norm)) => {
+                norm.forward(shortcut.forward(x, &mut pass.trace), pass)
+            }
+            _ => x,
+        };
+        relu(y + around)
+    }
+}

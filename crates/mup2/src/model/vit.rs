@@ -1,0 +1,343 @@
+//! Vision Transformer (Dosovitskiy et al., "An Image is Worth 16x16 Words", 2021), as the paper
+//! trains it on ImageNet: pre-normalization blocks, learned positions, class token or mean pooling.
+//!
+//! The patch embedding is input-like, and so are positions and class token, whose entries grow in
+//! number with the width only (vectors). Attention and MLP matrices are hidden.
+
+use super::attention::{Attention, AttentionConfig, AttentionScale};
+use super::dense::DenseConfig;
+use super::dropout::{dropout, stochastic_depth};
+use super::normalization::{Norm, NormConfig, NormKind};
+use super::trace::multiplied;
+use super::{Activation, Application, Dense, Dimension, Initializer, Pass, Site};
+use crate::error::Result;
+use crate::scaling::{Role, ScalingTable, TensorKind, TensorShape};
+use burn::module::{Module, Param};
+use burn::tensor::{DType, Device, Tensor};
+
+/// ε of all normalizations, timm's.
+const NORM_EPSILON: f64 = 1e-6;
+/// Initialization std of positions and class token, timm's.
+const EMBEDDING_STD: f64 = 0.02;
+
+/// The shape of a [`VisionTransformer`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct VisionTransformerConfig {
+    /// Channels, height and width of the images.
+    pub image: [usize; 3],
+    /// Number of classes.
+    pub classes: usize,
+    /// Entries of a token.
+    pub width: usize,
+    /// Width at which every multiplier is 1.
+    pub base_width: usize,
+    /// Side of the square patches; it must divide the images' height and width.
+    pub patch: usize,
+    /// Number of blocks.
+    pub depth: usize,
+    /// What stays the same in attention as the width grows.
+    pub heads: Heads,
+    /// Hidden units of a block's MLP, in widths.
+    pub mlp_ratio: usize,
+    /// What the readout sees.
+    pub pooling: Pooling,
+    /// Normalizes queries and keys.
+    pub qk_norm: bool,
+    /// Scale of the products of queries and keys.
+    pub attention_scale: AttentionScale,
+    /// Share of entries dropped after the embedding, in the MLPs and at the end of each branch.
+    pub dropout: f64,
+    /// Share of samples that skip the last block's branches; it grows linearly from 0 at the first.
+    pub stochastic_depth: f64,
+    /// Starts the readout weight at zero.
+    pub readout_zero_init: bool,
+    /// Factor of the logits, the same at every width.
+    pub output_multiplier: f64,
+}
+
+/// How the width is divided into heads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Heads {
+    /// So many heads at every width: they grow.
+    Count(usize),
+    /// Heads of so many entries at every width: there are more of them.
+    Size(usize),
+}
+
+/// What the readout sees of the tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pooling {
+    /// One more token, after the last normalization.
+    ClassToken,
+    /// The mean of the tokens, normalized after pooling.
+    Mean,
+}
+
+/// All layers before they are drawn: shapes and parameters come from this one list.
+struct Layout {
+    patches: DenseConfig,
+    class_token: Option<TensorShape>,
+    positions: TensorShape,
+    blocks: Vec<BlockLayout>,
+    norm: NormConfig,
+    readout: DenseConfig,
+}
+
+struct BlockLayout {
+    attention_norm: NormConfig,
+    attention: AttentionConfig,
+    mlp_norm: NormConfig,
+    expansion: DenseConfig,
+    contraction: DenseConfig,
+}
+
+impl VisionTransformerConfig {
+    fn layout(&self) -> Layout {
+        let width = Dimension::Growing {
+            target: self.width,
+            base: self.base_width,
+        };
+        let head = match self.heads {
+            Heads::Count(count) => Dimension::Growing {
+                target: self.width / count.max(1),
+                base: self.base_width / count.max(1),
+            },
+            Heads::Size(size) => Dimension::Fixed(size),
+        };
+        let [channels, image_height, image_width] = self.image;
+        let patch_inputs = Dimension::Fixed(channels * self.patch * self.patch);
+        let patches = (image_height / self.patch) * (image_width / self.patch);
+        let class_token = self.pooling == Pooling::ClassToken;
+        let blocks = (0..self.depth).map(|index| {
+            let place = format!("blocks.{index}");
+            let mlp = |part, inputs, outputs, gain| DenseConfig {
+                bias: true,
+                gain,
+                ..DenseConfig::new(format!("{place}.{part}"), inputs, outputs)
+            };
+            let hidden = width.times(self.mlp_ratio);
+            BlockLayout {
+                attention_norm: norm(format!("{place}.attention_norm"), width),
+                attention: AttentionConfig {
+                    name: format!("{place}.attention"),
+                    width,
+                    head,
+                    qk_norm: self.qk_norm.then_some(NORM_EPSILON),
+                    scale: self.attention_scale,
+                },
+                mlp_norm: norm(format!("{place}.mlp_norm"), width),
+                expansion: mlp("expansion", width, hidden, 1.0),
+                contraction: mlp("contraction", hidden, width, Activation::Gelu.gain()),
+            }
+        });
+        Layout {
+            patches: DenseConfig {
+                bias: true,
+                ..DenseConfig::new("patches", patch_inputs, width)
+            },
+            class_token: class_token.then(|| embedding("class_token", 1, width)),
+            positions: embedding("positions", patches + usize::from(class_token), width),
+            blocks: blocks.collect(),
+            norm: norm("norm".to_owned(), width),
+            readout: DenseConfig {
+                bias: true,
+                gain: if self.readout_zero_init { 0.0 } else { 1.0 },
+                output_multiplier: self.output_multiplier,
+                ..DenseConfig::new("readout", width, Dimension::Fixed(self.classes))
+            },
+        }
+    }
+
+    /// Every parameter with its role and its shapes at the target and the base width, in the order
+    /// of the forward pass.
+    pub fn tensor_shapes(&self) -> Vec<TensorShape> {
+        let layout = self.layout();
+        let mut shapes = layout.patches.shapes();
+        shapes.extend(layout.class_token);
+        shapes.push(layout.positions);
+        for block in &layout.blocks {
+            shapes.extend(block.attention_norm.shapes());
+            shapes.extend(block.attention.shapes());
+            shapes.extend(block.mlp_norm.shapes());
+            shapes.extend(block.expansion.shapes());
+            shapes.extend(block.contraction.shapes());
+        }
+        shapes.extend(layout.norm.shapes());
+        shapes.extend(layout.readout.shapes());
+        shapes
+    }
+
+    /// Draws the model from the streams of `seed`, with the stds and multipliers of `table`.
+    ///
+    /// # Errors
+    /// When `table` was made for another model.
+    pub fn init(
+        &self,
+        table: &ScalingTable,
+        seed: u64,
+        device: &Device,
+        dtype: DType,
+    ) -> Result<VisionTransformer> {
+        let initializer = Initializer::new(table, seed, device, dtype);
+        let layout = self.layout();
+        let last = self.depth.saturating_sub(1).max(1) as f64;
+        let blocks = layout.blocks.iter().enumerate().map(|(index, block)| {
+            Ok(TransformerBlock {
+                attention_norm: block.attention_norm.init(&initializer)?,
+                attention: block.attention.init(&initializer)?,
+                mlp_norm: block.mlp_norm.init(&initializer)?,
+                expansion: block.expansion.init(&initializer)?,
+                contraction: block.contraction.init(&initializer)?,
+                name: format!("blocks.{index}"),
+                dropout: self.dropout,
+                stochastic_depth: self.stochastic_depth * index as f64 / last,
+            })
+        });
+        let class_token = layout.class_token.as_ref();
+        Ok(VisionTransformer {
+            patches: layout.patches.init(&initializer)?,
+            class_token: class_token
+                .map(|shape| initializer.gaussian(&shape.name))
+                .transpose()?,
+            positions: initializer.gaussian("positions")?,
+            blocks: blocks.collect::<Result<_>>()?,
+            norm: layout.norm.init(&initializer)?,
+            readout: layout.readout.init(&initializer)?,
+            embedding_multiplier: initializer.row("positions")?.weight_mult,
+            patch: self.patch,
+            dropout: self.dropout,
+        })
+    }
+}
+
+fn norm(name: String, channels: Dimension) -> NormConfig {
+    NormConfig {
+        name,
+        channels,
+        kind: NormKind::Layer,
+        epsilon: NORM_EPSILON,
+        zero_init: false,
+    }
+}
+
+/// So many vectors that are added to tokens, `[count, width]`: input-like with a fan-in of 1.
+fn embedding(name: &str, count: usize, width: Dimension) -> TensorShape {
+    TensorShape {
+        name: name.to_owned(),
+        role: Role::Input,
+        kind: TensorKind::Weight,
+        shape: vec![count, width.target()],
+        fan: (1, width.target()),
+        base_fan: (1, width.base()),
+        base_init_std: EMBEDDING_STD,
+    }
+}
+
+/// A Vision Transformer.
+#[derive(Module, Debug)]
+pub struct VisionTransformer {
+    patches: Dense,
+    class_token: Option<Param<Tensor<2>>>,
+    positions: Param<Tensor<2>>,
+    blocks: Vec<TransformerBlock>,
+    norm: Norm,
+    readout: Dense,
+    #[module(skip)]
+    embedding_multiplier: f64,
+    #[module(skip)]
+    patch: usize,
+    #[module(skip)]
+    dropout: f64,
+}
+
+/// Attention and MLP, each normalized before and added to what came in.
+#[derive(Module, Debug)]
+pub struct TransformerBlock {
+    attention_norm: Norm,
+    attention: Attention,
+    mlp_norm: Norm,
+    expansion: Dense,
+    contraction: Dense,
+    #[module(skip)]
+    name: String,
+    #[module(skip)]
+    dropout: f64,
+    #[module(skip)]
+    stochastic_depth: f64,
+}
+
+impl VisionTransformer {
+    /// Logits `[batch, classes]` of `x` `[batch, channels, height, width]`.
+    pub fn forward(&self, x: Tensor<4>, pass: &mut Pass) -> Tensor<2> {
+        let x = patches(x, self.patch);
+        let mut x = self.patches.forward_tokens(x, &mut pass.trace);
+        if let Some(token) = &self.class_token {
+            let [batch, _, width] = x.dims();
+            let token = self.embedding(token, "class_token", pass);
+            x = Tensor::cat(vec![token.expand([batch, 1, width]), x], 1);
+        }
+        x = x + self.embedding(&self.positions, "positions", pass);
+        x = dropout(x, self.dropout, "embedding", pass);
+        for block in &self.blocks {
+            x = block.forward(x, pass);
+        }
+        let [batch, _, width] = x.dims();
+        let features = match self.class_token {
+            // Only the class token is read, so only it needs the last normalization.
+            Some(_) => x.narrow(1, 0, 1),
+            None => x.mean_dim(1),
+        };
+        let features = self.norm.forward_tokens(features, &mut pass.trace);
+        self.readout
+            .forward(features.reshape([batch, width]), &mut pass.trace)
+    }
+
+    /// `[1, count, width]`, to be added to the tokens.
+    fn embedding(&self, parameter: &Param<Tensor<2>>, name: &str, pass: &mut Pass) -> Tensor<3> {
+        let value = multiplied(parameter.val(), self.embedding_multiplier);
+        if pass.trace.is_recording() {
+            let [count, width] = value.dims();
+            pass.trace.record(Site {
+                parameter: name.to_owned(),
+                application: Application::Bias {
+                    multiplier: self.embedding_multiplier,
+                },
+                product: value.clone().without_autodiff().reshape([1, count * width]),
+            });
+        }
+        value.unsqueeze()
+    }
+}
+
+/// `[batch, patches, channels · patch²]`, row by row, each patch with its channels outermost.
+fn patches(x: Tensor<4>, patch: usize) -> Tensor<3> {
+    let [batch, channels, height, width] = x.dims();
+    let (rows, columns) = (height / patch, width / patch);
+    let x = x.reshape([batch, channels, rows, patch, columns, patch]);
+    let x = x.permute([0, 2, 4, 1, 3, 5]);
+    x.reshape([batch, rows * columns, channels * patch * patch])
+}
+
+impl TransformerBlock {
+    fn forward(&self, x: Tensor<3>, pass: &mut Pass) -> Tensor<3> {
+        let y = self
+            .attention_norm
+            .forward_tokens(x.clone(), &mut pass.trace);
+        let y = self.attention.forward(y, &mut pass.trace);
+        let x = x + self.branch(y, "attention", pass);
+        let y = self.mlp_norm.forward_tokens(x.clone(), &mut pass.trace);
+        let y = self.expansion.forward_tokens(y, &mut pass.trace);
+        let y = Activation::Gelu.apply(y);
+        let y = dropout(y, self.dropout, &format!("{}.expansion", self.name), pass);
+        let y = self.contraction.forward_tokens(y, &mut pass.trace);
+        x + self.branch(y, "mlp", pass)
+    }
+
+    /// What is added to the stream: dropped in part, or for whole samples.
+    fn branch(&self, y: Tensor<3>, part: &str, pass: &Pass) -> Tensor<3> {
+        let layer = format!("{}.{part}", self.name);
+        let y = dropout(y, self.dropout, &layer, pass);
+        let layer = format!("{layer}.stochastic_depth");
+        stochastic_depth(y, self.stochastic_depth, &layer, pass)
+    }
+}
