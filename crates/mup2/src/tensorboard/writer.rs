@@ -35,6 +35,8 @@ impl EventWriter {
     /// `first_step` is the smallest step that will be written. What earlier files of the directory
     /// hold at that step or later is not shown any more: those are the steps that a killed process
     /// had done after its last checkpoint. A run that begins has 0, and so replaces what was there.
+    /// TensorBoard's fast loader goes by the points alone: it forgets a curve from the step on at
+    /// which it goes on, and keeps a curve that does not.
     ///
     /// # Errors
     /// When the directory or the file cannot be made, or `first_step` is beyond 2^63 − 1.
