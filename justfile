@@ -25,7 +25,7 @@ quickstart:
 ci:
     .ci/run
 
-# Prints the expected numbers of the tests, from the Python programs that made them.
+# Prints or writes the expected numbers of the tests, by the Python programs that made them (each names the packages it needs).
 reference:
     #!/usr/bin/env bash
     set -euo pipefail

@@ -25,4 +25,5 @@ pub mod results;
 pub mod scaling;
 pub mod step;
 pub mod sweep;
+pub mod tensorboard;
 pub mod train;

@@ -16,6 +16,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("figure", &[]),
     ("scaling", &["error"]),
     ("phases", &["scaling", "figure"]),
+    ("tensorboard", &["error"]),
     ("data", &["error", "random"]),
     ("config", &["error", "random", "scaling", "data"]),
     ("model", &["error", "random", "scaling"]),
