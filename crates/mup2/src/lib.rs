@@ -19,6 +19,7 @@ mod figure;
 pub mod model;
 pub mod phases;
 pub mod publish;
+pub mod pytorch;
 pub mod random;
 pub mod report;
 pub mod results;

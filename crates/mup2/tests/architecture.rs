@@ -23,6 +23,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("step", &["error", "random", "scaling"]),
     ("results", &["error", "config", "publish"]),
     ("checkpoint", &["error", "config", "publish", "results"]),
+    (
+        "pytorch",
+        &["error", "config", "scaling", "publish", "checkpoint"],
+    ),
     ("export", &["error", "config", "publish", "results"]),
     ("report", &["error", "publish", "figure"]),
     ("doctor", &["scaling", "report", "figure"]),

@@ -7,7 +7,7 @@ use crate::data::{BatchOrder, Dataset, noisy_labels};
 use crate::error::{Error, Result};
 use crate::model::{Network, Pass, Trace};
 use crate::step::{PerturbationRecord, flat_parameters};
-use crate::train::{Batch, Cancel, Setup, network_config, setup};
+use crate::train::{Batch, Cancel, Setup, network_for, setup};
 use burn::module::Module;
 use burn::tensor::Device;
 use std::collections::HashMap;
@@ -45,7 +45,7 @@ pub(super) fn measure(
         mut sam,
         ..
     } = setup(spec, data, order.batches_per_epoch(), &device)?;
-    let shapes = network_config(spec, data)?.tensor_shapes();
+    let shapes = network_for(spec, data)?.tensor_shapes();
     let fans = shapes.into_iter().map(|shape| (shape.name, shape.fan));
     let fans: HashMap<String, (usize, usize)> = fans.collect();
     let initial = flat_parameters(&model);

@@ -7,7 +7,7 @@ use crate::config::RunSpec;
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::scaling::scale;
-use crate::train::{Cancel, network_config, one_core_pool, panic_message};
+use crate::train::{Cancel, network_for, one_core_pool, panic_message};
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
@@ -74,10 +74,7 @@ pub fn check(
     points.sort_by_key(|point| (point.width, point.seed, point.step));
     divergences.sort_by_key(|divergence| (divergence.width, divergence.seed));
     let widest = at(spec, widths.last().copied().unwrap_or_default(), 0);
-    let table = scale(
-        &spec.scheme(),
-        &network_config(&widest, data)?.tensor_shapes(),
-    )?;
+    let table = scale(&spec.scheme(), &network_for(&widest, data)?.tensor_shapes())?;
     Ok(judge(spec, data, options, &table, points, divergences))
 }
 

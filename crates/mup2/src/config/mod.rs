@@ -11,8 +11,8 @@ mod sweep;
 pub use axis::Axis;
 pub use identity::RunId;
 pub use model::{
-    Activation, ChannelNorm, GruSpec, ModelKind, ModelSpec, ResNetSpec, ResNetStem, VitPool,
-    VitSpec,
+    Activation, AttentionScale, ChannelNorm, GruSpec, ModelKind, ModelSpec, ResNetSpec, ResNetStem,
+    VitPool, VitSpec,
 };
 pub use read::{parse_run, parse_sweep, read_run, read_sweep};
 pub use run::{OptimizerName, OptimizerSpec, RunSpec, SamSpec, ScalingSpec, Schedule, TrainSpec};

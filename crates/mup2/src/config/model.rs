@@ -154,6 +154,10 @@ pub struct VitSpec {
     pub pool: VitPool,
     /// Normalizes the queries and keys of each head.
     pub qk_norm: bool,
+    /// How the products of queries and keys shrink as heads grow; by default `inverse` in µP and
+    /// `inverse-root` elsewhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attention_scale: Option<AttentionScale>,
     /// Share of entries dropped in training, from 0 to below 1.
     pub dropout: f64,
     /// Share of samples that skip the last block, from 0 to below 1; earlier blocks are skipped
@@ -171,10 +175,21 @@ impl Default for VitSpec {
             mlp_ratio: 4,
             pool: VitPool::ClassToken,
             qk_norm: false,
+            attention_scale: None,
             dropout: 0.0,
             stochastic_depth: 0.0,
         }
     }
+}
+
+/// How the products of queries and keys shrink as heads grow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AttentionScale {
+    /// 1/√d_head.
+    InverseRoot,
+    /// 1/d_head, equal to 1/√d_head at the base width.
+    Inverse,
 }
 
 /// What the readout of a Vision Transformer sees.

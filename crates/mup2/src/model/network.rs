@@ -11,6 +11,9 @@ use crate::scaling::{ScalingTable, TensorShape};
 use burn::module::{Devices, Module, ModuleMapper, ModuleVisitor};
 use burn::tensor::{DType, Device, Tensor};
 
+/// What the path of the readout's parameters begins with, in every model.
+const READOUT: &str = "readout.";
+
 /// The shape of a [`Network`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum NetworkConfig {
@@ -32,6 +35,28 @@ impl NetworkConfig {
             Self::ResNet(config) => config.tensor_shapes(),
             Self::VisionTransformer(config) => config.tensor_shapes(),
             Self::Gru(config) => config.tensor_shapes(),
+        }
+    }
+
+    /// Factor of what the parameter at `path` contributes to the logits: that of the output for
+    /// the readout's parameters, and 1 for all others.
+    pub fn output_multiplier(&self, path: &str) -> f64 {
+        if !path.starts_with(READOUT) {
+            return 1.0;
+        }
+        match self {
+            Self::Mlp(config) => config.output_multiplier,
+            Self::ResNet(config) => config.output_multiplier,
+            Self::VisionTransformer(config) => config.output_multiplier,
+            Self::Gru(config) => config.output_multiplier,
+        }
+    }
+
+    /// Channels and side of the patches that a Vision Transformer reads.
+    pub fn patches(&self) -> Option<(usize, usize)> {
+        match self {
+            Self::VisionTransformer(config) => Some((config.image[0], config.patch)),
+            Self::Mlp(_) | Self::ResNet(_) | Self::Gru(_) => None,
         }
     }
 

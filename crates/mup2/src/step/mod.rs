@@ -13,7 +13,7 @@ mod schedule;
 
 pub use clip::{clip_gradients, gradient_norm, weight_norm};
 pub use optimizer::{AdamW, BaseOptimizerConfig, Sgd, build_optimizer};
-pub use parameters::{Parameter, flat_parameters, parameters};
+pub use parameters::{Parameter, flat_gradients, flat_parameters, parameters};
 pub use preconditioner::AsamOptions;
 pub use record::{PerturbationRecord, TensorRecord};
 pub use sam::{Sam, SamConfig, StepReport};

@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::scaling::{ScalingTable, TensorScaling};
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
+use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use std::collections::HashMap;
 
@@ -106,4 +107,41 @@ pub fn flat_parameters<M: Module>(model: &M) -> HashMap<String, Tensor<1>> {
     let mut values = Values::default();
     model.visit(&mut values);
     values.found
+}
+
+/// The gradients of a module's float parameters, flattened, by path; parameters that had no part in
+/// the loss are left out.
+pub fn flat_gradients<M: Module>(
+    model: &M,
+    gradients: GradientsParams,
+) -> HashMap<String, Tensor<1>> {
+    struct Gradients {
+        path: Vec<String>,
+        left: GradientsParams,
+        found: HashMap<String, Tensor<1>>,
+    }
+    impl ModuleVisitor for Gradients {
+        fn enter_module(&mut self, name: &str, _container_type: &str) {
+            self.path.push(name.to_owned());
+        }
+
+        fn exit_module(&mut self, _name: &str, _container_type: &str) {
+            self.path.pop();
+        }
+
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            if let Some(gradient) = self.left.remove::<D>(param.id) {
+                let count = gradient.shape().num_elements();
+                self.found
+                    .insert(self.path.join("."), gradient.reshape([count]));
+            }
+        }
+    }
+    let mut visitor = Gradients {
+        path: Vec::new(),
+        left: gradients,
+        found: HashMap::new(),
+    };
+    model.visit(&mut visitor);
+    visitor.found
 }

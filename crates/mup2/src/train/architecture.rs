@@ -1,6 +1,6 @@
 //! From the `[model]` table and the images to the shape of a network.
 
-use crate::config::{Activation, ChannelNorm, ModelKind, ResNetStem, RunSpec, VitPool};
+use crate::config::{self, Activation, ChannelNorm, ModelKind, ResNetStem, RunSpec, VitPool};
 use crate::data::{Dataset, ImageShape};
 use crate::error::{Error, Result};
 use crate::model::{
@@ -13,24 +13,28 @@ use crate::scaling::{Parameterization, TensorShape};
 /// `classes` classes.
 ///
 /// # Errors
-/// When the architecture cannot take such images.
+/// As [`network_config`]'s.
 pub fn tensor_shapes(
     spec: &RunSpec,
     shape: ImageShape,
     classes: usize,
 ) -> Result<Vec<TensorShape>> {
-    Ok(shaped(spec, shape, classes)?.tensor_shapes())
+    Ok(network_config(spec, shape, classes)?.tensor_shapes())
 }
 
-/// The model's shape for the images of `data`.
+/// The shape of the run's model for the images of `data`.
+///
+/// # Errors
+/// As [`network_config`]'s.
+pub(crate) fn network_for(spec: &RunSpec, data: &Dataset) -> Result<NetworkConfig> {
+    network_config(spec, data.train.shape, data.classes)
+}
+
+/// The shape of the run's model for images of `shape` and `classes` classes.
 ///
 /// # Errors
 /// When the architecture cannot take such images.
-pub(crate) fn network_config(spec: &RunSpec, data: &Dataset) -> Result<NetworkConfig> {
-    shaped(spec, data.train.shape, data.classes)
-}
-
-fn shaped(spec: &RunSpec, shape: ImageShape, classes: usize) -> Result<NetworkConfig> {
+pub fn network_config(spec: &RunSpec, shape: ImageShape, classes: usize) -> Result<NetworkConfig> {
     Ok(match spec.model.kind {
         ModelKind::Mlp => NetworkConfig::Mlp(mlp(spec, shape, classes)),
         ModelKind::ResNet => NetworkConfig::ResNet(resnet(spec, shape, classes)),
@@ -125,16 +129,25 @@ fn vit(spec: &RunSpec, shape: ImageShape, classes: usize) -> Result<VisionTransf
             VitPool::Mean => Pooling::Mean,
         },
         qk_norm: vit.qk_norm,
-        // METHOD section 6: 1/d_head belongs to feature learning, where queries and keys align.
-        attention_scale: match spec.scaling.parameterization {
-            Parameterization::Mup => AttentionScale::Inverse,
-            Parameterization::Sp | Parameterization::SpStable | Parameterization::Ntp => {
-                AttentionScale::InverseRoot
-            }
-        },
+        attention_scale: attention_scale(spec),
         dropout: vit.dropout,
         stochastic_depth: vit.stochastic_depth,
         readout_zero_init: model.readout_zero_init,
         output_multiplier: model.output_multiplier,
     })
+}
+
+fn attention_scale(spec: &RunSpec) -> AttentionScale {
+    match (
+        spec.model.vit.attention_scale,
+        spec.scaling.parameterization,
+    ) {
+        (Some(config::AttentionScale::Inverse), _) => AttentionScale::Inverse,
+        (Some(config::AttentionScale::InverseRoot), _) => AttentionScale::InverseRoot,
+        // METHOD section 6: 1/d_head belongs to feature learning, where queries and keys align.
+        (None, Parameterization::Mup) => AttentionScale::Inverse,
+        (None, Parameterization::Sp | Parameterization::SpStable | Parameterization::Ntp) => {
+            AttentionScale::InverseRoot
+        }
+    }
 }

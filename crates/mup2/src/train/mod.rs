@@ -7,9 +7,10 @@ mod one_core;
 mod resume;
 mod run;
 mod setup;
+mod weights;
 
-pub(crate) use architecture::network_config;
-pub use architecture::tensor_shapes;
+pub(crate) use architecture::network_for;
+pub use architecture::{network_config, tensor_shapes};
 pub(crate) use batch::Batch;
 pub use evaluate::accuracy;
 pub(crate) use one_core::panic_message;
@@ -17,3 +18,4 @@ pub use one_core::{TRIAL_THREAD, one_core_pool};
 pub use resume::Checkpointing;
 pub use run::{Cancel, Progress, train, train_resumably};
 pub(crate) use setup::{Setup, setup};
+pub use weights::{effective_weights, with_effective_weights};

@@ -1,15 +1,13 @@
 //! Keeping a training in the middle, and taking it up again to the same bits.
 
 use super::setup::Setup;
-use crate::checkpoint::{
-    CHECKPOINT_FORMAT, Checkpoint, CheckpointDirectory, TrainingState, Weights,
-};
+use super::weights::{Replacement, running_layers, running_statistics, stored_weights};
+use crate::checkpoint::{CHECKPOINT_FORMAT, Checkpoint, CheckpointDirectory, TrainingState};
 use crate::error::{Error, Result};
 use crate::results::RunResult;
-use crate::step::{flat_parameters, parameters};
-use burn::module::{Module, ModuleMapper, Param, ParamId};
-use burn::tensor::{Bytes, Device, Tensor, TensorData};
-use std::collections::BTreeMap;
+use crate::step::parameters;
+use burn::module::Module;
+use burn::tensor::Bytes;
 use std::time::{Duration, Instant};
 
 /// A training that took less than this since its last checkpoint is not worth another one when it is
@@ -107,21 +105,10 @@ fn checkpoint(setup: &Setup, position: &Position) -> Result<Checkpoint> {
     let failed = |what: &str, error: &dyn std::fmt::Display| {
         Error::invalid(what, error.to_string(), "a state that can be written")
     };
-    let mut values = flat_parameters(&setup.model);
-    let mut ids = BTreeMap::new();
-    let mut weights = BTreeMap::new();
-    for parameter in parameters(&setup.model) {
-        let Some(value) = values.remove(&parameter.name) else {
-            continue;
-        };
-        let values = value
-            .into_data()
-            .try_to_vec::<f32>()
-            .map_err(|error| failed(&parameter.name, &format!("{error:?}")))?;
-        ids.insert(parameter.name.clone(), parameter.id.val());
-        let shape = parameter.shape;
-        weights.insert(parameter.name, Weights { shape, values });
-    }
+    let ids = parameters(&setup.model)
+        .into_iter()
+        .map(|parameter| (parameter.name, parameter.id.val()))
+        .collect();
     let optimizer = setup
         .optimizer
         .into_bytes()
@@ -135,7 +122,7 @@ fn checkpoint(setup: &Setup, position: &Position) -> Result<Checkpoint> {
             sam_steps: setup.sam.steps(),
             parameters: ids,
         },
-        weights,
+        weights: stored_weights(&setup.model)?,
         optimizer: optimizer.to_vec(),
     })
 }
@@ -163,11 +150,12 @@ fn restore(checkpoint: Checkpoint, setup: &mut Setup, position: &mut Position) -
             )));
         }
     }
-    let mut restorer = Restorer {
-        path: Vec::new(),
-        weights,
-        ids: state.parameters,
-    };
+    for layer in running_layers(&setup.model) {
+        let running = running_statistics(&weights, &layer)
+            .ok_or_else(|| refuse(format!("has no running statistics of `{layer}`")))?;
+        setup.model.set_running_statistics(&layer, running);
+    }
+    let mut restorer = Replacement::of(weights, state.parameters);
     setup.model = setup.model.clone().map(&mut restorer);
     // The optimizer knows parameters by their ids, which are now those of the checkpoint.
     setup.rebind()?;
@@ -180,38 +168,6 @@ fn restore(checkpoint: Checkpoint, setup: &mut Setup, position: &mut Position) -
     position.result = state.result;
     position.loss_sum = state.loss_sum;
     Ok(())
-}
-
-/// Puts values and ids into a model, by the paths of its parameters.
-struct Restorer {
-    path: Vec<String>,
-    weights: BTreeMap<String, Weights>,
-    ids: BTreeMap<String, u64>,
-}
-
-impl ModuleMapper for Restorer {
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.pop();
-    }
-
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let name = self.path.join(".");
-        let (Some(weights), Some(id)) = (self.weights.remove(&name), self.ids.get(&name)) else {
-            return param;
-        };
-        let old = param.val();
-        let data = TensorData::new(weights.values, weights.shape);
-        let device: Device = old.device();
-        let value = Tensor::from_data(data, (&device, old.dtype()));
-        Param::initialized(
-            ParamId::from(*id),
-            value.set_require_grad(old.is_require_grad()),
-        )
-    }
 }
 
 impl Setup {

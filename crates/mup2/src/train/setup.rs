@@ -1,6 +1,6 @@
 //! Builds model, optimizer and SAM from a spec: where configuration meets the engine.
 
-use super::architecture::network_config;
+use super::architecture::network_for;
 use crate::config::{OptimizerName, RunSpec, Schedule};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
@@ -31,7 +31,7 @@ pub(crate) fn setup(
     steps_per_epoch: usize,
     device: &Device,
 ) -> Result<Setup> {
-    let config = network_config(spec, data)?;
+    let config = network_for(spec, data)?;
     let shapes = config.tensor_shapes();
     check_memory(&shapes)?;
     let table = scale(&spec.scheme(), &shapes)?;

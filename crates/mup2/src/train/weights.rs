@@ -1,0 +1,191 @@
+//! The numbers of a model, taken out and put in: parameters by their paths, and the running
+//! statistics of batch normalization as `LAYER.running_mean` and `LAYER.running_variance`.
+
+use crate::checkpoint::Weights;
+use crate::error::{Error, Result};
+use crate::model::{Network, NetworkConfig, RunningStatistics};
+use crate::scaling::ScalingTable;
+use crate::step::{flat_parameters, parameters};
+use burn::module::{Module, ModuleMapper, Param, ParamId};
+use burn::tensor::{Device, Tensor, TensorData};
+use std::collections::BTreeMap;
+
+/// Tensors by path.
+type Named = BTreeMap<String, Weights>;
+
+/// The weights that act, multipliers of the forward pass included: what another program would have
+/// to multiply with to compute the same function.
+///
+/// # Errors
+/// When a parameter is not in `table`.
+pub fn effective_weights(
+    model: &Network,
+    config: &NetworkConfig,
+    table: &ScalingTable,
+) -> Result<Named> {
+    let mut weights = stored_weights(model)?;
+    for (name, multiplier) in multipliers(config, table) {
+        if let Some(weights) = weights.get_mut(&name) {
+            scale(weights, multiplier);
+        }
+    }
+    Ok(weights)
+}
+
+/// `model` with the weights that [`effective_weights`] gives of another one.
+///
+/// # Errors
+/// When a tensor is missing, has another shape, or is one too many.
+pub fn with_effective_weights(
+    mut model: Network,
+    config: &NetworkConfig,
+    table: &ScalingTable,
+    mut weights: Named,
+) -> Result<Network> {
+    let refuse = |name: &str, problem: &str| {
+        Error::invalid(
+            format!("weight `{name}`"),
+            problem,
+            "the weights of this architecture and width",
+        )
+    };
+    let layers = running_layers(&model);
+    for layer in &layers {
+        let Some(running) = running_statistics(&weights, layer) else {
+            return Err(refuse(layer, "has no running statistics"));
+        };
+        if running.mean.len() != running.variance.len()
+            || !model.set_running_statistics(layer, running)
+        {
+            return Err(refuse(layer, "has running statistics of another shape"));
+        }
+        weights.remove(&format!("{layer}.running_mean"));
+        weights.remove(&format!("{layer}.running_variance"));
+    }
+    let expected = parameters(&model);
+    for parameter in &expected {
+        match weights.get(&parameter.name) {
+            Some(weights) if weights.shape == parameter.shape => {}
+            Some(_) => return Err(refuse(&parameter.name, "has another shape")),
+            None => return Err(refuse(&parameter.name, "is missing")),
+        }
+    }
+    let known = |name: &str| expected.iter().any(|parameter| parameter.name == name);
+    if let Some(extra) = weights.keys().find(|name| !known(name)) {
+        return Err(refuse(extra, "is one too many"));
+    }
+    for (name, multiplier) in multipliers(config, table) {
+        if let Some(weights) = weights.get_mut(&name) {
+            scale(weights, 1.0 / multiplier);
+        }
+    }
+    Ok(model.map(&mut Replacement::of(weights, BTreeMap::new())))
+}
+
+fn multipliers(
+    config: &NetworkConfig,
+    table: &ScalingTable,
+) -> impl Iterator<Item = (String, f64)> {
+    table.tensors.iter().map(|row| {
+        let multiplier = row.weight_mult * config.output_multiplier(&row.name);
+        (row.name.clone(), multiplier)
+    })
+}
+
+fn scale(weights: &mut Weights, factor: f64) {
+    if factor != 1.0 {
+        for value in &mut weights.values {
+            *value = (f64::from(*value) * factor) as f32;
+        }
+    }
+}
+
+/// The weights as they are stored, and running statistics.
+pub(super) fn stored_weights(model: &Network) -> Result<Named> {
+    let mut values = flat_parameters(model);
+    let mut weights = Named::new();
+    for parameter in parameters(model) {
+        let Some(value) = values.remove(&parameter.name) else {
+            continue;
+        };
+        let values = value.into_data().convert::<f32>().try_to_vec::<f32>();
+        let values = values.map_err(|error| {
+            let place = format!("parameter `{}`", parameter.name);
+            Error::invalid(place, format!("{error:?}"), "a tensor of floats")
+        })?;
+        let shape = parameter.shape;
+        weights.insert(parameter.name, Weights { shape, values });
+    }
+    for (layer, running) in model.running_statistics() {
+        let vector = |values: &[f32]| Weights {
+            shape: vec![values.len()],
+            values: values.to_vec(),
+        };
+        weights.insert(format!("{layer}.running_mean"), vector(&running.mean));
+        weights.insert(
+            format!("{layer}.running_variance"),
+            vector(&running.variance),
+        );
+    }
+    Ok(weights)
+}
+
+/// Paths of the layers that have running statistics.
+pub(super) fn running_layers(model: &Network) -> Vec<String> {
+    let layers = model.running_statistics().into_iter();
+    layers.map(|(layer, _)| layer.to_owned()).collect()
+}
+
+pub(super) fn running_statistics(weights: &Named, layer: &str) -> Option<RunningStatistics> {
+    let values = |part: &str| {
+        let weights = weights.get(&format!("{layer}.running_{part}"))?;
+        Some(weights.values.clone())
+    };
+    Some(RunningStatistics {
+        mean: values("mean")?,
+        variance: values("variance")?,
+    })
+}
+
+/// Puts values, and ids where there are any, into a model by the paths of its parameters.
+pub(super) struct Replacement {
+    path: Vec<String>,
+    weights: Named,
+    ids: BTreeMap<String, u64>,
+}
+
+impl Replacement {
+    pub fn of(weights: Named, ids: BTreeMap<String, u64>) -> Self {
+        Self {
+            path: Vec::new(),
+            weights,
+            ids,
+        }
+    }
+}
+
+impl ModuleMapper for Replacement {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.pop();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let name = self.path.join(".");
+        let Some(weights) = self.weights.remove(&name) else {
+            return param;
+        };
+        let id = self
+            .ids
+            .get(&name)
+            .map_or(param.id, |id| ParamId::from(*id));
+        let old = param.val();
+        let (device, dtype): (Device, _) = (old.device(), old.dtype());
+        let data = TensorData::new(weights.values, weights.shape).convert_dtype(dtype);
+        let value = Tensor::from_data(data, (&device, dtype));
+        Param::initialized(id, value.set_require_grad(old.is_require_grad()))
+    }
+}
