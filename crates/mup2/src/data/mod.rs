@@ -21,8 +21,8 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 pub use self::augment::{
-    AugmentSpec, Augmenter, ContactSheet, MixedLabel, Mixer, Mixing, MixingKind, RandAugment, Region,
-    SheetLayout, contact_sheet,
+    AugmentSpec, Augmenter, ContactSheet, MixedLabel, Mixer, Mixing, MixingKind, RandAugment,
+    Region, SheetLayout, contact_sheet,
 };
 pub use self::download::FetchProgress;
 pub use self::fetch::fetch;

@@ -145,6 +145,10 @@ impl Augmenter {
 }
 
 #[cfg(test)]
+mod mixing_tests;
+#[cfg(test)]
 mod reference_tests;
+#[cfg(test)]
+mod sheet_tests;
 #[cfg(test)]
 mod tests;

@@ -135,14 +135,12 @@ impl Action {
 impl RandAugment {
     /// The actions for one image, in order: operations drawn uniformly with replacement, their
     /// directions by a coin.
-    pub(super) fn draw(
-        self,
-        shape: ImageShape,
-        random: &mut impl Rng,
-    ) -> impl Iterator<Item = Action> {
-        (0..self.operations).map(move |_| {
+    pub(super) fn draw(self, shape: ImageShape, random: &mut impl Rng) -> Vec<Action> {
+        let mut actions = Vec::with_capacity(self.operations);
+        for _ in 0..self.operations {
             let operation = Operation::ALL[below(Operation::ALL.len(), random)];
-            operation.at(self.magnitude, coin(random), shape)
-        })
+            actions.push(operation.at(self.magnitude, coin(random), shape));
+        }
+        actions
     }
 }
