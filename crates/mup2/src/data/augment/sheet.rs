@@ -6,9 +6,9 @@ use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder};
 
 use super::super::images::{ImageShape, Images, Normalization};
+use super::Augmenter;
 use super::mixing::Mixer;
 use super::spec::AugmentSpec;
-use super::{Augmenter, PLACE};
 use crate::error::{Error, Result};
 
 const WHITE: u8 = 255;
@@ -163,7 +163,7 @@ impl ContactSheet {
     pub fn png(&self) -> Result<Vec<u8>> {
         let invalid = |problem: String| {
             let allowed = "height × width × channels values, of 1 or 3 channels";
-            Error::invalid(format!("{PLACE}: contact sheet"), problem, allowed)
+            Error::invalid("contact sheet", problem, allowed)
         };
         let ImageShape {
             channels,
