@@ -1,5 +1,5 @@
 use super::crop::{Offset, crop};
-use super::rand_augment::Operation;
+use super::rand_augment::{Action, Operation};
 use super::{AugmentSpec, ImageShape};
 use super::{Augmenter, Images, Normalization, RandAugment, Region};
 use crate::random::stream;
@@ -91,30 +91,62 @@ fn seed_epoch_and_sample_each_change_what_becomes_of_an_image() {
 
 #[test]
 fn the_first_draws_are_what_they_have_always_been() {
-    // Printed by this code when it was written: a change here changes every augmented result.
-    let draw = |technique: &str| stream(0, &format!("augment/0/0/{technique}"));
-    let actions = RandAugment::default().draw(SHAPE, &mut draw("rand-augment"));
-    let found = [
-        format!("{:?}", Offset::draw(4, &mut draw("crop"))),
-        format!("{}", super::draws::coin(&mut draw("flip"))),
-        format!("{:?}", actions),
-        format!(
-            "{:?}",
-            Region::around_a_pixel(4, 4, SHAPE, &mut draw("cutout"))
-        ),
-        format!(
-            "{:?}",
-            Region::to_erase(1.0, SHAPE, &mut draw("random-erasing"))
-        ),
+    // Printed by this code when it was written: a change here, in a draw or in the name of its
+    // stream, changes every augmented result.
+    let offset = Offset {
+        down: -2,
+        right: -2,
+    };
+    let actions = [
+        Action::TranslateY(-3),
+        Action::TranslateY(3),
+        Action::Rotate(20.0),
+        Action::Colour(0.4),
     ];
-    let expected = [
-        "Offset { down: -2, right: -2 }",
-        "true",
-        "[TranslateY(-1), TranslateY(1)]",
-        "Region { top: 2, left: 5, height: 4, width: 4 }",
-        "Some(Region { top: 3, left: 2, height: 6, width: 4 })",
-    ];
-    assert_eq!(found, expected);
+    let square = Region {
+        top: 2,
+        left: 5,
+        height: 4,
+        width: 4,
+    };
+    let erased = Region {
+        top: 3,
+        left: 2,
+        height: 6,
+        width: 4,
+    };
+    let mut random = stream(0, "augment/0/0/rand-augment");
+    let rand_augment = RandAugment {
+        operations: 4,
+        magnitude: 20,
+    };
+    assert_eq!(rand_augment.draw(SHAPE, &mut random), actions);
+
+    let images = photographs(1);
+    let image = &images.pixels;
+    let mean = augmenter(&AugmentSpec::default(), 0, &images).mean;
+    let changed = |change: &dyn Fn(&mut [u8])| {
+        let mut out = image.clone();
+        change(&mut out);
+        out
+    };
+    let cropped = |offset, flip| changed(&|out| crop(image, SHAPE, offset, flip, out));
+    for (text, expected) in [
+        ("crop_padding = 4", cropped(offset, false)),
+        ("flip = true", cropped(Offset::default(), true)),
+        (
+            "rand_augment = { operations = 4, magnitude = 20 }",
+            changed(&|out| actions.iter().for_each(|action| action.apply(out, SHAPE))),
+        ),
+        ("cutout = 4", changed(&|out| square.fill(out, SHAPE, &mean))),
+        (
+            "random_erasing = 1.0",
+            changed(&|out| erased.fill(out, SHAPE, &mean)),
+        ),
+    ] {
+        let augmenter = augmenter(&toml::from_str(text).unwrap(), 0, &images);
+        assert_eq!(augmented(&augmenter, &images, 0, 0), expected, "{text}");
+    }
 }
 
 #[test]
