@@ -252,7 +252,7 @@ impl Normalization {
     }
 
     /// The normalized value of each of the 256 pixel values of one channel.
-    fn table(&self, channel: usize) -> [f32; 256] {
+    pub(super) fn table(&self, channel: usize) -> [f32; 256] {
         let (mean, std) = (self.mean[channel], self.std[channel]);
         std::array::from_fn(|pixel| ((pixel as f64 / 255.0 - mean) / std) as f32)
     }

@@ -1,6 +1,7 @@
 //! Datasets as contiguous bytes: verified files in, stratified splits and seeded batches out.
 
 mod archives;
+mod augment;
 mod cifar;
 mod download;
 mod embedded;
@@ -19,6 +20,10 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+pub use self::augment::{
+    AugmentSpec, Augmenter, ContactSheet, MixedLabel, Mixer, Mixing, MixingKind, RandAugment,
+    Region, SheetLayout, contact_sheet,
+};
 pub use self::download::FetchProgress;
 pub use self::fetch::fetch;
 pub use self::images::{ImageShape, Images, Normalization, gather_labels};

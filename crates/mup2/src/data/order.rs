@@ -96,7 +96,7 @@ pub(super) fn shuffle(items: &mut [usize], random: &mut impl Rng) {
 
 /// A uniform draw from 0..bound, without bias (Lemire 2019, "Fast random integer generation in an
 /// interval"); 0 if `bound` is 0.
-fn below(bound: usize, random: &mut impl Rng) -> usize {
+pub(super) fn below(bound: usize, random: &mut impl Rng) -> usize {
     let bound = bound as u64;
     loop {
         let product = u128::from(random.next_u64()) * u128::from(bound);
