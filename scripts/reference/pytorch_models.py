@@ -42,6 +42,10 @@ COMMAND = "python3 scripts/reference/pytorch_models.py"
 KINK_MARGIN = 5e-6
 TOLERANCE = 1e-6
 SEED = 20
+# The deep network with groups of one channel is ill-conditioned with most draws: PyTorch's own f32
+# gradients then differ from f64 by up to 1e-3. With this one they differ by 7e-6, so that a
+# comparison in f32 means something.
+SEEDS = {"resnet50_imagenet_groupnorm": 50}
 
 
 class NarrowResNet(ResNet):
@@ -149,7 +153,7 @@ def draw(name, tensor, random):
 def drawn_model(build, name):
     """A model in f64 with drawn weights, and the generator that its inputs are drawn from."""
     # A stream a file, so that a new case does not move the others.
-    random = np.random.default_rng([SEED, zlib.crc32(name.encode())])
+    random = np.random.default_rng([SEEDS.get(name, SEED), zlib.crc32(name.encode())])
     model = build().double()
     state = {key: draw(key, tensor, random) for key, tensor in model.state_dict().items()}
     model.load_state_dict(state)
@@ -213,7 +217,7 @@ def compute(case):
     kinks = Kinks(model)
     found = passes(model, inputs, labels)
     if kinks.margin < KINK_MARGIN:
-        raise SystemExit(f"{name}: a ReLU or pooling is {kinks.margin:.1e} from a kink; change SEED")
+        raise SystemExit(f"{name}: a ReLU or pooling is {kinks.margin:.1e} from a kink; change its seed")
     for key in (key for key in found if key.startswith("grad/")):
         if (found[key].abs().max() < 1e-12) != key.endswith("k_norm.bias"):
             raise SystemExit(f"{name}: {key} is 0, or should be and is not")
@@ -227,7 +231,7 @@ def compute(case):
     origin = {
         "model": description,
         "command": COMMAND,
-        "seed": SEED,
+        "seed": SEEDS.get(name, SEED),
         "torch": torch.__version__,
         "torchvision": torchvision.__version__,
         "timm": timm.__version__,
