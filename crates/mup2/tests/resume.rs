@@ -33,6 +33,8 @@ fn in_pieces(spec: &RunSpec) -> (RunResult, usize) {
         directory: CheckpointDirectory::new(&directory.path().join("run")),
         interval: Duration::ZERO,
         resume: true,
+        earlier: Vec::new(),
+        keep: false,
     };
     for pieces in 1..100 {
         let cancel = Cancel::default();

@@ -1,6 +1,7 @@
 //! What a user asks for, as values: [`RunSpec`], [`SweepSpec`], their TOML form and the run id.
 
 mod axis;
+mod halving;
 mod identity;
 mod read;
 mod run;
@@ -8,6 +9,7 @@ mod search;
 mod sweep;
 
 pub use axis::Axis;
+pub use halving::Halving;
 pub use identity::RunId;
 pub use read::{parse_run, parse_sweep, read_run, read_sweep};
 pub use run::{
@@ -17,6 +19,8 @@ pub use run::{
 pub use search::{Log2Range, Search, SearchMethod};
 pub use sweep::{Grid, PlannedRun, SchemeName, Selection, SweepSpec};
 
+#[cfg(test)]
+mod halving_tests;
 #[cfg(test)]
 mod search_tests;
 #[cfg(test)]

@@ -4,6 +4,7 @@ use super::cells::Status;
 use super::display::{fine_octaves, octaves, percent_with_error, points_with_error};
 use super::edges::RIGHT_EDGE_LOSS;
 use super::html_confidence::confidence_section;
+use super::html_halving::halving_section;
 use super::{GridEdge, NEAR_OPTIMUM, Report, Slice};
 use crate::figure::number::{ABSENT, power, trimmed, two_decimals};
 use crate::figure::page::{flag, page as figure_page, settings as settings_table, table};
@@ -19,6 +20,7 @@ pub(super) fn page(report: &Report, svgs: &[String]) -> String {
     body.push_str(&transfer_section(report));
     body.push_str(&baseline_section(report));
     body.push_str(&optima_section(report));
+    body.push_str(&halving_section(report));
     body.push_str(&confidence_section(report));
     let footer = format!(
         "Made by mup2 {}. The same numbers, unrounded: report.json; the figures: figures/.",
