@@ -303,7 +303,7 @@ fn a_search_by_halving_has_no_parts_and_no_list_of_commands() {
     ];
     let output = mup2(&submit, directory.path());
     assert!(
-        stdout(&output).contains("--array=1-8 "),
+        stdout(&output).contains("--array=1-8'"),
         "{}",
         stdout(&output)
     );
@@ -314,7 +314,7 @@ fn a_search_by_halving_has_no_parts_and_no_list_of_commands() {
     );
     let output = mup2(&[&submit[..], &["--tasks", "3"]].concat(), directory.path());
     assert!(
-        stdout(&output).contains("--array=1-3 "),
+        stdout(&output).contains("--array=1-3'"),
         "{}",
         stdout(&output)
     );

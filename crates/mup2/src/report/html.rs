@@ -64,6 +64,10 @@ fn reading_guide(report: &Report) -> String {
              {near} of the optimum) stay where they are"
         )
     };
+    let pruned = match &report.halving {
+        Some(_) => " Small hollow points were pruned: given up before their last epoch.",
+        None => "",
+    };
     let flat = if is_grid {
         format!(
             "look at the <em>right edge</em> as well: the radius beyond which accuracy falls more \
@@ -77,7 +81,7 @@ fn reading_guide(report: &Report) -> String {
          <p>Each scheme says how the learning rate η and the perturbation radius ρ of \
          sharpness-aware minimization (SAM) change with the network's width. A scheme transfers if \
          the η and ρ that are best for the narrowest network are also best for the wide ones: \
-         {figure}.</p>\n\
+         {figure}.{pruned}</p>\n\
          <p>The <em>regret</em> is the accuracy lost at a wide network by using the narrowest \
          one's optimum instead of its own. An optimum can be flat, so {flat} \
          <em>Drifts</em> are given in octaves, that is in powers of two: +1 means that the value \

@@ -17,10 +17,11 @@ use std::path::PathBuf;
 pub struct KnownRuns {
     /// The distinct runs, the most expensive first.
     pub runs: Vec<PlannedRun>,
-    /// How many runs the rungs of a halving that are still undecided will have, by their epochs.
+    /// How many runs will be in those rungs of a halving for which it is open who gets there, by their
+    /// epochs.
     pub later: BTreeMap<usize, usize>,
     /// What those will cost, in the units of [`cost_within`].
-    pub later_cost: f64,
+    pub(super) later_cost: f64,
     /// How many runs the narrowest widths' best points, still unknown, may add at most.
     pub carried_at_most: usize,
 }
