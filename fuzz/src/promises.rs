@@ -65,6 +65,17 @@ pub fn keeps_sweep_promises(sweep: &SweepSpec, overrides: &[String]) {
         assert_eq!(RunId::of(&run.spec), run.id);
         assert_eq!(run.scheme.to_string().parse(), Ok(run.scheme));
     }
+    let halving = sweep.halving();
+    let rungs = halving.as_ref().map_or(&[][..], |halving| halving.rungs());
+    assert!(rungs.is_sorted_by(|one, next| one < next));
+    for run in &plan {
+        for &epochs in rungs {
+            let rung = run.cut_short(epochs);
+            keeps_run_promises(&rung.spec, &[]);
+            let is_whole = rung == *run;
+            assert!(is_whole || rung.spec.is_beginning_of(&run.spec));
+        }
+    }
     let distinct = sweep.distinct_runs();
     let ids: HashSet<_> = distinct.iter().map(|run| &run.id).collect();
     assert_eq!(ids.len(), distinct.len());

@@ -59,9 +59,12 @@ impl SweepProgress {
     pub fn update(&mut self, event: &Event) {
         match event {
             Event::Planned { total, done, cost } => {
-                (self.total, self.done, self.cost_total) = (*total, *done, *cost);
+                let is_first = self.total == 0;
+                // A halving plans anew after each rung: what is done stays done.
+                (self.total, self.done) = (*total, *done);
+                self.cost_total = self.cost_done + cost;
                 self.bar.set_length(*total as u64);
-                if *done > 0 {
+                if *done > 0 && is_first {
                     self.line(&format!(
                         "{done} of {total} runs are done already; going on"
                     ));

@@ -6,7 +6,8 @@ use mup2::config::{RunSpec, parse_run};
 use mup2::data::load;
 use mup2::error::Error;
 use mup2::results::RunResult;
-use mup2::train::{Cancel, Checkpointing, Progress, train, train_resumably};
+use mup2::train::{Cancel, Checkpointing, Earlier, Progress, train, train_resumably};
+use std::path::Path;
 use std::time::Duration;
 
 fn run(toml: &[&str]) -> RunSpec {
@@ -33,6 +34,8 @@ fn in_pieces(spec: &RunSpec) -> (RunResult, usize) {
         directory: CheckpointDirectory::new(&directory.path().join("run")),
         interval: Duration::ZERO,
         resume: true,
+        earlier: Vec::new(),
+        keep: false,
     };
     for pieces in 1..100 {
         let cancel = Cancel::default();
@@ -103,4 +106,92 @@ fn a_training_in_pieces_has_the_result_of_one_in_one_go() {
             "{toml:?}: {pieces} pieces"
         );
     }
+}
+
+/// Trains to `epochs` from what the runs of `rungs` have left in `directory`, and says what was noted.
+fn climbed(
+    spec: &RunSpec,
+    epochs: usize,
+    rungs: &[usize],
+    directory: &Path,
+) -> (RunResult, Vec<String>) {
+    let kept = |epochs: usize| CheckpointDirectory::new(&directory.join(epochs.to_string()));
+    let checkpointing = Checkpointing {
+        directory: kept(epochs),
+        interval: Duration::from_secs(3600),
+        resume: true,
+        earlier: rungs
+            .iter()
+            .rev()
+            .map(|rung| Earlier {
+                spec: spec.cut_short(*rung),
+                directory: kept(*rung),
+            })
+            .collect(),
+        keep: epochs < spec.train.epochs,
+    };
+    let (spec, mut notes) = (spec.cut_short(epochs), Vec::new());
+    let data = load(&spec.data).unwrap();
+    let cancel = Cancel::default();
+    let result = train_resumably(&spec, &data, &cancel, Some(&checkpointing), |progress| {
+        if let Progress::Note(note) = progress {
+            notes.push(note);
+        }
+    });
+    (result.unwrap(), notes)
+}
+
+#[test]
+fn a_run_that_goes_on_from_shorter_ones_has_the_result_of_one_from_scratch() {
+    let cases: [&[&str]; 4] = [
+        &["optimizer.momentum=0.9", "optimizer.schedule=cosine"],
+        &[
+            "optimizer.name=adamw",
+            "optimizer.lr=0.003",
+            "sam.schedule=linear",
+        ],
+        &["sam.rule=random", "sam.every=2", "data.label_noise=0.3"],
+        // Epochs 1 and 3 are evaluated in the rungs alone.
+        &["train.evaluate_every=2", "optimizer.warmup_epochs=1.5"],
+    ];
+    for toml in cases {
+        let spec = run(&[&["train.epochs=4"], toml].concat());
+        let data = load(&spec.data).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let from_scratch = |epochs| {
+            let spec = spec.cut_short(epochs);
+            train(&spec, &data, &Cancel::default(), |_| {}).unwrap()
+        };
+        for (epochs, rungs) in [(1, &[][..]), (3, &[1]), (4, &[1, 3])] {
+            let (found, notes) = climbed(&spec, epochs, rungs, directory.path());
+            assert_eq!(found, from_scratch(epochs), "{toml:?} {epochs}");
+            let went_on = notes
+                .iter()
+                .any(|note| note.starts_with("went on after step "));
+            assert_eq!(went_on, epochs > 1, "{notes:?}");
+        }
+        assert!(directory.path().join("3/last.safetensors").exists());
+        assert!(!directory.path().join("4").exists(), "nothing is longer");
+    }
+}
+
+#[test]
+fn without_a_checkpoint_of_its_beginning_a_run_starts_from_scratch_and_says_so() {
+    let spec = run(&["train.epochs=4", "optimizer.schedule=cosine"]);
+    let data = load(&spec.data).unwrap();
+    let whole = train(&spec, &data, &Cancel::default(), |_| {}).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let (found, notes) = climbed(&spec, 4, &[2], directory.path());
+    assert_eq!(found, whole);
+    assert_eq!(
+        notes,
+        ["no run cut short has left a checkpoint: trained from the start"]
+    );
+    // One of another run in its place: its bytes tell.
+    let other = run(&["train.epochs=4", "optimizer.schedule=cosine", "seed=1"]);
+    climbed(&other, 2, &[], directory.path());
+    let (found, notes) = climbed(&spec, 4, &[2], directory.path());
+    assert_eq!(found, whole);
+    assert!(notes[0].contains("belongs to run"), "{notes:?}");
+    assert_eq!(notes.len(), 2);
 }

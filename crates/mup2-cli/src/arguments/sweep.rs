@@ -29,10 +29,12 @@ is left to it. Exit code 1 if any run failed; such runs are tried again by the n
     #[command(after_help = "Examples:
   mup2 sweep plan SWEEP.toml
   mup2 sweep plan SWEEP.toml --shard 1/8 | wc -l
+  mup2 sweep plan SWEEP.toml --out results/first        # of a halving also what was promoted
   mup2 sweep plan SWEEP.toml --format json | jq -r 'select(.spec.model.width == 1024) | .id'
 
 The cost is an estimate in units of the cheapest run. Cells of the grid that are one computation
-(all schemes at the base width, all perturbation scalings at ρ = 0) are one run.")]
+(all schemes at the base width, all perturbation scalings at ρ = 0) are one run. Of a search by
+halving, later rungs are decided by results; how many runs they will have is said on stderr.")]
     Plan(SweepPlanArguments),
     /// Say how far a sweep is: done, running, failed, diverged, missing, ETA
     #[command(after_help = "Examples:
@@ -79,6 +81,10 @@ pub struct SweepSubmitArguments {
     /// Array tasks; each does one part of the sweep [default: one a run, at most what Slurm allows]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub shards: Option<u32>,
+    /// Array tasks of a search by halving, all of which work on the whole of it [default: 8, at most
+    /// one a run of the first rung]
+    #[arg(long, value_name = "N", conflicts_with = "shards", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub tasks: Option<u32>,
     /// Array tasks that may run at the same time
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub array_limit: Option<u32>,
@@ -117,7 +123,7 @@ pub struct SweepCancelArguments {
 /// Which runs.
 #[derive(Debug, Args)]
 pub struct SelectionArguments {
-    /// Only part I of N, with I from 1; the parts have no run in common
+    /// Only part I of N, with I from 1; the parts have no run in common. Not for a search by halving
     #[arg(long, value_name = "I/N")]
     pub shard: Option<Shard>,
     /// Only this run; may be repeated
@@ -170,6 +176,9 @@ pub struct SweepPlanArguments {
     /// Only part I of N, with I from 1
     #[arg(long, value_name = "I/N")]
     pub shard: Option<Shard>,
+    /// Results directory of a search by halving, whose results decide about its later rungs
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
     /// What to print
     #[arg(long, value_enum, default_value = "table")]
     pub format: PlanFormat,

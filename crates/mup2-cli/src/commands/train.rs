@@ -26,6 +26,8 @@ pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
         directory: CheckpointDirectory::new(path),
         interval: Duration::from_secs(arguments.checkpoint_every),
         resume: arguments.resume,
+        earlier: Vec::new(),
+        keep: false,
     });
     let data = data::load(&spec.data)?;
     eprintln!("{}: {}", spec.data.dataset, describe(&data));

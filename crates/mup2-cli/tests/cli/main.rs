@@ -5,6 +5,7 @@ mod bad_input;
 mod check;
 mod doctor;
 mod export;
+mod halving;
 mod results;
 mod resume;
 mod scale;

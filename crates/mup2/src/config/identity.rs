@@ -1,6 +1,6 @@
 //! The run id: a hash of what decides a run's result, and of nothing else.
 
-use super::run::{RunSpec, SamSpec, ScalingSpec};
+use super::run::{RunSpec, SamSpec, ScalingSpec, Schedule};
 use crate::scaling::{CustomExponents, Denominator, Perturbation};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -75,6 +75,11 @@ fn canonical(spec: &RunSpec) -> Value {
         spec.scaling.exponents.d = None;
         spec.scaling.exponents.d_layer = None;
         spec.scaling.exponents.e = None;
+    }
+    let schedules = [spec.optimizer.schedule, spec.sam.schedule];
+    let is_constant = schedules.iter().all(|one| *one == Schedule::Constant);
+    if is_constant || spec.train.schedule_epochs == Some(spec.train.epochs) {
+        spec.train.schedule_epochs = None;
     }
     if spec.model.width == spec.model.base_width {
         // Every multiplier is exactly 1: all schemes are one network.

@@ -1,6 +1,7 @@
 //! What a user asks for, as values: [`RunSpec`], [`SweepSpec`], their TOML form and the run id.
 
 mod axis;
+mod halving;
 mod identity;
 mod model;
 mod read;
@@ -9,6 +10,7 @@ mod search;
 mod sweep;
 
 pub use axis::Axis;
+pub use halving::Halving;
 pub use identity::RunId;
 pub use model::{
     Activation, AttentionScale, ChannelNorm, GruSpec, ModelKind, ModelSpec, ResNetSpec, ResNetStem,
@@ -19,6 +21,8 @@ pub use run::{OptimizerName, OptimizerSpec, RunSpec, SamSpec, ScalingSpec, Sched
 pub use search::{Log2Range, Search, SearchMethod};
 pub use sweep::{Grid, PlannedRun, SchemeName, Selection, SweepSpec};
 
+#[cfg(test)]
+mod halving_tests;
 #[cfg(test)]
 mod search_tests;
 #[cfg(test)]

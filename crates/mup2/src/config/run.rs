@@ -183,6 +183,17 @@ pub struct TrainSpec {
     pub batch_size: usize,
     /// Evaluates after every k-th epoch, and always after the last; at least 1.
     pub evaluate_every: usize,
+    /// The epochs that the schedules of learning rate and radius are laid out for, at least `epochs`,
+    /// which they are unless given: with more the run is the beginning of a longer one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schedule_epochs: Option<usize>,
+}
+
+impl TrainSpec {
+    /// The epochs that the schedules are laid out for.
+    pub fn schedule_length(&self) -> usize {
+        self.schedule_epochs.unwrap_or(self.epochs)
+    }
 }
 
 impl Default for TrainSpec {
@@ -191,6 +202,7 @@ impl Default for TrainSpec {
             epochs: 10,
             batch_size: 64,
             evaluate_every: 1,
+            schedule_epochs: None,
         }
     }
 }
@@ -242,6 +254,13 @@ impl RunSpec {
             "train.evaluate_every",
             self.train.evaluate_every,
             1,
+            1_000_000,
+        )?;
+        let schedule = self.train.schedule_length();
+        whole(
+            "train.schedule_epochs",
+            schedule,
+            self.train.epochs,
             1_000_000,
         )?;
         whole("sam.every", self.sam.every, 1, 1_000_000)?;

@@ -1,5 +1,7 @@
-//! Points scattered over (log η, log ρ), in place of a grid: a Sobol sequence or independent draws.
+//! Points scattered over (log η, log ρ), in place of a grid: a Sobol sequence or independent draws,
+//! trained in full or by successive halving.
 
+use super::halving::Halving;
 use crate::error::{Error, Result};
 use crate::random::stream;
 use rand::Rng;
@@ -37,6 +39,13 @@ pub struct Search {
     /// has as many learning rates to choose from as SAM, and a search twice as many runs.
     #[serde(default = "yes")]
     pub include_sgd: bool,
+    /// Epochs of the first rung of a search by halving, at least 1; 1 unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_epochs: Option<usize>,
+    /// Of so many points a search by halving lets one go on to the next rung, which is so many times
+    /// as long; from 2, and 3 unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub factor: Option<usize>,
 }
 
 fn yes() -> bool {
@@ -53,6 +62,8 @@ pub enum SearchMethod {
     Sobol,
     /// Independent uniform draws.
     Random,
+    /// The points of `sobol`, most of which are given up before their last epoch ([`Halving`]).
+    Halving,
 }
 
 impl Display for SearchMethod {
@@ -60,6 +71,7 @@ impl Display for SearchMethod {
         formatter.write_str(match self {
             Self::Sobol => "sobol",
             Self::Random => "random",
+            Self::Halving => "halving",
         })
     }
 }
@@ -97,11 +109,11 @@ impl Log2Range {
 }
 
 impl Search {
-    /// Checks every value; `place` names the file.
+    /// Checks every value, for runs of `epochs` epochs; `place` names the file.
     ///
     /// # Errors
     /// The first value that is out of its range, by key, with what is allowed.
-    pub(super) fn validate(&self, place: &str) -> Result<()> {
+    pub(super) fn validate(&self, epochs: usize, place: &str) -> Result<()> {
         if !(1..=MAX_POINTS).contains(&self.points) {
             return Err(Error::invalid(
                 format!("{place}: search.points"),
@@ -110,7 +122,19 @@ impl Search {
             ));
         }
         self.lr.validate(&format!("{place}: search.lr"))?;
-        self.rho.validate(&format!("{place}: search.rho"))
+        self.rho.validate(&format!("{place}: search.rho"))?;
+        if self.method == SearchMethod::Halving {
+            return Halving::validate(self, epochs, place);
+        }
+        let keys = [("first_epochs", self.first_epochs), ("factor", self.factor)];
+        match keys.iter().find(|(_, value)| value.is_some()) {
+            None => Ok(()),
+            Some((key, _)) => Err(Error::invalid(
+                format!("{place}: search.{key}"),
+                format!("stands beside `method = \"{}\"`", self.method),
+                "this key for `method = \"halving\"` only",
+            )),
+        }
     }
 
     /// Number of pairs (η, ρ) at most, before they are made.
@@ -138,7 +162,7 @@ impl Search {
     /// The points in the unit square, before they are stretched to the ranges and rounded.
     pub(super) fn shares(&self) -> Vec<(f64, f64)> {
         match self.method {
-            SearchMethod::Sobol => {
+            SearchMethod::Sobol | SearchMethod::Halving => {
                 let share =
                     |index, dimension| f64::from(sobol_burley::sample(index, dimension, self.seed));
                 (0..self.points)

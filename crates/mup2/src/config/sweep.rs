@@ -1,9 +1,10 @@
 //! A sweep as a value: the file `SWEEP.toml`, and the runs that it stands for.
 
 use super::axis::Axis;
+use super::halving::Halving;
 use super::identity::RunId;
 use super::run::RunSpec;
-use super::search::Search;
+use super::search::{Search, SearchMethod};
 use crate::error::{Error, Result};
 use crate::scaling::{Parameterization, Perturbation};
 use serde::{Deserialize, Serialize};
@@ -246,7 +247,7 @@ impl SweepSpec {
                 let problem = "stands beside a `[search]` table";
                 return Err(Error::invalid(key(name), problem, LR_AND_RHO));
             }
-            search.validate(place)?;
+            search.validate(self.run.train.epochs, place)?;
             return Ok(search.len());
         }
         let mut pairs = 1.0;
@@ -272,7 +273,15 @@ impl SweepSpec {
             .collect()
     }
 
-    /// Every cell and seed of the grid or search, in a fixed order; several may share one run.
+    /// The rungs of a search by halving.
+    pub fn halving(&self) -> Option<Halving> {
+        let search = self.search.as_ref()?;
+        let is_halving = search.method == SearchMethod::Halving;
+        is_halving.then(|| Halving::of(search, self.run.train.epochs))
+    }
+
+    /// Every cell and seed of the grid or search, in a fixed order; several may share one run. Of a
+    /// search by halving these are the runs of full length, few of which are ever trained.
     pub fn plan(&self) -> Vec<PlannedRun> {
         let pairs = self.pairs();
         let mut plan = Vec::new();

@@ -250,6 +250,10 @@ fn left_at(shift: &Move) -> Option<f64> {
 
 /// A learning rate that trains at the narrowest width and with no ρ at the widest.
 fn learning_rate_sign(subject: &Subject, signs: &mut Signs, shows_updates: bool) {
+    if subject.report.halving.is_some() {
+        // The largest η of those that were not pruned is not the largest that trains.
+        return;
+    }
     let trains = |width| {
         let stable = subject
             .cells(width)

@@ -19,7 +19,7 @@ mod metrics;
 mod parquet_file;
 mod runs;
 
-use crate::config::SweepSpec;
+use crate::config::{PlannedRun, SweepSpec};
 use crate::error::{Error, Result};
 use crate::publish::write_atomically;
 use crate::results::ResultStore;
@@ -73,7 +73,7 @@ pub fn export(
     directory: &Path,
     format: Format,
 ) -> Result<Exported> {
-    let plan = sweep.plan();
+    let plan = listed(sweep, store)?;
     let runs = runs::collect(&plan, sweep.selection, store)?;
     let metrics = metrics::collect(&runs);
     fs::create_dir_all(directory).map_err(Error::io("create", directory))?;
@@ -89,6 +89,25 @@ pub fn export(
         runs: runs.len(),
         metrics: metrics.len(),
     })
+}
+
+/// The runs to list: all cells, and of a search by halving each cell's run in the first rung and those
+/// in later rungs that have a result.
+fn listed(sweep: &SweepSpec, store: &ResultStore) -> Result<Vec<PlannedRun>> {
+    let plan = sweep.plan();
+    let Some(halving) = sweep.halving() else {
+        return Ok(plan);
+    };
+    let mut listed = Vec::new();
+    for cell in plan {
+        for (rung, epochs) in halving.rungs().iter().enumerate() {
+            let run = cell.cut_short(*epochs);
+            if rung == 0 || store.ending(&run.id)?.is_some() {
+                listed.push(run);
+            }
+        }
+    }
+    Ok(listed)
 }
 
 /// Where tables go, and as what.

@@ -376,3 +376,47 @@ fn the_documentation_lists_every_column_in_order_with_its_type() {
         assert_eq!(named[..columns.len()], names.collect::<Vec<_>>(), "{table}");
     }
 }
+
+#[test]
+fn the_rungs_of_a_halving_are_rows_as_soon_as_they_have_a_result() {
+    let mut case = Case::new();
+    let overrides = [
+        "run.train.epochs=4",
+        "grid.width=[64]",
+        "grid.scheme=[\"mup2\"]",
+        "search.method=halving",
+        "search.factor=2",
+        "search.points=2",
+        "search.include_sgd=false",
+        "search.lr={ log2_from = -6, log2_to = -2 }",
+        "search.rho={ log2_from = -6, log2_to = -2 }",
+    ];
+    let text = SWEEP.replace("lr = [0.1]\nrho = [0.0, 0.3]\n", "");
+    case.sweep = parse_sweep(&text, "s.toml", &overrides.map(str::to_owned)).unwrap();
+    assert_eq!(case.sweep.halving().unwrap().rungs(), [1, 2, 4]);
+    let rows = |case: &Case| {
+        let runs = case.table("runs", Format::Csv);
+        let cells = case.table("cells", Format::Csv);
+        assert_eq!(column(&runs, "id"), column(&cells, "id"));
+        let both = runs
+            .iter()
+            .map(|run| (run["epochs"].clone(), run["status"].clone()));
+        both.map(|(epochs, status)| format!("{epochs} {status}"))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(rows(&case), ["1 missing", "1 missing"]);
+    for epochs in [1, 2] {
+        let PlannedRun { id, spec, .. } = case.cell(1).cut_short(epochs);
+        let result = RunResult {
+            format: RESULT_FORMAT,
+            id,
+            mup2_version: "0.0.1".into(),
+            spec,
+            status: RunStatus::Completed,
+            steps: 10 * epochs,
+            epochs: Vec::new(),
+        };
+        case.store.publish(&result).unwrap();
+    }
+    assert_eq!(rows(&case), ["1 missing", "1 completed", "2 completed"]);
+}

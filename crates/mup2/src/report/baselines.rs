@@ -59,14 +59,12 @@ pub(super) fn baseline(cells: &Cells, scheme: &str, width: usize) -> Baseline {
     let sam = sam.map(|group| &group.cell);
     let sgd_at_edge = sgd.is_some_and(|best| {
         let known = || {
-            cells
-                .of(scheme, width)
-                .map(|group| &group.cell)
-                .filter(|cell| cell.rho == 0.0 && cell.seeds > 0)
+            let points = cells.known_points(scheme, width, |group| group.cell.seeds > 0);
+            points.filter(|(_, rho)| *rho == 0.0)
         };
         let (low, high) = cells.sampling.lr_ends(best.lr);
-        let is_lowest = low || known().all(|cell| cell.lr >= best.lr);
-        is_lowest || high || known().all(|cell| cell.lr <= best.lr)
+        let is_lowest = low || known().all(|(lr, _)| lr >= best.lr);
+        is_lowest || high || known().all(|(lr, _)| lr <= best.lr)
     });
     Baseline {
         scheme: scheme.to_owned(),

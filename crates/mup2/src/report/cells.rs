@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Sampling;
 use super::input::{Observation, Outcome, ReportInput};
 use super::statistics::{Score, Scores, estimate};
+use super::{Halving, Sampling};
 
 /// How a cell of the grid ended over its seeds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,6 +99,8 @@ pub(super) struct Cells {
     pub schemes: Vec<String>,
     pub sampling: Sampling,
     pub groups: Vec<Group>,
+    /// What successive halving has pruned.
+    pub halving: Option<Halving>,
     /// Reasons of failed runs and how often each occurred.
     pub failures: BTreeMap<String, usize>,
     /// What had to be left out or mended, in words.
@@ -194,6 +196,7 @@ pub(super) fn collect(input: &ReportInput) -> Cells {
         schemes,
         sampling: input.sampling.clone(),
         groups,
+        halving: input.halving.clone(),
         failures,
         warnings,
     }

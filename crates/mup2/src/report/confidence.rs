@@ -114,8 +114,8 @@ fn density(cells: &Cells) -> Option<Density> {
     let points = cells.schemes.iter().flat_map(|scheme| {
         let widths = cells.widths(scheme).into_iter();
         widths.map(move |width| {
-            let own = cells.of(scheme, width);
-            own.filter(|group| group.cell.rho > 0.0).count()
+            let own = cells.known_points(scheme, width, |_| true);
+            own.filter(|(_, rho)| *rho > 0.0).count()
         })
     });
     let points = points.max().filter(|points| *points > 0)?;

@@ -4,6 +4,7 @@ use super::cells::Status;
 use super::display::{fine_octaves, octaves, percent_with_error, points_with_error};
 use super::edges::RIGHT_EDGE_LOSS;
 use super::html_confidence::confidence_section;
+use super::html_halving::halving_section;
 use super::{GridEdge, NEAR_OPTIMUM, Report, Slice};
 use crate::figure::number::{ABSENT, power, trimmed, two_decimals};
 use crate::figure::page::{flag, page as figure_page, settings as settings_table, table};
@@ -19,6 +20,7 @@ pub(super) fn page(report: &Report, svgs: &[String]) -> String {
     body.push_str(&transfer_section(report));
     body.push_str(&baseline_section(report));
     body.push_str(&optima_section(report));
+    body.push_str(&halving_section(report));
     body.push_str(&confidence_section(report));
     let footer = format!(
         "Made by mup2 {}. The same numbers, unrounded: report.json; the figures: figures/.",
@@ -62,6 +64,10 @@ fn reading_guide(report: &Report) -> String {
              {near} of the optimum) stay where they are"
         )
     };
+    let pruned = match &report.halving {
+        Some(_) => " Small hollow points were pruned: given up before their last epoch.",
+        None => "",
+    };
     let flat = if is_grid {
         format!(
             "look at the <em>right edge</em> as well: the radius beyond which accuracy falls more \
@@ -75,7 +81,7 @@ fn reading_guide(report: &Report) -> String {
          <p>Each scheme says how the learning rate η and the perturbation radius ρ of \
          sharpness-aware minimization (SAM) change with the network's width. A scheme transfers if \
          the η and ρ that are best for the narrowest network are also best for the wide ones: \
-         {figure}.</p>\n\
+         {figure}.{pruned}</p>\n\
          <p>The <em>regret</em> is the accuracy lost at a wide network by using the narrowest \
          one's optimum instead of its own. An optimum can be flat, so {flat} \
          <em>Drifts</em> are given in octaves, that is in powers of two: +1 means that the value \

@@ -12,6 +12,7 @@ const LISTED_FAILURES: usize = 10;
 /// Returns the section as HTML.
 pub(super) fn confidence_section(report: &Report) -> String {
     let mut points = vec![seeds(report), grid(report)];
+    points.extend(halving(report));
     points.extend(edges(report));
     points.extend(winners_curse(report));
     points.push(runs(report));
@@ -69,6 +70,16 @@ fn search(report: &Report, method: &str) -> String {
         ),
         None => format!("Search ({method}): no point with ρ > 0."),
     }
+}
+
+fn halving(report: &Report) -> Option<String> {
+    let halving = report.halving.as_ref()?;
+    Some(format!(
+        "{}. Points that learn slowly at first are given up with the bad ones, so an optimum may be \
+         missed, and fewer points than a full search would find are near it; a centroid is that of \
+         the points trained in full.",
+        halving.sentence()
+    ))
 }
 
 fn step(name: &str, range: Option<StepRange>) -> String {

@@ -1,6 +1,6 @@
 //! What a report is made from: one observation per run, and the words that say what was run.
 
-use super::Sampling;
+use super::{Halving, Sampling};
 
 /// The result of one run at one point (η, ρ).
 #[derive(Debug, Clone, PartialEq)]
@@ -50,6 +50,9 @@ pub struct ReportInput {
     pub base_width: usize,
     /// How the points (η, ρ) of the observations were chosen.
     pub sampling: Sampling,
+    /// What successive halving has pruned, of which there are no observations; nothing where all points
+    /// were trained in full.
+    pub halving: Option<Halving>,
     /// What was run: names and values, shown as a table.
     pub settings: Vec<(String, String)>,
     /// The schemes in display order.

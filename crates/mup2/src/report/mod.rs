@@ -9,10 +9,12 @@ mod colour_scale;
 mod confidence;
 mod display;
 mod edges;
+mod halving;
 mod headlines;
 mod heatmap;
 mod html;
 mod html_confidence;
+mod html_halving;
 mod input;
 mod optima;
 mod sampling;
@@ -32,6 +34,7 @@ pub use baselines::Baseline;
 pub use cells::{Cell, Status};
 pub use confidence::{Confidence, Density, FailureCount, StepRange};
 pub use edges::{Bound, RIGHT_EDGE_LOSS, Slice};
+pub use halving::{Halving, HalvingBracket, HalvingRung, PrunedPoint};
 pub use input::{Observation, Outcome, ReportInput};
 pub use optima::{GridEdge, NEAR_OPTIMUM, Optimum};
 pub use sampling::{EDGE_MARGIN, Sampling};
@@ -72,6 +75,9 @@ pub struct Report {
     pub transfer: Vec<Transfer>,
     /// SGD against SAM of every scheme at every width.
     pub baselines: Vec<Baseline>,
+    /// What successive halving has pruned; absent in `report.json` where all points were trained in full.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub halving: Option<Halving>,
     /// How sure all this is.
     pub confidence: Confidence,
     /// What was run: names and values.
@@ -145,6 +151,7 @@ pub fn build(input: &ReportInput) -> Report {
         slices,
         transfer: transfers,
         baselines,
+        halving: cells.halving,
         confidence,
         settings: input.settings.clone(),
         command: input.command.clone(),

@@ -160,21 +160,30 @@ pub(super) fn optimum(cells: &Cells, scheme: &str, width: usize) -> Optimum {
 /// of the grid here: an optimum beside it is just as open to that side.
 fn edges(cells: &Cells, best: &Cell) -> Vec<GridEdge> {
     let known = || {
-        cells
-            .of(&best.scheme, best.width)
-            .map(|group| &group.cell)
-            .filter(|cell| cell.rho > 0.0)
-            .filter(|cell| !matches!(cell.status, Status::Failed | Status::Missing))
+        let has_result =
+            |group: &Group| !matches!(group.cell.status, Status::Failed | Status::Missing);
+        let points = cells.known_points(&best.scheme, best.width, has_result);
+        points.filter(|(_, rho)| *rho > 0.0)
     };
     let (lr_low, lr_high) = cells.sampling.lr_ends(best.lr);
     let (rho_low, rho_high) = cells.sampling.rho_ends(best.rho);
-    let lowest = |value: fn(&Cell) -> f64| known().all(|cell| value(cell) >= value(best));
-    let highest = |value: fn(&Cell) -> f64| known().all(|cell| value(cell) <= value(best));
     let ends = [
-        (GridEdge::LrLow, lr_low || lowest(|cell| cell.lr)),
-        (GridEdge::LrHigh, lr_high || highest(|cell| cell.lr)),
-        (GridEdge::RhoLow, rho_low || lowest(|cell| cell.rho)),
-        (GridEdge::RhoHigh, rho_high || highest(|cell| cell.rho)),
+        (
+            GridEdge::LrLow,
+            lr_low || known().all(|(lr, _)| lr >= best.lr),
+        ),
+        (
+            GridEdge::LrHigh,
+            lr_high || known().all(|(lr, _)| lr <= best.lr),
+        ),
+        (
+            GridEdge::RhoLow,
+            rho_low || known().all(|(_, rho)| rho >= best.rho),
+        ),
+        (
+            GridEdge::RhoHigh,
+            rho_high || known().all(|(_, rho)| rho <= best.rho),
+        ),
     ];
     ends.into_iter()
         .filter_map(|(edge, holds)| holds.then_some(edge))

@@ -2,7 +2,7 @@
 
 use super::display::{fine_octaves, octaves, percent_with_error, points_with_error};
 use super::edges::Bound;
-use super::{Report, Status, Transfer};
+use super::{Halving, Report, Status, Transfer};
 use crate::figure::number::ABSENT;
 
 /// How a table is to be laid out.
@@ -51,6 +51,14 @@ pub fn terminal_table(report: &Report, options: &TableOptions) -> String {
     ));
     text.push('\n');
     text.push_str(&baseline_table(report).render(options));
+    if let Some(halving) = &report.halving {
+        let heading = "\nPruned by successive halving (epochs: points in → going on)";
+        text.push_str(&paint(options, BOLD, heading));
+        text.push('\n');
+        text.push_str(&halving_table(halving).render(options));
+        text.push_str(&paint(options, DIM, &format!("{}.", halving.sentence())));
+        text.push('\n');
+    }
     for note in notes(report) {
         text.push_str(&paint(options, DIM, &note));
         text.push('\n');
@@ -136,6 +144,33 @@ fn baseline_table(report: &Report) -> Table {
             percent_with_error(row.sam_test_accuracy, row.sam_test_stderr),
             points_with_error(row.test_gain, row.test_gain_stderr),
             points_with_error(row.gain, row.gain_stderr),
+        ]);
+    }
+    table
+}
+
+fn halving_table(halving: &Halving) -> Table {
+    let mut table = Table::new(&[
+        ("scheme", Align::Left, 0),
+        ("width", Align::Right, 0),
+        ("", Align::Left, 0),
+        ("rungs", Align::Left, 3),
+        ("pruned", Align::Right, 0),
+        ("epochs", Align::Right, 1),
+        ("of", Align::Right, 2),
+        ("saved", Align::Right, 0),
+    ]);
+    for row in &halving.brackets {
+        let saved = row.saved().map(|saved| format!("{:.0} %", saved * 100.0));
+        table.row(vec![
+            row.scheme.clone(),
+            row.width.to_string(),
+            row.optimizer().to_owned(),
+            row.rungs_in_words(),
+            format!("{} of {}", row.pruned, row.points),
+            row.epochs_trained.to_string(),
+            row.epochs_full.to_string(),
+            saved.unwrap_or(ABSENT.to_owned()),
         ]);
     }
     table

@@ -1,5 +1,6 @@
 //! Which runs of a sweep a process is to do, and what each costs.
 
+use super::known::KnownRuns;
 use crate::config::{PlannedRun, RunId, SweepSpec};
 use crate::error::{Error, Result};
 use crate::results::{RunResult, RunStatus};
@@ -72,12 +73,15 @@ impl Selected {
         self.shard.is_none() && self.only.is_empty()
     }
 
-    /// The runs of `sweep` that are selected, the most expensive first.
+    /// Those of the `known` runs of `sweep` that are selected, in their order.
     ///
     /// # Errors
-    /// When an id is given that the sweep does not have.
-    pub fn runs(&self, sweep: &SweepSpec) -> Result<Vec<PlannedRun>> {
-        let mut runs = planned_runs(sweep);
+    /// When an id is given that is not known, or a part of a search by halving.
+    pub fn runs(&self, sweep: &SweepSpec, known: &KnownRuns) -> Result<Vec<PlannedRun>> {
+        if self.shard.is_some() {
+            refuse_halving(sweep, "--shard")?;
+        }
+        let mut runs = known.runs.clone();
         let known: HashSet<&RunId> = runs.iter().map(|run| &run.id).collect();
         let reruns = self.rerun.iter().filter_map(|rerun| match rerun {
             Rerun::Run(id) => Some(("--rerun", id)),
@@ -121,9 +125,24 @@ impl Selected {
     }
 }
 
-/// The distinct runs of a sweep, the most expensive first, so that the last worker to finish does
-/// not hold a long run.
-pub fn planned_runs(sweep: &SweepSpec) -> Vec<PlannedRun> {
+/// Refuses what needs all runs of a sweep beforehand; `place` asked for it.
+///
+/// # Errors
+/// For a search by halving.
+pub fn refuse_halving(sweep: &SweepSpec, place: &str) -> Result<()> {
+    match sweep.halving() {
+        None => Ok(()),
+        Some(_) => Err(Error::invalid(
+            place,
+            "cannot deal out a search by halving, whose results decide its runs",
+            "several processes of `mup2 sweep run` on the same --out, which share the search without it",
+        )),
+    }
+}
+
+/// The distinct runs of full length of a sweep, the most expensive first, so that the last worker to
+/// finish does not hold a long run.
+pub(super) fn planned_runs(sweep: &SweepSpec) -> Vec<PlannedRun> {
     let mut runs = sweep.distinct_runs();
     runs.sort_by(|a, b| cost(b).total_cmp(&cost(a)));
     runs

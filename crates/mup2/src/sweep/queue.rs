@@ -1,7 +1,6 @@
 //! The runs that are left, shared by the worker threads, with an eye on other processes.
 
 use super::plan::Selected;
-use crate::checkpoint::CheckpointDirectory;
 use crate::config::{PlannedRun, RunId};
 use crate::error::Result;
 use crate::results::{Heartbeat, ResultStore, RunResult, RunStatus};
@@ -99,11 +98,9 @@ impl<'a> Queue<'a> {
         })
     }
 
-    /// Where a run that takes minutes keeps its checkpoints. Two live copies of a run may both write
-    /// there: every file is whole, and any of them leads to the same result.
-    pub fn checkpoints(&self, id: &RunId) -> CheckpointDirectory {
-        let directory = self.store.directory().join("checkpoints");
-        CheckpointDirectory::new(&directory.join(id.as_str()))
+    /// The results directory.
+    pub fn store(&self) -> &ResultStore {
+        self.store
     }
 
     /// Publishes a result, over the old one if it was asked to be made again.

@@ -38,14 +38,16 @@ pub struct JobTexts<'a> {
     pub sweep: &'a str,
     /// The results directory.
     pub out: &'a str,
-    /// Number of parts.
-    pub shards: usize,
+    /// Number of array tasks.
+    pub tasks: usize,
+    /// Whether each task does one part; the tasks of a search by halving share all of it.
+    pub in_parts: bool,
     /// Variables that the program needs, with values as words.
     pub environment: Vec<(&'a str, String)>,
 }
 
 impl JobTexts<'_> {
-    /// The script of an array task: one part of the sweep, put back into the queue when its time is
+    /// The script of an array task, put back into the queue when its time is
     /// nearly over.
     ///
     /// The program runs in the background, because a shell handles a signal only between commands
@@ -57,16 +59,21 @@ impl JobTexts<'_> {
             program,
             sweep,
             out,
-            shards,
+            tasks,
+            in_parts,
             environment,
         } = self;
+        let shard = match in_parts {
+            true => format!("--shard \"$SLURM_ARRAY_TASK_ID/{tasks}\" "),
+            false => String::new(),
+        };
         let environment: String = environment
             .iter()
             .map(|(name, value)| format!("export {name}={value}\n"))
             .collect();
         format!(
             r#"#!/bin/bash
-# Written by `mup2 sweep submit`: part $SLURM_ARRAY_TASK_ID of {shards} of the sweep.
+# Written by `mup2 sweep submit`: task $SLURM_ARRAY_TASK_ID of {tasks} of the sweep.
 set -u
 {environment}payload=
 asked=no
@@ -83,7 +90,7 @@ trap on_usr1 USR1
 # Slurm sends TERM to every process of the job; this shell only has to outlive the payload.
 trap 'again=yes' TERM
 {program} sweep run {sweep} --out {out} \
-    --shard "$SLURM_ARRAY_TASK_ID/{shards}" --workers "${{SLURM_CPUS_PER_TASK:-1}}" &
+    {shard}--workers "${{SLURM_CPUS_PER_TASK:-1}}" &
 payload=$!
 # A USR1 that came before the line above.
 [ $again = no ] || on_usr1
@@ -127,7 +134,8 @@ mod tests {
             program: "/opt/mup2",
             sweep: "'/data/my sweep.toml'",
             out: "'/data/it'\\''s here'",
-            shards: 40,
+            tasks: 40,
+            in_parts: true,
             environment: vec![("MUP2_DATA", "/data".to_owned())],
         };
         let job = texts.job();
@@ -141,5 +149,10 @@ mod tests {
                 .report()
                 .ends_with("exec /opt/mup2 report '/data/it'\\''s here'\n")
         );
+        let shared = JobTexts {
+            in_parts: false,
+            ..texts
+        };
+        assert!(!shared.job().contains("--shard"));
     }
 }

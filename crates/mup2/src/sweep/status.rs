@@ -1,7 +1,7 @@
 //! How far a sweep is: what is published, what is running, and when it will be done.
 
-use super::plan::{cost, planned_runs};
-use crate::config::{RunId, SweepSpec};
+use super::known::{cost_within, known_runs};
+use crate::config::{PlannedRun, RunId, SweepSpec};
 use crate::error::Result;
 use crate::results::{ResultStore, RunStatus};
 use rayon::prelude::*;
@@ -19,7 +19,7 @@ const LEAST_RUNS: usize = 3;
 pub struct SweepStatus {
     /// Name of the sweep.
     pub name: String,
-    /// Distinct runs.
+    /// Distinct runs; of a search by halving, those to be expected.
     pub total: usize,
     /// Trained to the end.
     pub done: usize,
@@ -31,6 +31,12 @@ pub struct SweepStatus {
     pub running: usize,
     /// Without a result, and nobody works on it.
     pub missing: usize,
+    /// Of the missing runs of a halving, those in rungs for which it is still open who gets there.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub undecided: usize,
+    /// How many runs the narrowest widths' best points, still unknown, may add to `total` at most.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub carried_at_most: usize,
     /// Seconds to the end at the speed of the last minutes; absent if nothing is running or too
     /// little is known.
     pub eta_seconds: Option<f64>,
@@ -47,6 +53,10 @@ pub struct Failure {
     pub reason: String,
 }
 
+fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
 impl SweepStatus {
     /// Whether every run has a result that no call would make again.
     pub fn is_finished(&self) -> bool {
@@ -59,7 +69,11 @@ impl SweepStatus {
 /// # Errors
 /// When a result file exists but cannot be read.
 pub fn status(sweep: &SweepSpec, store: &ResultStore) -> Result<SweepStatus> {
-    let runs = planned_runs(sweep);
+    let known = known_runs(sweep, Some(store))?;
+    let halving = sweep.halving();
+    let cost = |run: &PlannedRun| cost_within(halving.as_ref(), run);
+    let undecided = known.total() - known.runs.len();
+    let runs = &known.runs;
     // Thousands of small files: reading them is waiting.
     let endings = runs
         .par_iter()
@@ -69,16 +83,18 @@ pub fn status(sweep: &SweepSpec, store: &ResultStore) -> Result<SweepStatus> {
     let alive: HashSet<&RunId> = alive.iter().map(|run| &run.id).collect();
     let mut status = SweepStatus {
         name: sweep.name.clone(),
-        total: runs.len(),
+        total: known.total(),
         done: 0,
         diverged: 0,
         failed: 0,
         running: 0,
-        missing: 0,
+        missing: undecided,
+        undecided,
+        carried_at_most: known.carried_at_most,
         eta_seconds: None,
         failures: Vec::new(),
     };
-    let mut left = 0.0;
+    let mut left = known.later_cost;
     let mut published: Vec<(SystemTime, f64)> = Vec::new();
     for (run, ending) in runs.iter().zip(endings) {
         let settled = match ending.as_ref().map(|ending| &ending.status) {

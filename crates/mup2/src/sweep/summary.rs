@@ -1,6 +1,9 @@
 //! What the report needs to know of a sweep: its settings and one observation a cell and seed.
 
-use crate::config::{RunSpec, SweepSpec};
+use super::halving::Standing;
+use super::known::known;
+use super::pruned::summarize;
+use crate::config::{PlannedRun, RunSpec, SweepSpec};
 use crate::data::Dataset;
 use crate::error::Result;
 use crate::report::{Observation, Outcome, ReportInput, Sampling};
@@ -13,21 +16,26 @@ use std::collections::BTreeSet;
 /// When a result file exists but cannot be read.
 pub fn report_input(sweep: &SweepSpec, store: &ResultStore, command: &str) -> Result<ReportInput> {
     let mut versions = BTreeSet::new();
-    let mut observations = Vec::new();
-    for planned in sweep.plan() {
-        let result = store.result(&planned.id)?;
+    let mut look = |run: &PlannedRun| {
+        let result = store.result(&run.id)?;
         if let Some(result) = &result {
             versions.insert(result.mup2_version.clone());
         }
-        observations.push(Observation {
-            scheme: planned.scheme.to_string(),
-            width: planned.spec.model.width,
-            lr: planned.spec.optimizer.lr,
-            rho: planned.spec.sam.rho,
-            seed: planned.spec.seed,
-            outcome: outcome(sweep, result),
-        });
-    }
+        Ok(outcome(sweep, result))
+    };
+    let (observations, halving, distinct_runs) = match sweep.halving() {
+        Some(halving) => {
+            let standing = Standing::of(sweep, halving, look)?;
+            let (observations, pruned) = summarize(&standing);
+            (observations, Some(pruned), known(&standing).runs.len())
+        }
+        None => {
+            let plan = sweep.plan();
+            let observations = plan.iter().map(|run| Ok(observation(run, look(run)?)));
+            let observations = observations.collect::<Result<_>>()?;
+            (observations, None, sweep.distinct_runs().len())
+        }
+    };
     let mut warnings = Vec::new();
     if versions.len() > 1 {
         let versions: Vec<String> = versions.into_iter().collect();
@@ -42,7 +50,8 @@ pub fn report_input(sweep: &SweepSpec, store: &ResultStore, command: &str) -> Re
         selection: sweep.selection.to_string(),
         base_width: sweep.run.model.base_width,
         sampling: sampling(sweep),
-        settings: settings(sweep),
+        halving,
+        settings: settings(sweep, distinct_runs),
         schemes: sweep.grid.scheme.iter().map(ToString::to_string).collect(),
         unstable_below: sweep.unstable_below,
         observations,
@@ -63,7 +72,20 @@ fn sampling(sweep: &SweepSpec) -> Sampling {
     }
 }
 
-fn outcome(sweep: &SweepSpec, result: Option<RunResult>) -> Outcome {
+/// What became of a run, as the report knows it.
+pub(super) fn observation(planned: &PlannedRun, outcome: Outcome) -> Observation {
+    Observation {
+        scheme: planned.scheme.to_string(),
+        width: planned.spec.model.width,
+        lr: planned.spec.optimizer.lr,
+        rho: planned.spec.sam.rho,
+        seed: planned.spec.seed,
+        outcome,
+    }
+}
+
+/// How a run ended, in what the sweep selects by.
+pub(super) fn outcome(sweep: &SweepSpec, result: Option<RunResult>) -> Outcome {
     let Some(result) = result else {
         return Outcome::Missing;
     };
@@ -97,7 +119,7 @@ fn dataset(run: &RunSpec) -> String {
     text
 }
 
-fn settings(sweep: &SweepSpec) -> Vec<(String, String)> {
+fn settings(sweep: &SweepSpec, distinct_runs: usize) -> Vec<(String, String)> {
     let run = &sweep.run;
     let list = |values: &mut dyn Iterator<Item = String>| values.collect::<Vec<_>>().join(", ");
     let lower = |value: &dyn std::fmt::Debug| format!("{value:?}").to_lowercase();
@@ -141,7 +163,7 @@ fn settings(sweep: &SweepSpec) -> Vec<(String, String)> {
             "Seeds",
             list(&mut sweep.grid.seed.iter().map(ToString::to_string)),
         ),
-        ("Distinct runs", sweep.distinct_runs().len().to_string()),
+        ("Distinct runs", distinct_runs.to_string()),
     ];
     if let Some(search) = &sweep.search {
         let sgd = if search.include_sgd {
@@ -160,6 +182,15 @@ fn settings(sweep: &SweepSpec) -> Vec<(String, String)> {
             search.rho.log2_to,
         );
         rows.push(("Search", text));
+    }
+    if let Some(halving) = sweep.halving() {
+        let rungs = halving.rungs().iter().map(ToString::to_string);
+        let text = format!(
+            "runs of {} epochs; one of {} points goes on",
+            rungs.collect::<Vec<_>>().join(", "),
+            halving.factor()
+        );
+        rows.push(("Rungs", text));
     }
     if pool > 1 {
         rows.insert(1, ("Pixels", format!("averaged over {pool}×{pool} blocks")));

@@ -15,7 +15,7 @@ pub(crate) use batch::Batch;
 pub use evaluate::accuracy;
 pub(crate) use one_core::panic_message;
 pub use one_core::{TRIAL_THREAD, one_core_pool};
-pub use resume::Checkpointing;
+pub use resume::{Checkpointing, Earlier};
 pub use run::{Cancel, Progress, train, train_resumably};
 pub(crate) use setup::{Setup, setup};
 pub use weights::{effective_weights, with_effective_weights};

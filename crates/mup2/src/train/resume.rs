@@ -3,6 +3,7 @@
 use super::setup::Setup;
 use super::weights::{Replacement, running_layers, running_statistics, stored_weights};
 use crate::checkpoint::{CHECKPOINT_FORMAT, Checkpoint, CheckpointDirectory, TrainingState};
+use crate::config::{RunId, RunSpec};
 use crate::error::{Error, Result};
 use crate::results::RunResult;
 use crate::step::parameters;
@@ -15,7 +16,7 @@ use std::time::{Duration, Instant};
 const LEAST_WORK: Duration = Duration::from_secs(1);
 
 /// How a training is kept; nothing here changes its result.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Checkpointing {
     /// Where.
     pub directory: CheckpointDirectory,
@@ -23,6 +24,20 @@ pub struct Checkpointing {
     pub interval: Duration,
     /// Whether to go on from a checkpoint that is there.
     pub resume: bool,
+    /// The same training cut short, the longest first: where to start from when it has no checkpoint
+    /// of its own.
+    pub earlier: Vec<Earlier>,
+    /// Whether a checkpoint stays behind after the last epoch, for a longer training to start from.
+    pub keep: bool,
+}
+
+/// A training that another one begins with ([`RunSpec::is_beginning_of`]).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Earlier {
+    /// What was trained.
+    pub spec: RunSpec,
+    /// Where its checkpoints are, if it has left any.
+    pub directory: CheckpointDirectory,
 }
 
 /// A training at the beginning of a step.
@@ -65,6 +80,25 @@ impl<'a> Keeper<'a> {
                 checkpoint.state.result.steps
             ));
             restore(checkpoint, setup, position)?;
+            return Ok(notes);
+        }
+        for earlier in &wanted.earlier {
+            let (checkpoint, refused) = earlier.directory.load(&RunId::of(&earlier.spec))?;
+            notes.extend(refused.iter().map(ToString::to_string));
+            let Some(mut checkpoint) = checkpoint else {
+                continue;
+            };
+            let (id, steps) = (checkpoint.state.id.clone(), checkpoint.state.result.steps);
+            if let Err(refused) = lengthen(&mut checkpoint.state.result, &position.result) {
+                notes.push(refused.to_string());
+                continue;
+            }
+            restore(checkpoint, setup, position)?;
+            notes.push(format!("went on after step {steps} of run {id}"));
+            return Ok(notes);
+        }
+        if !wanted.earlier.is_empty() {
+            notes.push("no run cut short has left a checkpoint: trained from the start".to_owned());
         }
         Ok(notes)
     }
@@ -86,11 +120,19 @@ impl<'a> Keeper<'a> {
             return None;
         }
         self.last = Instant::now();
-        let saved = checkpoint(setup, position)
-            .and_then(|checkpoint| checkpointing.directory.save(&checkpoint));
-        saved
-            .err()
-            .map(|error| format!("no checkpoint was written: {error}"))
+        save(checkpointing, setup, position)
+    }
+
+    /// The run has trained all its epochs: its checkpoints have served, or the last one is left for a
+    /// longer run. Returns what to tell the user.
+    pub fn complete(&self, setup: &Setup, position: &Position) -> Option<String> {
+        match self.checkpointing {
+            Some(checkpointing) if checkpointing.keep => save(checkpointing, setup, position),
+            _ => {
+                self.finish();
+                None
+            }
+        }
     }
 
     /// The run has its result; its checkpoints have served.
@@ -99,6 +141,40 @@ impl<'a> Keeper<'a> {
             checkpointing.directory.remove();
         }
     }
+}
+
+/// Writes a checkpoint. A failure is no end of the training: it is returned as what to tell the user.
+fn save(checkpointing: &Checkpointing, setup: &Setup, position: &Position) -> Option<String> {
+    let saved = checkpoint(setup, position)
+        .and_then(|checkpoint| checkpointing.directory.save(&checkpoint));
+    saved
+        .err()
+        .map(|error| format!("no checkpoint was written: {error}"))
+}
+
+/// Makes the result so far of a run cut short that of the longer run, to the bits that it would have
+/// had itself: the last epoch of the shorter one was evaluated for being the last.
+///
+/// # Errors
+/// When the longer run does not begin with the shorter one.
+fn lengthen(result: &mut RunResult, longer: &RunResult) -> Result<()> {
+    if !result.spec.is_beginning_of(&longer.spec) {
+        return Err(Error::invalid(
+            "checkpoint",
+            format!(
+                "is of run {}, with which {} does not begin",
+                result.id, longer.id
+            ),
+            "one of the same run with fewer epochs",
+        ));
+    }
+    let every = longer.spec.train.evaluate_every;
+    result
+        .epochs
+        .retain(|metrics| metrics.epoch.is_multiple_of(every));
+    result.id = longer.id.clone();
+    result.spec = longer.spec.clone();
+    Ok(())
 }
 
 fn checkpoint(setup: &Setup, position: &Position) -> Result<Checkpoint> {

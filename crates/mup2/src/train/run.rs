@@ -170,10 +170,13 @@ pub fn train_resumably(
             progress(Progress::Epoch(metrics));
         }
     }
-    Ok(ended(position, &keeper))
+    if let Some(note) = keeper.complete(&setup, &position) {
+        progress(Progress::Note(note));
+    }
+    Ok(position.result)
 }
 
-/// The result of a training that needs its checkpoints no more.
+/// The result of a training that nothing can go on from.
 fn ended(position: Position, keeper: &Keeper) -> RunResult {
     keeper.finish();
     position.result

@@ -42,7 +42,7 @@ pub(crate) fn setup(
         table,
     };
     let (optimizer, sam) = binding.bind(&model)?;
-    let total_steps = spec.train.epochs * steps_per_epoch;
+    let total_steps = spec.train.schedule_length() * steps_per_epoch;
     let warmup_steps = (spec.optimizer.warmup_epochs * steps_per_epoch as f64).round() as usize;
     Ok(Setup {
         model,

@@ -1,20 +1,17 @@
 //! `mup2 sweep commands`: one shell line a run, for GNU parallel and its kin.
 
-use super::read;
+use super::{existing, read};
 use crate::arguments::SweepCommandsArguments;
 use crate::terminal::print;
 use mup2::error::Error;
-use mup2::results::ResultStore;
-use mup2::sweep::{Selected, planned_runs};
+use mup2::sweep::{Selected, known_runs, refuse_halving};
 use std::path::Path;
 use std::process::ExitCode;
 
 pub fn run(arguments: &SweepCommandsArguments) -> anyhow::Result<ExitCode> {
     let sweep = read(&arguments.sweep)?;
-    let store = match arguments.out.join("sweep.json").exists() {
-        true => Some(ResultStore::open(&arguments.out)?.0),
-        false => None,
-    };
+    refuse_halving(&sweep, "mup2 sweep commands")?;
+    let store = existing(&arguments.out)?;
     let program = std::env::current_exe()?;
     let mut words = vec![quoted(&program)?, "sweep".into(), "run".into()];
     words.push(quoted(&arguments.sweep.spec)?);
@@ -25,7 +22,7 @@ pub fn run(arguments: &SweepCommandsArguments) -> anyhow::Result<ExitCode> {
     let call = words.join(" ");
     let selected = Selected::default();
     let mut text = String::new();
-    for run in planned_runs(&sweep) {
+    for run in known_runs(&sweep, None)?.runs {
         let result = match &store {
             Some(store) => store.result(&run.id)?,
             None => None,

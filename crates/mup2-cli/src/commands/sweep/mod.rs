@@ -11,6 +11,8 @@ pub use run::{SweepRequest, run_sweep};
 use crate::arguments::{SweepArguments, SweepCommand, SweepFileArguments};
 use mup2::config::{SweepSpec, read_sweep};
 use mup2::error::Error;
+use mup2::results::ResultStore;
+use std::path::Path;
 use std::process::ExitCode;
 
 pub fn run(arguments: &SweepArguments) -> anyhow::Result<ExitCode> {
@@ -21,6 +23,14 @@ pub fn run(arguments: &SweepArguments) -> anyhow::Result<ExitCode> {
         SweepCommand::Commands(arguments) => commands::run(arguments),
         SweepCommand::Submit(arguments) => submit::submit(arguments),
         SweepCommand::Cancel(arguments) => submit::cancel(arguments),
+    }
+}
+
+/// The results directory, if it is one already.
+fn existing(directory: &Path) -> Result<Option<ResultStore>, Error> {
+    match directory.join("sweep.json").exists() {
+        true => Ok(Some(ResultStore::open(directory)?.0)),
+        false => Ok(None),
     }
 }
 

@@ -1,6 +1,6 @@
 //! `mup2 sweep run`: trains what is missing, then reports.
 
-use super::read;
+use super::{existing, read};
 use crate::arguments::SweepRunArguments;
 use crate::commands::report::write_report;
 use crate::interrupt::cancel_on_signal;
@@ -10,7 +10,7 @@ use mup2::config::SweepSpec;
 use mup2::data;
 use mup2::report::terminal_table;
 use mup2::results::ResultStore;
-use mup2::sweep::{self, RunOptions, Selected, describe};
+use mup2::sweep::{self, RunOptions, Selected, describe, known_runs};
 use mup2::train::TRIAL_THREAD;
 use std::path::Path;
 use std::process::ExitCode;
@@ -48,7 +48,9 @@ pub fn run_sweep(request: &SweepRequest) -> anyhow::Result<ExitCode> {
     let start = Instant::now();
     let data = data::load(&sweep.run.data)?;
     sweep::check_data(sweep, &data)?;
-    request.selected.runs(sweep)?;
+    // Before a directory is made; a promoted run is known to one that exists.
+    let known = known_runs(sweep, existing(request.out)?.as_ref())?;
+    request.selected.runs(sweep, &known)?;
     let store = ResultStore::create(request.out, sweep, &data.digest)?;
     let workers = match request.workers {
         Some(workers) => usize::from(workers),

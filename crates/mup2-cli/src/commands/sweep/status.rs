@@ -54,6 +54,17 @@ fn table(status: &SweepStatus) -> String {
     ] {
         text += &format!("  {name:<9}{count:>8}\n");
     }
+    if status.undecided > 0 {
+        let most = status.carried_at_most;
+        text += &format!(
+            "  of the missing, {} are in rungs still to be decided",
+            status.undecided
+        );
+        text += &match most {
+            0 => "\n".to_owned(),
+            _ => format!("; the narrowest widths' best points may add up to {most}\n"),
+        };
+    }
     if let Some(seconds) = status.eta_seconds {
         let eta = clock(Duration::from_secs_f64(seconds));
         text += &format!("  {:<9}{eta:>8}\n", "ETA");

@@ -9,17 +9,22 @@ use mup2::data;
 use mup2::error::Error;
 use mup2::publish::write_atomically;
 use mup2::results::ResultStore;
-use mup2::sweep::{self, DEFAULT_MOST_TASKS, JobTexts, Submission, Submissions, planned_runs};
+use mup2::sweep::{
+    self, DEFAULT_MOST_TASKS, JobTexts, Submission, Submissions, known_runs, refuse_halving,
+};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 const RECORD: &str = "slurm/submission.json";
 
+/// Tasks of a search by halving, unless they are given: in its last rungs most would only wait.
+const HALVING_TASKS: usize = 8;
+
 pub fn submit(arguments: &SweepSubmitArguments) -> anyhow::Result<ExitCode> {
     let sweep = read(&arguments.sweep)?;
     check_time(arguments.time.as_deref())?;
-    let shards = shards(arguments, &sweep)?;
+    let shards = tasks(arguments, &sweep)?;
     // The data are read here too: a job that finds them missing would be found out hours later.
     let data = data::load(&sweep.run.data)?;
     sweep::check_data(&sweep, &data)?;
@@ -102,18 +107,35 @@ fn read_record(directory: &Path) -> Result<Submissions, Error> {
     })
 }
 
-/// The number of array tasks: at most one a run, and no more than Slurm allows.
-fn shards(arguments: &SweepSubmitArguments, sweep: &SweepSpec) -> Result<usize, Error> {
-    let runs = planned_runs(sweep).len();
+/// The number of array tasks: at most one a run that is known beforehand, and no more than Slurm allows.
+fn tasks(arguments: &SweepSubmitArguments, sweep: &SweepSpec) -> Result<usize, Error> {
+    let runs = known_runs(sweep, None)?.runs.len();
     let most = match arguments.dry_run {
         true => DEFAULT_MOST_TASKS,
         false => most_tasks()?,
     };
-    match arguments.shards {
+    let (flag, asked) = match sweep.halving() {
+        None if arguments.tasks.is_some() => {
+            return Err(Error::invalid(
+                "--tasks",
+                "is for a search by halving, whose tasks share all runs",
+                "--shards, the number of parts of this sweep",
+            ));
+        }
+        None => ("--shards", arguments.shards),
+        Some(_) => {
+            if arguments.shards.is_some() {
+                refuse_halving(sweep, "--shards")?;
+            }
+            ("--tasks", arguments.tasks)
+        }
+    };
+    match asked {
+        None if flag == "--tasks" => Ok(runs.min(most).min(HALVING_TASKS)),
         None => Ok(runs.min(most)),
-        Some(shards) if shards as usize <= most => Ok((shards as usize).min(runs)),
-        Some(shards) => Err(Error::invalid(
-            format!("--shards {shards}"),
+        Some(tasks) if tasks as usize <= most => Ok((tasks as usize).min(runs)),
+        Some(tasks) => Err(Error::invalid(
+            format!("{flag} {tasks}"),
             "is more than an array of this Slurm may have (MaxArraySize)",
             format!("1 to {most}"),
         )),
@@ -151,7 +173,8 @@ impl Files {
             program: &program,
             sweep: &spec,
             out: &quoted_out,
-            shards,
+            tasks: shards,
+            in_parts: sweep.halving().is_none(),
             environment: environment()?,
         };
         let files = Self {

@@ -76,6 +76,7 @@ fn input(observations: Vec<Observation>) -> ReportInput {
         dataset: "nothing".to_owned(),
         selection: "validation".to_owned(),
         sampling: Sampling::Grid,
+        halving: None,
         base_width: 16,
         settings: Vec::new(),
         schemes: Vec::new(),

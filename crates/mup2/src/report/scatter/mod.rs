@@ -3,12 +3,12 @@
 mod layout;
 mod panel;
 
-use super::Report;
 use super::cells::{Cell, Status};
 use super::colour_scale::{DEFINITIONS, NO_RESULT};
 use super::heatmap::{cross, near_label, transferred_outline, unstable_label};
+use super::{PrunedPoint, Report};
 use crate::figure::colour::{DIVERGED, UNSTABLE};
-use crate::figure::svg::{Anchor, Canvas, HEADING, LABEL, TITLE, fit};
+use crate::figure::svg::{Anchor, Canvas, HEADING, LABEL, TITLE, escape, fit};
 use layout::{LEFT, Layout, RIGHT, ROW_GAP, TOP};
 use panel::Panel;
 
@@ -46,6 +46,7 @@ pub(super) fn scatter(report: &Report, schemes: &[String]) -> String {
                 left: layout.panel_left(column),
                 top: layout.panel_top(row),
                 cells,
+                pruned: pruned(report, scheme, *width),
             };
             panel.draw(&mut canvas, report, scheme, *width, column == 0);
         }
@@ -59,6 +60,17 @@ pub(super) fn scatter(report: &Report, schemes: &[String]) -> String {
         .colours
         .legend(&mut canvas, ends, bottom, items(report));
     canvas.finish(layout.width, height, "Accuracy at scattered points")
+}
+
+fn pruned<'report>(
+    report: &'report Report,
+    scheme: &str,
+    width: usize,
+) -> Vec<&'report PrunedPoint> {
+    let of_all = report.halving.iter().flat_map(|halving| &halving.pruned);
+    of_all
+        .filter(|point| point.scheme == scheme && point.width == width)
+        .collect()
 }
 
 /// Where points touch, the better one lies above.
@@ -78,14 +90,44 @@ fn items(report: &Report) -> Vec<(String, String)> {
         dot("#26828e"),
         transferred_outline(0.0, -1.0, 14.0, 14.0)
     );
-    vec![
+    let mut items = vec![
         (cross(7.0, 6.0, 4.0), "optimum".to_owned()),
         (near, near_label()),
         (transferred, "narrowest width's optimum".to_owned()),
         (dot(UNSTABLE), unstable_label(report)),
         (dot(DIVERGED), "diverged".to_owned()),
         (dot(NO_RESULT), "no result".to_owned()),
-    ]
+    ];
+    if report.halving.is_some() {
+        items.push((hollow(7.0, 6.0, 2.8, ""), "pruned".to_owned()));
+    }
+    items
+}
+
+/// A point with ρ > 0 that was given up.
+fn hollow_dot(x: f64, y: f64, radius: f64, point: &PrunedPoint) -> String {
+    hollow(x, y, radius, &title(point))
+}
+
+/// One with ρ = 0, which is shorter than those that were trained in full.
+fn hollow_bar(x: f64, y: f64, point: &PrunedPoint) -> String {
+    format!(
+        r##"<line x1="{:.1}" y1="{y:.1}" x2="{:.1}" y2="{y:.1}" stroke="#8a939c">{}</line>"##,
+        x - 4.0,
+        x + 4.0,
+        title(point)
+    )
+}
+
+fn title(point: &PrunedPoint) -> String {
+    format!("<title>{}</title>", escape(&point.describe()))
+}
+
+/// The invisible fill lets a pointer find the inside too.
+fn hollow(x: f64, y: f64, radius: f64, title: &str) -> String {
+    format!(
+        r##"<circle cx="{x:.1}" cy="{y:.1}" r="{radius:.1}" fill="#ffffff" fill-opacity="0" stroke="#8a939c">{title}</circle>"##
+    )
 }
 
 fn dot(fill: &str) -> String {

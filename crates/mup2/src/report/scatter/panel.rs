@@ -1,14 +1,14 @@
 //! One scatter plot: points, rings, optimum, transferred optimum and axes.
 
 use super::layout::{Layout, SGD_STRIP};
-use super::ring;
+use super::{hollow_bar, hollow_dot, ring};
 use crate::figure::number::trimmed;
 use crate::figure::svg::{Anchor, Canvas, LABEL, escape, whole_ticks};
-use crate::report::Report;
 use crate::report::cells::Cell;
 use crate::report::colour_scale::TICK;
 use crate::report::heatmap::{cross, describe, transferred_outline};
 use crate::report::optima::{Optimum, is_near};
+use crate::report::{PrunedPoint, Report};
 
 /// One scatter plot: a scheme at a width.
 pub(super) struct Panel<'report> {
@@ -17,6 +17,8 @@ pub(super) struct Panel<'report> {
     pub top: f64,
     /// In the order in which they are drawn: the later ones lie above.
     pub cells: Vec<&'report Cell>,
+    /// The points that were given up; they lie below.
+    pub pruned: Vec<&'report PrunedPoint>,
 }
 
 impl Panel<'_> {
@@ -28,7 +30,7 @@ impl Panel<'_> {
         width: usize,
         is_first: bool,
     ) {
-        if self.cells.is_empty() {
+        if self.cells.is_empty() && self.pruned.is_empty() {
             let (x, y) = (
                 self.left + self.layout.panel_width / 2.0,
                 self.top + self.layout.panel_height / 2.0,
@@ -37,6 +39,15 @@ impl Panel<'_> {
             return;
         }
         self.draw_frame(canvas);
+        for point in &self.pruned {
+            let (x, y) = self.place(point.lr, point.rho);
+            let mark = if point.rho > 0.0 {
+                hollow_dot(x, y, self.layout.radius * 0.6, point)
+            } else {
+                hollow_bar(x, y, point)
+            };
+            canvas.push(&mark);
+        }
         for cell in &self.cells {
             self.draw_point(canvas, cell);
         }
@@ -45,13 +56,13 @@ impl Panel<'_> {
             self.draw_rings(canvas, optimum);
             let narrowest = of_scheme().next().filter(|row| row.width < width);
             if let Some(cell) = narrowest.and_then(|row| self.cell_at(row)) {
-                let (x, y) = self.place(cell);
+                let (x, y) = self.place(cell.lr, cell.rho);
                 let half = self.layout.radius + 4.4;
                 let side = 2.0 * half;
                 canvas.push(&transferred_outline(x - half, y - half, side, side));
             }
             if let Some(cell) = self.cell_at(optimum) {
-                let (x, y) = self.place(cell);
+                let (x, y) = self.place(cell.lr, cell.rho);
                 canvas.push(&cross(x, y, self.layout.radius.max(3.0)));
             }
         }
@@ -67,13 +78,13 @@ impl Panel<'_> {
     }
 
     /// The middle of a point; those with ρ = 0 stand in a strip of their own.
-    fn place(&self, cell: &Cell) -> (f64, f64) {
-        let x = if cell.rho > 0.0 {
-            self.layout.x(cell.rho.log2())
+    fn place(&self, lr: f64, rho: f64) -> (f64, f64) {
+        let x = if rho > 0.0 {
+            self.layout.x(rho.log2())
         } else {
             SGD_STRIP / 2.0
         };
-        (self.left + x, self.top + self.layout.y(cell.lr.log2()))
+        (self.left + x, self.top + self.layout.y(lr.log2()))
     }
 
     fn draw_frame(&self, canvas: &mut Canvas) {
@@ -87,7 +98,7 @@ impl Panel<'_> {
     }
 
     fn draw_point(&self, canvas: &mut Canvas, cell: &Cell) {
-        let (x, y) = self.place(cell);
+        let (x, y) = self.place(cell.lr, cell.rho);
         let fill = self.layout.colours.fill(cell);
         let title = escape(&describe(cell));
         // The circle's thin line keeps the darkest and the lightest colours visible on any ground.
@@ -113,7 +124,7 @@ impl Panel<'_> {
         // The optimum has its cross.
         for cell in near.filter(|cell| (Some(cell.lr), Some(cell.rho)) != (optimum.lr, optimum.rho))
         {
-            let (x, y) = self.place(cell);
+            let (x, y) = self.place(cell.lr, cell.rho);
             canvas.push(&ring(x, y, self.layout.radius + 1.5));
         }
     }

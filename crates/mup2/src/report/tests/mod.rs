@@ -43,6 +43,7 @@ fn input(observations: Vec<Observation>) -> ReportInput {
         selection: "validation".to_owned(),
         base_width: 16,
         sampling: Sampling::Grid,
+        halving: None,
         settings: vec![("epochs".to_owned(), "4".to_owned())],
         schemes: Vec::new(),
         unstable_below: 0.3,

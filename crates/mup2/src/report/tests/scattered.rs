@@ -2,8 +2,8 @@
 
 use super::input;
 use crate::report::{
-    GridEdge, Observation, Outcome, Report, ReportInput, Sampling, TableOptions, build,
-    terminal_table, write,
+    GridEdge, Halving, HalvingBracket, HalvingRung, Observation, Outcome, PrunedPoint, Report,
+    ReportInput, Sampling, TableOptions, build, terminal_table, write,
 };
 
 /// log₂ of η and ρ of five points; the range is −6 to −2 in η and −6 to 1 in ρ.
@@ -244,4 +244,82 @@ fn a_search_without_any_result_is_still_a_report() {
     let figure = directory.path().join("figures/scatter.svg");
     let text = std::fs::read_to_string(figure).unwrap();
     assert!(roxmltree::Document::parse(&text).is_ok());
+}
+
+/// Width 16 alone: two of the five points were trained in full, three given up.
+fn halved() -> ReportInput {
+    let mut runs = at_width(16, [Some(0.80), Some(0.795), None, None, None], [0.5; 5]);
+    runs.retain(|run| run.rho > 0.0 && [-4.0, -3.5].contains(&run.lr.log2()));
+    let pruned = |(lr, rho): (f64, f64), epochs, accuracy| PrunedPoint {
+        scheme: "mup2".to_owned(),
+        width: 16,
+        lr: lr.exp2(),
+        rho: rho.exp2(),
+        epochs,
+        accuracy,
+    };
+    let rung = |epochs, points, promoted| HalvingRung {
+        epochs,
+        points,
+        promoted,
+    };
+    ReportInput {
+        halving: Some(Halving {
+            brackets: vec![HalvingBracket {
+                scheme: "mup2".to_owned(),
+                width: 16,
+                sgd: false,
+                points: 5,
+                rungs: vec![rung(1, 5, Some(2)), rung(9, 2, None)],
+                pruned: 3,
+                carried: false,
+                epochs_trained: 5 + 2 * 8,
+                epochs_full: 5 * 9,
+            }],
+            pruned: vec![
+                pruned(POINTS[2], 1, Some(0.4)),
+                pruned(POINTS[3], 1, None),
+                pruned(POINTS[4], 1, Some(0.3)),
+            ],
+        }),
+        ..scattered(runs)
+    }
+}
+
+#[test]
+fn points_that_were_given_up_were_looked_at_all_the_same() {
+    let mut input = halved();
+    let report = build(&input);
+    // With nothing beyond the two that are left, either would lie at an edge.
+    assert!(!report.optima[0].at_edge, "{:?}", report.optima[0].edges);
+    assert_eq!(report.confidence.density.unwrap().points, 5);
+    input.halving = None;
+    assert!(build(&input).optima[0].at_edge);
+}
+
+#[test]
+fn figure_table_page_and_json_say_what_was_pruned() {
+    let report = build(&halved());
+    let sentence = "Successive halving pruned 3 of 5 points and trained 21 epochs in place of the \
+                    full search's 45 (53 % saved)";
+    let table = terminal_table(&report, &TableOptions::default());
+    for part in ["1: 5 → 2, 9: 2", "3 of 5", "53 %", sentence] {
+        assert!(table.contains(part), "{part}: {table}");
+    }
+    let directory = tempfile::tempdir().unwrap();
+    write(&report, directory.path()).unwrap();
+    let read = |name: &str| std::fs::read_to_string(directory.path().join(name)).unwrap();
+    let page = read("report.html");
+    for part in ["What was pruned", "1: 5 → 2, 9: 2", sentence] {
+        assert!(page.contains(part), "{part}");
+    }
+    let json: serde_json::Value = serde_json::from_str(&read("report.json")).unwrap();
+    assert_eq!(json["halving"]["brackets"][0]["rungs"][0]["promoted"], 2);
+    assert_eq!(json["halving"]["pruned"].as_array().unwrap().len(), 3);
+    let figure = read("figures/scatter.svg");
+    assert!(roxmltree::Document::parse(&figure).is_ok());
+    // One hollow mark a pruned point and one in the legend.
+    assert_eq!(figure.matches("fill-opacity=\"0\"").count(), 3 + 1);
+    assert!(figure.contains("pruned after 1 epoch with 40.00 %"));
+    assert!(figure.contains("pruned after 1 epoch since a run diverged or failed"));
 }

@@ -1,0 +1,248 @@
+//! One pass over runs that are all known: worker threads, each with a rayon pool of one thread.
+
+use super::known::{Checkpoints, cost_within};
+use super::pool::{Event, Outcome, RunOptions};
+use super::queue::{Queue, Taken};
+use crate::config::{Halving, PlannedRun, RunId};
+use crate::data::Dataset;
+use crate::error::{Error, Result};
+use crate::results::{
+    HEARTBEAT_INTERVAL, Heartbeat, RESULT_FORMAT, ResultStore, RunResult, RunStatus,
+};
+use crate::train::{
+    Cancel, Checkpointing, Earlier, Progress, one_core_pool, panic_message, train_resumably,
+};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// Between two looks at what other processes have done.
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
+
+/// At most this much of a long run is repeated when its process is killed.
+const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(60);
+
+/// What all runs of a pass share.
+pub(super) struct Pass<'a> {
+    pub data: &'a Dataset,
+    pub store: &'a ResultStore,
+    pub options: &'a RunOptions,
+    /// The rungs of the sweep, if it has any.
+    pub halving: Option<&'a Halving>,
+    pub cancel: &'a Cancel,
+}
+
+impl Pass<'_> {
+    /// Runs what is `missing`, waits for what other processes are at, and adds to `outcome`.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`] when cancelled, and the first error that would hit every run.
+    pub fn run(
+        &self,
+        missing: Vec<PlannedRun>,
+        outcome: &mut Outcome,
+        on_event: &mut impl FnMut(Event),
+    ) -> Result<()> {
+        let workers = self.options.workers.clamp(1, missing.len().max(1));
+        let queue = Queue::new(missing, self.store, &self.options.selected);
+        let first_error: Mutex<Option<Error>> = Mutex::new(None);
+        let alive: Mutex<Vec<Option<Heartbeat>>> = Mutex::new((0..workers).map(|_| None).collect());
+        std::thread::scope(|scope| {
+            let (sender, receiver) = channel();
+            let (_stop_heart, heart) = channel::<()>();
+            scope.spawn({
+                let alive = &alive;
+                move || beat(alive, &heart)
+            });
+            for place in 0..workers {
+                let worker = Worker {
+                    place,
+                    queue: &queue,
+                    data: self.data,
+                    halving: self.halving,
+                    cancel: self.cancel,
+                    alive: &alive,
+                    sender: sender.clone(),
+                };
+                let first_error = &first_error;
+                scope.spawn(move || {
+                    if let Err(error) = worker.work() {
+                        worker.queue.close();
+                        lock(first_error).get_or_insert(error);
+                    }
+                });
+            }
+            drop(sender);
+            for news in receiver {
+                match news {
+                    News::Trained(result, cost) => {
+                        outcome.tally.count(&result.status);
+                        outcome.trained += 1;
+                        on_event(Event::Finished {
+                            result: &result,
+                            cost,
+                        });
+                    }
+                    News::Elsewhere(result, cost) => {
+                        outcome.tally.count(&result.status);
+                        on_event(Event::FinishedElsewhere {
+                            result: &result,
+                            cost,
+                        });
+                    }
+                    News::Waiting(runs) => on_event(Event::Waiting { runs }),
+                }
+            }
+        });
+        match first_error.into_inner() {
+            Ok(Some(error)) => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+enum News {
+    Trained(Box<RunResult>, f64),
+    Elsewhere(Box<RunResult>, f64),
+    Waiting(usize),
+}
+
+/// Locks also after a panic of another thread: what is kept here is whole at any moment.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Renews the heartbeats until the sender of `stop` is gone.
+fn beat(alive: &Mutex<Vec<Option<Heartbeat>>>, stop: &std::sync::mpsc::Receiver<()>) {
+    while stop.recv_timeout(HEARTBEAT_INTERVAL) == Err(RecvTimeoutError::Timeout) {
+        for heartbeat in lock(alive).iter().flatten() {
+            heartbeat.renew();
+        }
+    }
+}
+
+/// One worker thread: takes the next run until none is left.
+struct Worker<'a> {
+    place: usize,
+    queue: &'a Queue<'a>,
+    data: &'a Dataset,
+    halving: Option<&'a Halving>,
+    cancel: &'a Cancel,
+    alive: &'a Mutex<Vec<Option<Heartbeat>>>,
+    sender: Sender<News>,
+}
+
+impl Worker<'_> {
+    fn work(&self) -> Result<()> {
+        let pool = one_core_pool()?;
+        loop {
+            if self.cancel.is_cancelled() {
+                return Err(Error::Interrupted);
+            }
+            let news = match self.queue.take()? {
+                Taken::None => return Ok(()),
+                Taken::Wait { runs, news } => {
+                    if news && self.sender.send(News::Waiting(runs)).is_err() {
+                        return Err(Error::Interrupted);
+                    }
+                    std::thread::sleep(POLL_INTERVAL);
+                    continue;
+                }
+                Taken::Settled(planned, result) => {
+                    News::Elsewhere(result, cost_within(self.halving, &planned))
+                }
+                Taken::Run(planned, heartbeat) => {
+                    self.keep(Some(heartbeat));
+                    let checkpointing = self.checkpointing(&planned);
+                    let trained =
+                        pool.install(|| trial(&planned, self.data, self.cancel, &checkpointing));
+                    let published = trained.and_then(|result| {
+                        self.queue.publish(&result)?;
+                        Ok(result)
+                    });
+                    self.keep(None);
+                    let result = published?;
+                    if !matches!(result.status, RunStatus::Failed { .. }) {
+                        // What this run has gone on from has served.
+                        for earlier in &checkpointing.earlier {
+                            earlier.directory.remove();
+                        }
+                    }
+                    News::Trained(Box::new(result), cost_within(self.halving, &planned))
+                }
+            };
+            if self.sender.send(news).is_err() {
+                return Err(Error::Interrupted);
+            }
+        }
+    }
+
+    /// Where a run keeps its checkpoints. A rung of a halving leaves one for the next rung, which
+    /// starts from it.
+    fn checkpointing(&self, planned: &PlannedRun) -> Checkpointing {
+        let checkpoints = Checkpoints::of(self.queue.store());
+        let epochs = planned.spec.train.epochs;
+        let rungs = self.halving.map(Halving::rungs).unwrap_or_default();
+        let before = self
+            .halving
+            .into_iter()
+            .flat_map(|halving| halving.before(epochs));
+        let earlier = before.map(|rung| planned.cut_short(rung));
+        Checkpointing {
+            directory: checkpoints.run(&planned.id),
+            interval: CHECKPOINT_INTERVAL,
+            resume: true,
+            earlier: earlier
+                .map(|run| Earlier {
+                    directory: checkpoints.run(&run.id),
+                    spec: run.spec,
+                })
+                .collect(),
+            keep: rungs.last().is_some_and(|last| epochs < *last),
+        }
+    }
+
+    fn keep(&self, heartbeat: Option<Heartbeat>) {
+        if let Some(place) = lock(self.alive).get_mut(self.place) {
+            *place = heartbeat;
+        }
+    }
+}
+
+/// One run, with a panic or an error of its own turned into a failed result.
+fn trial(
+    planned: &PlannedRun,
+    data: &Dataset,
+    cancel: &Cancel,
+    checkpointing: &Checkpointing,
+) -> Result<RunResult> {
+    let trained = catch_unwind(AssertUnwindSafe(|| {
+        train_resumably(
+            &planned.spec,
+            data,
+            cancel,
+            Some(checkpointing),
+            |progress| {
+                if let Progress::Note(note) = progress {
+                    tracing::info!(run = %planned.id, note);
+                }
+            },
+        )
+    }));
+    let reason = match trained {
+        Ok(Ok(result)) => return Ok(result),
+        Ok(Err(Error::Interrupted)) => return Err(Error::Interrupted),
+        Ok(Err(error)) => error.to_string(),
+        Err(panic) => format!("panic: {}", panic_message(panic.as_ref())),
+    };
+    Ok(RunResult {
+        format: RESULT_FORMAT,
+        id: RunId::of(&planned.spec),
+        mup2_version: env!("CARGO_PKG_VERSION").to_owned(),
+        spec: planned.spec.clone(),
+        status: RunStatus::Failed { reason },
+        steps: 0,
+        epochs: Vec::new(),
+    })
+}
