@@ -16,7 +16,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("figure", &[]),
     ("scaling", &["error"]),
     ("phases", &["scaling", "figure"]),
-    ("data", &["error", "random"]),
+    ("data", &["error", "random", "publish"]),
     ("config", &["error", "random", "scaling", "data"]),
     ("model", &["error", "random", "scaling"]),
     ("step", &["error", "random", "scaling"]),

@@ -1,6 +1,7 @@
 //! What a user may write, and what is said when it is wrong.
 
 use super::*;
+use crate::data::{Corrupt, Storage};
 use crate::scaling::{Parameterization, Perturbation, Rule};
 
 const SWEEP: &str = r#"
@@ -181,6 +182,14 @@ fn the_id_ignores_paths_and_sees_everything_else() {
         changed(&|spec| spec.data.path = Some("/elsewhere".into())),
         id
     );
+    let decoding = changed(&|spec| {
+        spec.data.storage = Storage::Disk;
+        spec.data.corrupt = Corrupt::Skip;
+        spec.data.decode_threads = Some(3);
+    });
+    assert_eq!(decoding, id);
+    assert_ne!(changed(&|spec| spec.data.resize = Some(256)), id);
+    assert_ne!(changed(&|spec| spec.data.crop = Some(224)), id);
     assert_ne!(changed(&|spec| spec.seed = 1), id);
     assert_ne!(changed(&|spec| spec.model.width = 256), id);
     assert_ne!(changed(&|spec| spec.sam.rho = 0.0), id);

@@ -1,6 +1,7 @@
 //! A batch of images on the device, and the loss on it.
 
 use crate::data::{Dataset, Images};
+use crate::error::Result;
 use crate::model::{Mlp, Trace};
 use burn::optim::GradientsParams;
 use burn::tensor::activation::log_softmax;
@@ -13,25 +14,27 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
+    /// # Errors
+    /// When an image cannot be read or decoded.
     pub fn new(
         images: &Images,
         labels: &[u16],
         indices: &[usize],
         data: &Dataset,
         device: &Device,
-    ) -> Self {
+    ) -> Result<Self> {
         let mut pixels = Vec::new();
-        images.gather(indices, &data.normalization, &mut pixels);
+        images.gather(indices, &data.normalization, &mut pixels)?;
         let labels: Vec<i64> = indices
             .iter()
             .map(|&index| i64::from(labels[index]))
             .collect();
         let count = indices.len();
         let x = TensorData::new(pixels, [count, images.shape.values()]);
-        Self {
+        Ok(Self {
             x: Tensor::from_data(x, device),
             labels: Tensor::from_data(TensorData::new(labels, [count, 1]), device),
-        }
+        })
     }
 
     /// Mean cross-entropy and its gradients.

@@ -1,6 +1,7 @@
 //! Accuracy of a model on a split.
 
-use crate::data::{Images, Normalization};
+use crate::data::{BATCHES_AHEAD, Images, Loader, Normalization};
+use crate::error::Result;
 use crate::model::Mlp;
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -9,21 +10,26 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 const EVALUATION_BATCH: usize = 256;
 
 /// Share of `images` whose largest logit is the label, 0 to 1; absent for an empty split.
+///
+/// # Errors
+/// When an image cannot be read or decoded.
 pub fn accuracy(
     model: &Mlp,
     images: &Images,
     normalization: &Normalization,
     device: &Device,
-) -> Option<f64> {
+) -> Result<Option<f64>> {
     if images.is_empty() {
-        return None;
+        return Ok(None);
     }
     let model = model.valid();
     let indices: Vec<usize> = (0..images.len()).collect();
     let mut pixels = Vec::new();
     let mut correct = 0;
-    for batch in indices.chunks(EVALUATION_BATCH) {
-        images.gather(batch, normalization, &mut pixels);
+    for batch in Loader::new(images, indices.chunks(EVALUATION_BATCH), BATCHES_AHEAD) {
+        let batch = batch?;
+        normalization.apply(&batch.pixels, images.shape, &mut pixels);
+        let batch = batch.indices;
         let shape = [batch.len(), images.shape.values()];
         let x = Tensor::<2>::from_data(TensorData::new(std::mem::take(&mut pixels), shape), device);
         let predicted: Tensor<2, Int> = model.forward(x).argmax(1);
@@ -35,5 +41,5 @@ pub fn accuracy(
             .filter(|(p, l)| p == l)
             .count();
     }
-    Some(correct as f64 / images.len() as f64)
+    Ok(Some(correct as f64 / images.len() as f64))
 }

@@ -54,8 +54,9 @@ pub enum Progress {
 ///
 /// # Errors
 /// [`Error::Interrupted`] when cancelled; [`Error::Invalid`] when the spec does not suit the data
-/// (a batch larger than the training set, a rule that perturbs nothing). A divergence is not an
-/// error but a result.
+/// (a batch larger than the training set, a rule that perturbs nothing); [`Error::Corrupt`] or
+/// [`Error::Io`] when an image on disk can no longer be read. A divergence is not an error but a
+/// result.
 pub fn train(
     spec: &RunSpec,
     data: &Dataset,
@@ -117,7 +118,7 @@ pub fn train_resumably(
             if cancelled {
                 return Err(Error::Interrupted);
             }
-            let batch = Batch::new(&data.train, &labels, indices, data, &device);
+            let batch = Batch::new(&data.train, &labels, indices, data, &device)?;
             let steps = position.result.steps;
             let (next, report) = setup.sam.step(
                 &mut setup.optimizer,
@@ -150,8 +151,8 @@ pub fn train_resumably(
             let metrics = EpochMetrics {
                 epoch,
                 train_loss: loss_sum / steps_per_epoch as f64,
-                validation_accuracy: on(&data.validation),
-                test_accuracy: on(&data.test).unwrap_or(0.0),
+                validation_accuracy: on(&data.validation)?,
+                test_accuracy: on(&data.test)?.unwrap_or(0.0),
             };
             position.result.epochs.push(metrics);
             progress(Progress::Epoch(metrics));
