@@ -3,6 +3,7 @@
 mod allocator;
 mod arguments;
 mod commands;
+mod dataset;
 mod interrupt;
 mod progress;
 mod terminal;

@@ -1,12 +1,12 @@
 //! `mup2 train`: one network, with its progress.
 
 use crate::arguments::TrainArguments;
+use crate::dataset;
 use crate::interrupt::cancel_on_signal;
 use crate::progress::bar;
 use crate::terminal::print;
 use mup2::checkpoint::CheckpointDirectory;
 use mup2::config::read_run;
-use mup2::data;
 use mup2::error::Error;
 use mup2::publish::write_atomically;
 use mup2::results::{EpochMetrics, RunResult, RunStatus};
@@ -27,7 +27,7 @@ pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
         interval: Duration::from_secs(arguments.checkpoint_every),
         resume: arguments.resume,
     });
-    let data = data::load(&spec.data)?;
+    let data = dataset::open(&spec.data)?;
     eprintln!("{}: {}", spec.data.dataset, describe(&data));
     let cancel = cancel_on_signal()?;
     let bar = bar(

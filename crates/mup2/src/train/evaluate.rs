@@ -26,10 +26,10 @@ pub fn accuracy(
     let indices: Vec<usize> = (0..images.len()).collect();
     let mut pixels = Vec::new();
     let mut correct = 0;
-    for batch in Loader::new(images, indices.chunks(EVALUATION_BATCH), BATCHES_AHEAD) {
-        let batch = batch?;
-        normalization.apply(&batch.pixels, images.shape, &mut pixels);
-        let batch = batch.indices;
+    for loaded in Loader::new(images, indices.chunks(EVALUATION_BATCH), BATCHES_AHEAD) {
+        let loaded = loaded?;
+        normalization.apply(&loaded.pixels, images.shape, &mut pixels);
+        let batch = loaded.indices;
         let shape = [batch.len(), images.shape.values()];
         let x = Tensor::<2>::from_data(TensorData::new(std::mem::take(&mut pixels), shape), device);
         let predicted: Tensor<2, Int> = model.forward(x).argmax(1);
