@@ -14,13 +14,18 @@ fuzz_target!(|bytes: &[u8]| {
         fs::create_dir_all(&class).expect("the directory can be made");
         fs::write(class.join("1.png"), bytes).expect("the image can be written");
     }
-    match load_folder(&directory) {
-        Err(error) => sentence(&error, "1.png"),
-        Ok(splits) => {
-            assert_eq!(splits.classes, 1);
-            assert_eq!(splits.train, splits.test);
-            assert_eq!(splits.train.pixels.len(), splits.train.shape.values());
-            assert_eq!(splits.train.labels, [0]);
+    for (resize, crop) in [(None, None), (Some(6), Some(5))] {
+        match load_folder(&directory, resize, crop) {
+            Err(error) => sentence(&error, "1.png"),
+            Ok(splits) => {
+                assert_eq!(splits.classes, 1);
+                assert_eq!(splits.train, splits.test);
+                let shape = splits.train.shape;
+                assert!(crop.is_none_or(|side| (shape.height, shape.width) == (side, side)));
+                let pixels = splits.train.in_memory().map(<[u8]>::len);
+                assert_eq!(pixels, Some(shape.values()));
+                assert_eq!(splits.train.labels, [0]);
+            }
         }
     }
 });

@@ -2,12 +2,26 @@
 
 #[path = "../../crates/mup2/src/data/cifar.rs"]
 mod cifar;
+#[path = "../../crates/mup2/src/data/decode.rs"]
+mod decode;
+#[path = "../../crates/mup2/src/data/decode_pool.rs"]
+mod decode_pool;
+#[path = "../../crates/mup2/src/data/files.rs"]
+mod files;
 #[path = "../../crates/mup2/src/data/folder.rs"]
 mod folder;
 #[path = "../../crates/mup2/src/data/idx.rs"]
 mod idx;
 #[path = "../../crates/mup2/src/data/images.rs"]
 mod images;
+#[path = "../../crates/mup2/src/data/jpeg.rs"]
+mod jpeg;
+#[path = "../../crates/mup2/src/data/loader.rs"]
+mod loader;
+#[path = "../../crates/mup2/src/data/normalization.rs"]
+mod normalization;
+#[path = "../../crates/mup2/src/data/records.rs"]
+mod records;
 #[path = "../../crates/mup2/src/data/spec.rs"]
 mod spec;
 #[path = "../../crates/mup2/src/data/unpack.rs"]
@@ -54,10 +68,12 @@ mod archives {
 }
 
 pub use images::{ImageShape, Images};
-pub use spec::{DataSpec, DatasetName};
+pub use normalization::Normalization;
+pub use spec::{Corrupt, DataSpec, DatasetName, Storage};
 
 use crate::error::Result;
 use archives::{IdxFiles, file};
+use records::Records;
 use std::path::Path;
 
 /// What a reader finds.
@@ -102,9 +118,47 @@ pub fn load_cifar100(directory: &Path) -> Result<RawSplits> {
     cifar::load_cifar100(directory, ADVICE)
 }
 
-/// Reads a folder of images.
-pub fn load_folder(directory: &Path) -> Result<RawSplits> {
-    folder::load(directory)
+/// Stands in for that of `data/mod.rs`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoadStage {
+    Headers,
+    Verification,
+    Decoding,
+}
+
+/// Stands in for that of `data/mod.rs`.
+#[derive(Clone, Copy, Debug)]
+pub struct LoadProgress {
+    pub stage: LoadStage,
+    pub done: usize,
+    pub total: usize,
+}
+
+/// Reads a folder of images, resized and cropped if their sides are given.
+pub fn load_folder(
+    directory: &Path,
+    resize: Option<usize>,
+    crop: Option<usize>,
+) -> Result<RawSplits> {
+    let spec = DataSpec {
+        dataset: DatasetName::Folder,
+        resize,
+        crop,
+        decode_threads: Some(1),
+        ..DataSpec::default()
+    };
+    let folder = folder::open(directory, &spec, &mut Records::new(None), &mut |_| {})?;
+    let decoded = |images: Images| {
+        let mut pixels = Vec::new();
+        images.fill(&(0..images.len()).collect::<Vec<_>>(), &mut pixels)?;
+        Images::new(pixels, images.labels, images.shape)
+    };
+    Ok(RawSplits {
+        train: decoded(folder.splits.train)?,
+        validation: None,
+        test: decoded(folder.splits.test)?,
+        classes: folder.splits.classes,
+    })
 }
 
 /// Unpacks [`WANTED`] from `archive` into the directory `into`.

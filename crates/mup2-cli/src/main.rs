@@ -2,7 +2,9 @@
 
 mod allocator;
 mod arguments;
+mod board;
 mod commands;
+mod dataset;
 mod interrupt;
 mod progress;
 mod terminal;
@@ -25,6 +27,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Quickstart(arguments) => commands::quickstart::run(&arguments),
         Command::Train(arguments) => commands::train::run(&arguments),
+        Command::Evaluate(arguments) => commands::evaluate::run(&arguments),
+        Command::Weights(arguments) => commands::weights::run(&arguments),
         Command::Sweep(arguments) => commands::sweep::run(&arguments),
         Command::Report(arguments) => commands::report::run(&arguments),
         Command::Scale(arguments) => commands::scale::run(&arguments),

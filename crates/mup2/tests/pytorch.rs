@@ -9,11 +9,11 @@
 use burn::optim::GradientsParams;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
-use mup2::checkpoint::Weights;
+use mup2::checkpoint::{Weights, read_weights};
 use mup2::config::parse_run;
 use mup2::data::ImageShape;
 use mup2::model::{Network, NetworkConfig, Pass};
-use mup2::pytorch::{State, StateEntry, from_pytorch, read_state, state_entries, to_pytorch};
+use mup2::pytorch::{State, StateEntry, from_pytorch, state_entries, to_pytorch};
 use mup2::scaling::{ScalingTable, scale};
 use mup2::step::{flat_gradients, parameters};
 use mup2::train::{effective_weights, network_config, tensor_shapes, with_effective_weights};
@@ -221,7 +221,7 @@ fn a_gru_computes_what_torchs_does() {
 fn a_state_dictionary_is_read_and_written_without_changing_a_bit() {
     for (name, toml) in CASES {
         let case = case(name, toml);
-        let file = read_state(&path(&format!("{name}_state_dict"))).unwrap();
+        let file = read_weights(&path(&format!("{name}_state_dict"))).unwrap();
         let ours = from_pytorch(&case.entries, &file).unwrap();
         let network =
             with_effective_weights(case.network, &case.config, &case.table, ours).unwrap();

@@ -6,9 +6,16 @@ use mup2::config::{RunSpec, parse_run};
 use mup2::data::load;
 use mup2::error::Error;
 use mup2::results::RunResult;
-use mup2::train::{Cancel, Checkpointing, Earlier, Progress, train, train_resumably};
+use mup2::train::{Cancel, Checkpointing, Earlier, Keeping, Progress, train, train_resumably};
 use std::path::Path;
 use std::time::Duration;
+
+fn kept(checkpointing: &Checkpointing) -> Keeping {
+    Keeping {
+        checkpoints: Some(checkpointing.clone()),
+        weights: None,
+    }
+}
 
 fn run(toml: &[&str]) -> RunSpec {
     let small = [
@@ -46,7 +53,7 @@ fn in_pieces(spec: &RunSpec) -> (RunResult, usize) {
                 spec,
                 &data,
                 &cancel,
-                Some(&checkpointing),
+                &kept(&checkpointing),
                 |progress| match progress {
                     Progress::Note(note) => {
                         assert!(note.starts_with("resumed after step "), "{note}");
@@ -133,7 +140,7 @@ fn climbed(
     let (spec, mut notes) = (spec.cut_short(epochs), Vec::new());
     let data = load(&spec.data).unwrap();
     let cancel = Cancel::default();
-    let result = train_resumably(&spec, &data, &cancel, Some(&checkpointing), |progress| {
+    let result = train_resumably(&spec, &data, &cancel, &kept(&checkpointing), |progress| {
         if let Progress::Note(note) = progress {
             notes.push(note);
         }

@@ -7,6 +7,7 @@ mod export;
 mod phases;
 mod scale;
 mod sweep;
+mod weights;
 
 pub use check::{CheckArguments, CheckFormat};
 pub use doctor::{DoctorArguments, DoctorFormat};
@@ -19,6 +20,7 @@ pub use sweep::{
     SweepCommandsArguments, SweepFileArguments, SweepPlanArguments, SweepRunArguments,
     SweepStatusArguments, SweepSubmitArguments,
 };
+pub use weights::{EvaluateArguments, WeightNames, WeightsArguments};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -41,6 +43,10 @@ pub enum Command {
     Quickstart(QuickstartArguments),
     /// Train one network
     Train(TrainArguments),
+    /// Measure the accuracy of trained weights
+    Evaluate(EvaluateArguments),
+    /// Convert weights to the names of PyTorch models, and back
+    Weights(WeightsArguments),
     /// Run a grid of trainings
     Sweep(SweepArguments),
     /// Write report.html, report.json and figures of a results directory
@@ -84,6 +90,7 @@ pub struct QuickstartArguments {
   mup2 spec run > RUN.toml
   mup2 train RUN.toml
   mup2 train RUN.toml --set optimizer.lr=0.1 --set model.width=1024 --out result.json
+  mup2 train RUN.toml --weights weights --tensorboard curves
   mup2 train RUN.toml --checkpoints checkpoints --resume    # again and again, until it is done")]
 pub struct TrainArguments {
     /// The run's TOML file
@@ -95,6 +102,13 @@ pub struct TrainArguments {
     /// Write the result to this JSON file
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// Write the weights of the best and of the last evaluation to this directory, as best.safetensors
+    /// and last.safetensors
+    #[arg(long, value_name = "DIR")]
+    pub weights: Option<PathBuf>,
+    /// Write curves for TensorBoard to this directory
+    #[arg(long, value_name = "DIR")]
+    pub tensorboard: Option<PathBuf>,
     /// Keep checkpoints in this directory: the last one and the one before, until the run is done
     #[arg(long, value_name = "DIR")]
     pub checkpoints: Option<PathBuf>,

@@ -1,12 +1,12 @@
 //! `mup2 check`: measures on a real network whether every layer is effectively perturbed.
 
 use crate::arguments::{CheckArguments, CheckFormat, parse_exponents};
+use crate::dataset;
 use crate::interrupt::cancel_on_signal;
 use crate::progress::bar;
 use crate::terminal::{print, table_options};
 use mup2::check::{CheckOptions, check, html, terminal_table};
 use mup2::config::{ModelKind, OptimizerName, RunSpec, parse_run, read_run};
-use mup2::data;
 use mup2::error::Error;
 use mup2::scaling::{BaseOptimizer, CustomExponents};
 use std::process::ExitCode;
@@ -40,7 +40,7 @@ pub fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
             None => std::thread::available_parallelism()?.get(),
         },
     };
-    let data = data::load(&spec.data)?;
+    let data = dataset::open(&spec.data)?;
     let cancel = cancel_on_signal()?;
     let bar = bar(
         0,

@@ -3,6 +3,7 @@
 pub mod check;
 pub mod data;
 pub mod doctor;
+pub mod evaluate;
 pub mod export;
 pub mod phases;
 pub mod quickstart;
@@ -11,3 +12,4 @@ pub mod scale;
 pub mod spec;
 pub mod sweep;
 pub mod train;
+pub mod weights;

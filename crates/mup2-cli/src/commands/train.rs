@@ -1,63 +1,85 @@
 //! `mup2 train`: one network, with its progress.
 
 use crate::arguments::TrainArguments;
+use crate::board::Board;
+use crate::dataset;
 use crate::interrupt::cancel_on_signal;
 use crate::progress::bar;
 use crate::terminal::print;
 use mup2::checkpoint::CheckpointDirectory;
 use mup2::config::read_run;
-use mup2::data;
 use mup2::error::Error;
 use mup2::publish::write_atomically;
 use mup2::results::{EpochMetrics, RunResult, RunStatus};
 use mup2::sweep::describe;
-use mup2::train::{Checkpointing, Progress, train_resumably};
+use mup2::train::{Checkpointing, Keeping, Progress, TrainedWeights, train_resumably};
 use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
     let spec = read_run(&arguments.spec, &arguments.overrides)?;
     if let Some(path) = &arguments.out {
         check_parent(path)?;
     }
-    let checkpointing = arguments.checkpoints.as_ref().map(|path| Checkpointing {
+    let checkpoints = arguments.checkpoints.as_ref().map(|path| Checkpointing {
         directory: CheckpointDirectory::new(path),
         interval: Duration::from_secs(arguments.checkpoint_every),
         resume: arguments.resume,
         earlier: Vec::new(),
         keep: false,
     });
-    let data = data::load(&spec.data)?;
+    let keeping = Keeping {
+        checkpoints,
+        weights: arguments.weights.as_deref().map(TrainedWeights::new),
+    };
+    let data = dataset::open(&spec.data)?;
     eprintln!("{}: {}", spec.data.dataset, describe(&data));
     let cancel = cancel_on_signal()?;
-    let bar = bar(
-        0,
-        "{bar:30.cyan/dim} step {pos}/{len} · ETA {eta} · {per_sec} · {msg}",
-    )?;
+    let mut board = arguments.tensorboard.as_deref().map(Board::new);
+    let bar = bar(0, "{bar:30.cyan/dim} step {pos}/{len} · ETA {eta} · {msg}")?;
     let is_terminal = std::io::stderr().is_terminal();
+    let mut throughput = Throughput::default();
     // One trial, one core: the result is then a function of the spec.
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
     let result = pool.install(|| {
-        train_resumably(
-            &spec,
-            &data,
-            &cancel,
-            checkpointing.as_ref(),
-            |progress| match progress {
-                Progress::Step { step, total, loss } => {
+        train_resumably(&spec, &data, &cancel, &keeping, |progress| {
+            if let Some(problem) = board
+                .as_mut()
+                .and_then(|board| board.show(&progress, &spec))
+            {
+                bar.suspend(|| eprintln!("{problem}"));
+                board = None;
+            }
+            match progress {
+                Progress::Started {
+                    step,
+                    total,
+                    batch_size,
+                } => {
+                    throughput = Throughput::start(step, batch_size);
                     bar.set_length(total as u64);
                     bar.set_position(step as u64);
+                    // What was done before tells nothing of what is left.
+                    bar.reset_eta();
+                }
+                Progress::Step { step, loss, .. } => {
+                    bar.set_position(step as u64);
                     if step % 10 == 0 {
-                        bar.set_message(format!("loss {loss:.3}"));
+                        let speed = throughput.images_per_second(step);
+                        bar.set_message(format!("{speed:.0} images/s · loss {loss:.3}"));
                     }
+                    throughput.step = step;
                 }
                 Progress::Note(note) => bar.suspend(|| eprintln!("{note}")),
                 Progress::Epoch(metrics) if is_terminal => bar.println(line(&metrics)),
-                Progress::Epoch(metrics) => eprintln!("{}", line(&metrics)),
-            },
-        )
+                Progress::Epoch(metrics) => {
+                    let speed = throughput.images_per_second(throughput.step);
+                    eprintln!("{}, {speed:.0} images/s", line(&metrics));
+                }
+            }
+        })
     });
     bar.finish_and_clear();
     if let (Err(Error::Interrupted), Some(directory)) = (&result, &arguments.checkpoints) {
@@ -69,11 +91,47 @@ pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
         let text = serde_json::to_string_pretty(&result)?;
         write_atomically(path, format!("{text}\n").as_bytes())?;
     }
+    if let Some(weights) = &keeping.weights
+        && result.epochs.last().is_some()
+    {
+        let (best, last) = (weights.best(), weights.last());
+        eprintln!("weights: {} and {}", best.display(), last.display());
+    }
     print(&summary(&result))?;
     Ok(match result.status {
         RunStatus::Completed => ExitCode::SUCCESS,
         RunStatus::Diverged | RunStatus::Failed { .. } => ExitCode::from(1),
     })
+}
+
+/// Images a second since the training began, evaluations included.
+struct Throughput {
+    start: Instant,
+    first_step: usize,
+    step: usize,
+    batch_size: usize,
+}
+
+impl Default for Throughput {
+    fn default() -> Self {
+        Self::start(0, 0)
+    }
+}
+
+impl Throughput {
+    fn start(step: usize, batch_size: usize) -> Self {
+        Self {
+            start: Instant::now(),
+            first_step: step,
+            step,
+            batch_size,
+        }
+    }
+
+    fn images_per_second(&self, step: usize) -> f64 {
+        let images = (step - self.first_step.min(step)) * self.batch_size;
+        images as f64 / self.start.elapsed().as_secs_f64()
+    }
 }
 
 /// Hours of training should not end in a directory that does not exist.

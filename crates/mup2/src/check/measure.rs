@@ -38,7 +38,7 @@ pub(super) fn measure(
     );
     let indices = order.epoch(0);
     let batch = &indices[..spec.train.batch_size];
-    let batch = Batch::new(&data.train, &labels, batch, data, &device);
+    let batch = Batch::new(&data.train, &labels, batch, data, &device)?;
     let Setup {
         mut model,
         mut optimizer,

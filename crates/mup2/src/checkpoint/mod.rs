@@ -6,8 +6,10 @@
 
 mod directory;
 mod file;
+mod weights_file;
 
 pub use directory::CheckpointDirectory;
+pub use weights_file::{read_metadata, read_weights, write_weights};
 
 use crate::config::RunId;
 use crate::results::RunResult;

@@ -1,6 +1,7 @@
 //! The run id: a hash of what decides a run's result, and of nothing else.
 
 use super::run::{RunSpec, SamSpec, ScalingSpec, Schedule};
+use crate::data::{Corrupt, Storage};
 use crate::scaling::{CustomExponents, Denominator, Perturbation};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -59,8 +60,12 @@ impl Display for RunId {
 /// later version with its old meaning as the default leaves every id as it was.
 fn canonical(spec: &RunSpec) -> Value {
     let mut spec = spec.clone();
-    // The same images, wherever they lie.
+    // The same images, wherever they lie and whoever decodes them. Which images are there, and so
+    // which corrupt ones are skipped, only the dataset's digest says.
     spec.data.path = None;
+    spec.data.storage = Storage::default();
+    spec.data.corrupt = Corrupt::default();
+    spec.data.decode_threads = None;
     let scheme = spec.scheme();
     spec.scaling.denominator = Some(scheme.denominator());
     if spec.sam.rho == 0.0 {
@@ -80,6 +85,10 @@ fn canonical(spec: &RunSpec) -> Value {
     let is_constant = schedules.iter().all(|one| *one == Schedule::Constant);
     if is_constant || spec.train.schedule_epochs == Some(spec.train.epochs) {
         spec.train.schedule_epochs = None;
+    }
+    if spec.train.micro_batches == 1 {
+        // The one part is the whole batch.
+        spec.sam.perturbation_batch = SamSpec::default().perturbation_batch;
     }
     if spec.model.width == spec.model.base_width {
         // Every multiplier is exactly 1: all schemes are one network.

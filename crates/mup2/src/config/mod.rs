@@ -8,6 +8,7 @@ mod read;
 mod run;
 mod search;
 mod sweep;
+mod train;
 
 pub use axis::Axis;
 pub use halving::Halving;
@@ -17,9 +18,12 @@ pub use model::{
     VitPool, VitSpec,
 };
 pub use read::{parse_run, parse_sweep, read_run, read_sweep};
-pub use run::{OptimizerName, OptimizerSpec, RunSpec, SamSpec, ScalingSpec, Schedule, TrainSpec};
+pub use run::{
+    OptimizerName, OptimizerSpec, PerturbationBatch, RunSpec, SamSpec, ScalingSpec, Schedule,
+};
 pub use search::{Log2Range, Search, SearchMethod};
 pub use sweep::{Grid, PlannedRun, SchemeName, Selection, SweepSpec};
+pub use train::TrainSpec;
 
 #[cfg(test)]
 mod halving_tests;

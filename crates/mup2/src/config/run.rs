@@ -1,7 +1,8 @@
 //! One training run as a value: the file `RUN.toml`.
 
 use super::model::{ModelKind, ModelSpec};
-use crate::data::DataSpec;
+use super::train::TrainSpec;
+use crate::data::{AugmentSpec, DataSpec};
 use crate::error::{Error, Result};
 use crate::scaling::{
     AsamBias, BaseOptimizer, CustomExponents, Denominator, Parameterization, Perturbation, Rule,
@@ -25,8 +26,10 @@ pub struct RunSpec {
     pub optimizer: OptimizerSpec,
     /// Perturbation rule and radius.
     pub sam: SamSpec,
-    /// Length of training and batch size.
+    /// Length of training, batches and evaluation.
     pub train: TrainSpec,
+    /// What happens to training images.
+    pub augment: AugmentSpec,
 }
 
 /// The `[scaling]` table.
@@ -157,6 +160,19 @@ pub struct SamSpec {
     pub asam_eta: f64,
     /// ASAM's treatment of biases.
     pub asam_bias: AsamBias,
+    /// Whose gradient the perturbation follows, where a batch is computed in parts.
+    pub perturbation_batch: PerturbationBatch,
+}
+
+/// Whose gradient a perturbation follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PerturbationBatch {
+    /// The whole batch's: one perturbation a step, whatever `train.micro_batches` is.
+    Whole,
+    /// Each part's own: so many perturbations a step as parts (m-sharpness, Foret et al. 2021, with
+    /// m the size of a part). It changes which radius is best.
+    Micro,
 }
 
 impl Default for SamSpec {
@@ -169,40 +185,7 @@ impl Default for SamSpec {
             ascent_steps: 1,
             asam_eta: 0.01,
             asam_bias: AsamBias::One,
-        }
-    }
-}
-
-/// The `[train]` table.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct TrainSpec {
-    /// Passes over the training set; at least 1.
-    pub epochs: usize,
-    /// Images per step; at least 1. A last, smaller batch of an epoch is dropped.
-    pub batch_size: usize,
-    /// Evaluates after every k-th epoch, and always after the last; at least 1.
-    pub evaluate_every: usize,
-    /// The epochs that the schedules of learning rate and radius are laid out for, at least `epochs`,
-    /// which they are unless given: with more the run is the beginning of a longer one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub schedule_epochs: Option<usize>,
-}
-
-impl TrainSpec {
-    /// The epochs that the schedules are laid out for.
-    pub fn schedule_length(&self) -> usize {
-        self.schedule_epochs.unwrap_or(self.epochs)
-    }
-}
-
-impl Default for TrainSpec {
-    fn default() -> Self {
-        Self {
-            epochs: 10,
-            batch_size: 64,
-            evaluate_every: 1,
-            schedule_epochs: None,
+            perturbation_batch: PerturbationBatch::Whole,
         }
     }
 }
@@ -248,21 +231,8 @@ impl RunSpec {
         };
         self.data.validate(&key("data"))?;
         self.model.validate(&|name| key(&format!("model.{name}")))?;
-        whole("train.epochs", self.train.epochs, 1, 1_000_000)?;
-        whole("train.batch_size", self.train.batch_size, 1, 1 << 20)?;
-        whole(
-            "train.evaluate_every",
-            self.train.evaluate_every,
-            1,
-            1_000_000,
-        )?;
-        let schedule = self.train.schedule_length();
-        whole(
-            "train.schedule_epochs",
-            schedule,
-            self.train.epochs,
-            1_000_000,
-        )?;
+        self.train.validate(&|name| key(&format!("train.{name}")))?;
+        self.augment.validate(&key("augment"))?;
         whole("sam.every", self.sam.every, 1, 1_000_000)?;
         whole("sam.ascent_steps", self.sam.ascent_steps, 1, 1000)?;
         let optimizer = &self.optimizer;
@@ -312,10 +282,15 @@ impl RunSpec {
         real("sam.rho", self.sam.rho, not_negative, self.sam.rho >= 0.0)?;
         let asam_eta = self.sam.asam_eta;
         real("sam.asam_eta", asam_eta, not_negative, asam_eta >= 0.0)?;
-        if self.sam.rule == Rule::SamOn && self.model.kind == ModelKind::Mlp {
+        let has_norms = match self.model.kind {
+            ModelKind::Mlp | ModelKind::Gru => false,
+            ModelKind::ResNet | ModelKind::Vit => true,
+        };
+        if self.sam.rule == Rule::SamOn && !has_norms {
+            let kind = self.model.kind;
             return Err(Error::invalid(
                 key("sam.rule"),
-                "is `sam-on`, but an MLP has no normalization layers",
+                format!("is `sam-on`, but model `{kind}` has no normalization layers"),
                 "`sam`, `asam`, `asam-layer` or `random` for this model",
             ));
         }

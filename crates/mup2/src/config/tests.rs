@@ -1,6 +1,7 @@
 //! What a user may write, and what is said when it is wrong.
 
 use super::*;
+use crate::data::{Corrupt, Storage};
 use crate::scaling::{Parameterization, Perturbation, Rule};
 
 const SWEEP: &str = r#"
@@ -73,7 +74,7 @@ fn values_out_of_range_are_named_with_the_range() {
     insta::assert_snapshot!(run_error("[sam]\nrho = -1"), @"r.toml: sam.rho: is -1; allowed: finite numbers of at least 0");
     insta::assert_snapshot!(run_error("[model]\nactivation = 'swish'"), @"r.toml: model.activation: unknown variant `swish`; allowed: one of `relu`, `gelu`, `tanh`");
     insta::assert_snapshot!(run_error("[model]\nwidth = -4"), @"r.toml: model.width: invalid value: integer `-4`; allowed: usize");
-    insta::assert_snapshot!(run_error("[sam]\nrule = 'sam-on'"), @"r.toml: sam.rule: is `sam-on`, but an MLP has no normalization layers; allowed: `sam`, `asam`, `asam-layer` or `random` for this model");
+    insta::assert_snapshot!(run_error("[sam]\nrule = 'sam-on'"), @"r.toml: sam.rule: is `sam-on`, but model `mlp` has no normalization layers; allowed: `sam`, `asam`, `asam-layer` or `random` for this model");
 }
 
 #[test]
@@ -181,6 +182,14 @@ fn the_id_ignores_paths_and_sees_everything_else() {
         changed(&|spec| spec.data.path = Some("/elsewhere".into())),
         id
     );
+    let decoding = changed(&|spec| {
+        spec.data.storage = Storage::Disk;
+        spec.data.corrupt = Corrupt::Skip;
+        spec.data.decode_threads = Some(3);
+    });
+    assert_eq!(decoding, id);
+    assert_ne!(changed(&|spec| spec.data.resize = Some(256)), id);
+    assert_ne!(changed(&|spec| spec.data.crop = Some(224)), id);
     assert_ne!(changed(&|spec| spec.seed = 1), id);
     assert_ne!(changed(&|spec| spec.model.width = 256), id);
     assert_ne!(changed(&|spec| spec.sam.rho = 0.0), id);

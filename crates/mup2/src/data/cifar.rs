@@ -171,7 +171,8 @@ mod tests {
         assert_eq!(splits.train.labels, [3, 4, 5, 9]);
         let firsts: Vec<u8> = splits
             .train
-            .pixels
+            .in_memory()
+            .unwrap()
             .chunks(1024)
             .map(|plane| plane[0])
             .collect();

@@ -109,7 +109,8 @@ mod tests {
         let validation = splits.validation.unwrap();
         let of = |images: &super::Images| -> HashSet<Vec<u8>> {
             images
-                .pixels
+                .in_memory()
+                .unwrap()
                 .chunks_exact(784)
                 .map(<[u8]>::to_vec)
                 .collect()

@@ -1,34 +1,114 @@
 //! Images of the user's own: `train/CLASS/*.png` and `test/CLASS/*.png` (or `.jpg`, `.jpeg`).
 //!
-//! Classes are the directories of `train`, sorted by name. All images must have one size. If every
-//! image is grey there is one channel, otherwise three; transparency is dropped and 16-bit images
-//! are reduced to 8. Names that begin with a dot and files with other endings are left alone.
+//! Classes are the directories of `train`, sorted by name. If every image is grey there is one
+//! channel, otherwise three; transparency is dropped and 16-bit images are reduced to 8. Names that
+//! begin with a dot and files with other endings are left alone. All images must have one size, once
+//! they are resized and cropped.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
 
-use image::{ImageDecoder, ImageReader};
+use sha2::{Digest, Sha256};
 
-use super::RawSplits;
-use super::images::{ImageShape, Images};
+use super::decode::{self, Geometry, Header, Recipe};
+use super::decode_pool::DecodePool;
+use super::files::ImageFiles;
+use super::images::Images;
+use super::records::Records;
+use super::spec::{Corrupt, DataSpec};
+use super::{LoadProgress, LoadStage, RawSplits};
 use crate::error::{Error, Result};
 
 const LAYOUT: &str = "lay the images out as train/CLASS/*.png and test/CLASS/*.png (or .jpg)";
 
-/// A labelled image file.
-type Entry = (PathBuf, u16);
+/// A folder whose headers were read; its images are on disk.
+#[derive(Debug)]
+pub(super) struct Folder {
+    pub splits: RawSplits,
+    /// A hash of every file's name, label, length and time of change, and of what was skipped.
+    pub stamp: Vec<u8>,
+    /// One sentence for each file that was skipped.
+    pub notes: Vec<String>,
+}
 
-/// Reads all images under `directory`.
-pub(super) fn load(directory: &Path) -> Result<RawSplits> {
+/// A labelled image file.
+#[derive(Clone, Debug)]
+struct Entry {
+    path: Arc<Path>,
+    label: u16,
+}
+
+/// What is known of a file without decoding it.
+#[derive(Debug)]
+struct Look {
+    header: Result<Header>,
+    length: u64,
+    /// Nanoseconds since 1970.
+    modified: u128,
+}
+
+/// A file that holds no whole image: its place among all entries, and why.
+type Fault = (usize, String);
+
+/// Finds all images under `directory` and reads their headers; under [`Corrupt::Skip`] also decodes
+/// every image once, unless `records` know what came of it.
+pub(super) fn open(
+    directory: &Path,
+    spec: &DataSpec,
+    records: &mut Records,
+    progress: &mut dyn FnMut(LoadProgress),
+) -> Result<Folder> {
     let classes = class_names(&directory.join("train"))?;
-    let train = entries(&directory.join("train"), &classes)?;
-    let test = entries(&directory.join("test"), &classes)?;
-    let shape = common_shape(train.iter().chain(&test))?;
-    Ok(RawSplits {
-        train: decode_all(&train, shape)?,
-        validation: None,
-        test: decode_all(&test, shape)?,
-        classes: classes.len(),
+    let mut entries = entries_of(&directory.join("train"), &classes)?;
+    let training = entries.len();
+    entries.extend(entries_of(&directory.join("test"), &classes)?);
+    let pool = Arc::new(DecodePool::start(spec.decode_threads)?);
+    let (looks, mut faults) = look_at_all(&entries, &pool, spec.corrupt, progress)?;
+    let mut stamp = stamp(directory, &entries, &looks);
+    if spec.corrupt == Corrupt::Skip {
+        let key = stamp.clone();
+        faults = records.get_or_make("verified", &key, || {
+            verify(&entries, faults, &pool, progress)
+        })?;
+        stamp.extend(serde_json::to_vec(&faults).unwrap_or_default());
+    }
+    let bad: BTreeSet<usize> = faults.iter().map(|(place, _)| *place).collect();
+    let kept = |range: std::ops::Range<usize>| -> Vec<usize> {
+        range.filter(|place| !bad.contains(place)).collect()
+    };
+    let (train, test) = (kept(0..training), kept(training..entries.len()));
+    for (all, kept) in [
+        (&entries[..training], &train),
+        (&entries[training..], &test),
+    ] {
+        check_classes(all, kept.iter().map(|&place| &entries[place]))?;
+    }
+    let all = train.iter().chain(&test);
+    let recipe = recipe(
+        spec,
+        all.map(|&place| (&*entries[place].path, &looks[place])),
+    )?;
+    let images = |places: &[usize]| {
+        let paths = places.iter().map(|&place| entries[place].path.clone());
+        let files = ImageFiles::new(paths.collect(), recipe, pool.clone());
+        let labels = places.iter().map(|&place| entries[place].label);
+        Images::on_disk(files, labels.collect())
+    };
+    let note = |(place, problem): &Fault| {
+        Error::corrupt(&entries[*place].path, problem.as_str(), "it is skipped").to_string()
+    };
+    Ok(Folder {
+        splits: RawSplits {
+            train: images(&train),
+            validation: None,
+            test: images(&test),
+            classes: classes.len(),
+        },
+        notes: faults.iter().map(note).collect(),
+        stamp,
     })
 }
 
@@ -47,7 +127,7 @@ fn class_names(train: &Path) -> Result<Vec<OsString>> {
 }
 
 /// The images of one split, ordered by class and then by name.
-fn entries(split: &Path, classes: &[OsString]) -> Result<Vec<Entry>> {
+fn entries_of(split: &Path, classes: &[OsString]) -> Result<Vec<Entry>> {
     let mut entries = Vec::new();
     for directory in visible(split)?.into_iter().filter(|path| path.is_dir()) {
         let name = directory.file_name().unwrap_or_default();
@@ -64,7 +144,10 @@ fn entries(split: &Path, classes: &[OsString]) -> Result<Vec<Entry>> {
             return Err(Error::corrupt(&directory, problem, LAYOUT));
         }
         // `class_names` sees to it that there are fewer than 65,536.
-        entries.extend(images.into_iter().map(|path| (path, class as u16)));
+        entries.extend(images.into_iter().map(|path| Entry {
+            path: path.into(),
+            label: class as u16,
+        }));
     }
     if entries.is_empty() {
         return Err(Error::corrupt(split, "it holds no images", LAYOUT));
@@ -94,197 +177,167 @@ fn is_image(path: &Path) -> bool {
         path.extension()
             .is_some_and(|extension| extension.eq_ignore_ascii_case(ending))
     };
-    (is("png") || is("jpg") || is("jpeg")) && path.is_file()
+    // A link that leads nowhere counts: reading it is an error that names it.
+    (is("png") || is("jpg") || is("jpeg")) && !path.is_dir()
 }
 
-/// Looks at the headers alone, so that a set of unequal images is refused before hours of decoding.
-fn common_shape<'a>(entries: impl Iterator<Item = &'a Entry>) -> Result<ImageShape> {
-    let mut first: Option<(&Path, (u32, u32))> = None;
+/// Reads all headers. Without an order to skip, the first that is none is an error.
+fn look_at_all(
+    entries: &[Entry],
+    pool: &DecodePool,
+    corrupt: Corrupt,
+    progress: &mut dyn FnMut(LoadProgress),
+) -> Result<(Vec<Look>, Vec<Fault>)> {
+    let paths: Vec<Arc<Path>> = entries.iter().map(|entry| entry.path.clone()).collect();
+    let (mut looks, mut faults) = (Vec::with_capacity(entries.len()), Vec::new());
+    pool.each(&paths, look_at, |place, look| {
+        let look = look?;
+        match (&look.header, corrupt) {
+            (Err(Error::Corrupt { problem, .. }), Corrupt::Skip) => {
+                faults.push((place, problem.clone()));
+            }
+            (Err(_), _) => return look.header.map(|_| ()),
+            (Ok(_), _) => {}
+        }
+        looks.push(look);
+        progress(LoadProgress {
+            stage: LoadStage::Headers,
+            done: place + 1,
+            total: entries.len(),
+        });
+        Ok(())
+    })?;
+    Ok((looks, faults))
+}
+
+fn look_at(path: &Path) -> Result<Look> {
+    let data = std::fs::metadata(path).map_err(Error::io("read", path))?;
+    let modified = data.modified().map_err(Error::io("read", path))?;
+    let header = match decode::header(path) {
+        Err(error @ Error::Io { .. }) => return Err(error),
+        header => header,
+    };
+    Ok(Look {
+        header,
+        length: data.len(),
+        modified: modified
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |time| time.as_nanos()),
+    })
+}
+
+/// Adds to the `faults` found in headers those that only decoding finds, in the order of `entries`.
+fn verify(
+    entries: &[Entry],
+    mut faults: Vec<Fault>,
+    pool: &DecodePool,
+    progress: &mut dyn FnMut(LoadProgress),
+) -> Result<Vec<Fault>> {
+    let known: BTreeSet<usize> = faults.iter().map(|(place, _)| *place).collect();
+    let places: Vec<usize> = (0..entries.len())
+        .filter(|place| !known.contains(place))
+        .collect();
+    let paths: Vec<Arc<Path>> = places
+        .iter()
+        .map(|&place| entries[place].path.clone())
+        .collect();
+    let decode = |path: &Path| decode::whole(path).map(|_| ());
+    pool.each(&paths, decode, |done, outcome| {
+        match outcome {
+            Err(Error::Corrupt { problem, .. }) => faults.push((places[done], problem)),
+            outcome => outcome?,
+        }
+        progress(LoadProgress {
+            stage: LoadStage::Verification,
+            done: done + 1,
+            total: paths.len(),
+        });
+        Ok(())
+    })?;
+    faults.sort();
+    Ok(faults)
+}
+
+/// Files that were not changed since have the same stamp, wherever the directory lies now.
+fn stamp(directory: &Path, entries: &[Entry], looks: &[Look]) -> Vec<u8> {
+    let mut hash = Sha256::new();
+    for (entry, look) in entries.iter().zip(looks) {
+        let path = entry.path.strip_prefix(directory).unwrap_or(&entry.path);
+        let path = path.as_os_str().as_encoded_bytes();
+        hash.update((path.len() as u64).to_le_bytes());
+        hash.update(path);
+        hash.update(entry.label.to_le_bytes());
+        hash.update(look.length.to_le_bytes());
+        hash.update(look.modified.to_le_bytes());
+    }
+    hash.finalize().to_vec()
+}
+
+/// A class must not vanish from a split because all its images are skipped.
+fn check_classes<'a>(all: &[Entry], kept: impl Iterator<Item = &'a Entry>) -> Result<()> {
+    let kept: BTreeSet<u16> = kept.map(|entry| entry.label).collect();
+    match all.iter().find(|entry| !kept.contains(&entry.label)) {
+        None => Ok(()),
+        Some(lost) => {
+            let directory = lost.path.parent().unwrap_or(&lost.path);
+            let problem = "every image of this class would be skipped";
+            Err(Error::corrupt(directory, problem, LAYOUT))
+        }
+    }
+}
+
+/// What makes all images one shape, told from their headers.
+fn recipe<'a>(
+    spec: &DataSpec,
+    looks: impl Iterator<Item = (&'a Path, &'a Look)>,
+) -> Result<Recipe> {
+    let geometry = Geometry {
+        resize: spec.resize,
+        crop: spec.crop,
+    };
+    let mut first: Option<(&Path, (usize, usize))> = None;
     let mut colour = false;
-    for (path, _) in entries {
-        let decoder = open(path)?.into_decoder().map_err(unreadable(path))?;
-        let size = decoder.dimensions();
-        colour |= decoder.color_type().has_color();
+    for (path, look) in looks {
+        let Ok(header) = &look.header else {
+            continue;
+        };
+        let size = geometry.applied(header).map_err(|problem| {
+            let advice = "remove this file or change data.crop and data.resize";
+            Error::corrupt(path, problem, advice)
+        })?;
+        colour |= header.colour;
         match first {
             None => first = Some((path, size)),
             Some((first, expected)) if size != expected => {
+                let resized = if spec.resize.is_some() {
+                    "resized, "
+                } else {
+                    ""
+                };
                 let problem = format!(
-                    "it is {}×{} pixels, but {} is {}×{} (height × width)",
-                    size.1,
+                    "{resized}it is {}×{} pixels, but {} is {}×{} (height × width)",
                     size.0,
+                    size.1,
                     first.display(),
-                    expected.1,
-                    expected.0
+                    expected.0,
+                    expected.1
                 );
-                let advice = "bring all images, training and test, to one size";
+                let advice = "bring all images, training and test, to one size, or set data.crop";
                 return Err(Error::corrupt(path, problem, advice));
             }
             Some(_) => {}
         }
     }
-    let (width, height) = first.map_or((0, 0), |(_, size)| size);
-    Ok(ImageShape {
+    let (height, width) = first.map_or((0, 0), |(_, size)| size);
+    Ok(Recipe {
+        geometry,
         channels: if colour { 3 } else { 1 },
-        height: height as usize,
-        width: width as usize,
+        height,
+        width,
+        pool: 1,
     })
 }
 
-fn decode_all(entries: &[Entry], shape: ImageShape) -> Result<Images> {
-    let (mut pixels, mut labels) = (Vec::new(), Vec::with_capacity(entries.len()));
-    for (path, label) in entries {
-        let image = open(path)?.decode().map_err(unreadable(path))?;
-        if (image.height() as usize, image.width() as usize) != (shape.height, shape.width) {
-            let problem = "it changed while it was read";
-            return Err(Error::corrupt(path, problem, "leave the images alone"));
-        }
-        if shape.channels == 1 {
-            pixels.extend_from_slice(&image.into_luma8());
-        } else {
-            let interleaved = image.into_rgb8();
-            for channel in 0..shape.channels {
-                pixels.extend(interleaved.iter().skip(channel).step_by(shape.channels));
-            }
-        }
-        labels.push(*label);
-    }
-    Images::new(pixels, labels, shape)
-}
-
-/// Opens a file as what its first bytes say it is: names are often wrong.
-fn open(path: &Path) -> Result<ImageReader<std::io::BufReader<std::fs::File>>> {
-    ImageReader::open(path)
-        .and_then(ImageReader::with_guessed_format)
-        .map_err(Error::io("read", path))
-}
-
-fn unreadable(path: &Path) -> impl FnOnce(image::ImageError) -> Error {
-    move |error| {
-        // Some of the decoders' messages have several lines.
-        let reason = error.to_string().replace('\n', " ");
-        let problem = format!("it cannot be read as an image ({reason})");
-        Error::corrupt(path, problem, "replace or remove this file")
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::load;
-    use image::{GrayImage, Luma, Rgb, RgbImage};
-    use std::fs;
-    use std::path::Path;
-
-    fn grey(directory: &Path, name: &str, value: u8) {
-        let path = directory.join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        GrayImage::from_pixel(4, 2, Luma([value]))
-            .save(path)
-            .unwrap();
-    }
-
-    /// Two classes, three training images and one test image, all 2 high and 4 wide.
-    fn small_folder() -> tempfile::TempDir {
-        let directory = tempfile::tempdir().unwrap();
-        grey(directory.path(), "train/dog/2.png", 30);
-        grey(directory.path(), "train/dog/1.PNG", 20);
-        grey(directory.path(), "train/cat/1.png", 10);
-        grey(directory.path(), "test/dog/1.png", 40);
-        directory
-    }
-
-    fn message(directory: &Path) -> String {
-        load(directory).unwrap_err().to_string()
-    }
-
-    #[test]
-    fn classes_are_the_sorted_directory_names_and_grey_images_have_one_channel() {
-        let directory = small_folder();
-        fs::write(directory.path().join("train/dog/readme.txt"), "x").unwrap();
-        fs::create_dir(directory.path().join("train/.hidden")).unwrap();
-        let splits = load(directory.path()).unwrap();
-        let shape = splits.train.shape;
-        assert_eq!((shape.channels, shape.height, shape.width), (1, 2, 4));
-        assert_eq!(splits.train.labels, [0, 1, 1]);
-        assert_eq!(splits.train.pixels, [[10; 8], [20; 8], [30; 8]].concat());
-        assert_eq!((splits.test.labels, splits.classes), (vec![1], 2));
-    }
-
-    #[test]
-    fn one_colour_image_makes_three_planes_of_every_image() {
-        let directory = small_folder();
-        let path = directory.path().join("train/cat/2.png");
-        RgbImage::from_pixel(4, 2, Rgb([1, 2, 3]))
-            .save(path)
-            .unwrap();
-        let splits = load(directory.path()).unwrap();
-        assert_eq!(splits.train.shape.channels, 3);
-        assert_eq!(splits.train.pixels[..24], [10; 24]);
-        assert_eq!(
-            splits.train.pixels[24..48],
-            [[1; 8], [2; 8], [3; 8]].concat()
-        );
-    }
-
-    #[test]
-    fn a_jpeg_is_read() {
-        let directory = small_folder();
-        grey(directory.path(), "test/cat/1.jpg", 128);
-        let splits = load(directory.path()).unwrap();
-        assert_eq!(splits.test.labels, [0, 1]);
-        assert!(
-            splits.test.pixels[..8]
-                .iter()
-                .all(|pixel| pixel.abs_diff(128) <= 2)
-        );
-    }
-
-    #[test]
-    fn an_image_of_another_size_is_an_error_naming_it_and_both_sizes() {
-        let directory = small_folder();
-        let path = directory.path().join("test/dog/2.png");
-        GrayImage::new(5, 3).save(path).unwrap();
-        let message = message(directory.path());
-        assert!(message.contains("test/dog/2.png"), "{message}");
-        assert!(
-            message.contains("3×5") && message.contains("2×4"),
-            "{message}"
-        );
-    }
-
-    #[test]
-    fn an_image_cut_at_several_offsets_is_an_error_naming_it() {
-        let directory = small_folder();
-        let path = directory.path().join("train/dog/2.png");
-        let whole = fs::read(&path).unwrap();
-        for length in (0..whole.len() - 12).step_by(7) {
-            fs::write(&path, &whole[..length]).unwrap();
-            let message = message(directory.path());
-            assert!(message.contains("train/dog/2.png"), "{length}: {message}");
-            assert!(!message.contains('\n'), "{message}");
-        }
-    }
-
-    #[test]
-    fn a_header_that_claims_a_huge_image_is_refused() {
-        let directory = small_folder();
-        let path = directory.path().join("train/cat/1.png");
-        let mut bytes = fs::read(&path).unwrap();
-        bytes[16..24].fill(0x7f);
-        fs::write(&path, bytes).unwrap();
-        assert!(message(directory.path()).contains("cat/1.png"));
-    }
-
-    #[test]
-    fn missing_parts_of_the_layout_are_named() {
-        let directory = tempfile::tempdir().unwrap();
-        assert!(message(directory.path()).contains("train: there is no such directory"));
-        fs::create_dir(directory.path().join("train")).unwrap();
-        assert!(message(directory.path()).contains("0 class directories"));
-        grey(directory.path(), "train/cat/1.png", 1);
-        assert!(message(directory.path()).contains("test: there is no such directory"));
-        grey(directory.path(), "test/cow/1.png", 1);
-        assert!(message(directory.path()).contains("no training images"));
-        fs::create_dir(directory.path().join("train/cow")).unwrap();
-        assert!(message(directory.path()).contains("no .png, .jpg or .jpeg"));
-    }
-}
+#[path = "folder_tests.rs"]
+pub(super) mod tests;

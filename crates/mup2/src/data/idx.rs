@@ -194,9 +194,9 @@ mod tests {
         let files = files(directory.path());
         let plain = load(directory.path(), &files, "").unwrap();
         assert_eq!((plain.train.shape.height, plain.train.shape.width), (2, 3));
-        assert_eq!(plain.train.pixels, PIXELS);
+        assert_eq!(plain.train.in_memory().unwrap(), PIXELS);
         assert_eq!(plain.train.labels, [3, 9]);
-        assert_eq!(plain.test.pixels, PIXELS[6..]);
+        assert_eq!(plain.test.in_memory().unwrap(), &PIXELS[6..]);
 
         for entry in std::fs::read_dir(directory.path()).unwrap() {
             let path = entry.unwrap().path();

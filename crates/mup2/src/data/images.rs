@@ -1,8 +1,10 @@
-//! Images as one contiguous `u8` buffer, and their normalization on the way into a batch.
+//! Labelled images of one shape, in memory as one contiguous `u8` buffer or in files.
 
 use std::fmt;
 use std::str::FromStr;
 
+use super::files::ImageFiles;
+use super::normalization::Normalization;
 use crate::error::{Error, Result};
 
 /// The shape of one image.
@@ -59,15 +61,25 @@ impl fmt::Display for ImageShape {
     }
 }
 
-/// N labelled images.
-#[derive(Clone, PartialEq, Eq)]
+/// N labelled images of one shape.
+///
+/// Their pixels are in memory, or in files that are decoded when they are asked for (see
+/// [`super::Storage`]). Whoever uses them gets the same bytes either way.
+#[derive(Clone, PartialEq)]
 pub struct Images {
-    /// N · channels · height · width values, 0 to 255, in that order of axes.
-    pub pixels: Vec<u8>,
     /// N classes, counted from 0.
     pub labels: Vec<u16>,
     /// The shape that all images share.
     pub shape: ImageShape,
+    pixels: Pixels,
+}
+
+#[derive(Clone, PartialEq)]
+enum Pixels {
+    /// N · channels · height · width values, 0 to 255, in that order of axes.
+    Memory(Vec<u8>),
+    /// N files.
+    Disk(ImageFiles),
 }
 
 impl fmt::Debug for Images {
@@ -96,10 +108,19 @@ impl Images {
             ));
         }
         Ok(Self {
-            pixels,
             labels,
             shape,
+            pixels: Pixels::Memory(pixels),
         })
+    }
+
+    /// Images that stay on disk; one label for each file.
+    pub(super) fn on_disk(files: ImageFiles, labels: Vec<u16>) -> Self {
+        Self {
+            labels,
+            shape: files.shape(),
+            pixels: Pixels::Disk(files),
+        }
     }
 
     /// The number of images, N.
@@ -112,43 +133,82 @@ impl Images {
         self.labels.is_empty()
     }
 
+    /// All pixels, N · channels · height · width values, where they are in memory.
+    pub fn in_memory(&self) -> Option<&[u8]> {
+        match &self.pixels {
+            Pixels::Memory(pixels) => Some(pixels),
+            Pixels::Disk(_) => None,
+        }
+    }
+
+    /// The files, where the pixels are not in memory.
+    pub(super) fn files(&self) -> Option<&ImageFiles> {
+        match &self.pixels {
+            Pixels::Memory(_) => None,
+            Pixels::Disk(files) => Some(files),
+        }
+    }
+
     /// The images at `indices`, in that order, as a new set.
     ///
     /// # Panics
     /// If an index is not below [`Images::len`].
     pub fn select(&self, indices: &[usize]) -> Self {
-        let values = self.shape.values();
-        let mut pixels = Vec::with_capacity(indices.len() * values);
-        for &index in indices {
-            pixels.extend_from_slice(&self.pixels[index * values..][..values]);
-        }
+        let pixels = match &self.pixels {
+            Pixels::Memory(pixels) => {
+                let mut selected = Vec::new();
+                copy_images(pixels, self.shape, indices, &mut selected);
+                Pixels::Memory(selected)
+            }
+            Pixels::Disk(files) => Pixels::Disk(files.select(indices)),
+        };
         Self {
-            pixels,
             labels: indices.iter().map(|&index| self.labels[index]).collect(),
             shape: self.shape,
+            pixels,
         }
     }
 
-    /// Replaces `out` by the normalized images at `indices`: a row of channels · height · width
-    /// values for each, (pixel / 255 − mean) / standard deviation by channel.
+    /// Replaces `out` by the pixels of the images at `indices`: channels · height · width bytes,
+    /// 0 to 255, for each. Files are decoded by the dataset's threads, in parallel; to have them
+    /// decoded ahead of their use, see [`super::Loader`].
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] or [`Error::Io`] naming a file that cannot be decoded or read. Images in
+    /// memory give no error.
+    ///
+    /// # Panics
+    /// If an index is not below [`Images::len`].
+    pub fn fill(&self, indices: &[usize], out: &mut Vec<u8>) -> Result<()> {
+        out.clear();
+        match &self.pixels {
+            Pixels::Memory(pixels) => {
+                copy_images(pixels, self.shape, indices, out);
+                Ok(())
+            }
+            Pixels::Disk(files) => super::files::collect(files.begin(indices), self.shape, out),
+        }
+    }
+
+    /// Replaces `out` by the normalized images at `indices`: [`Images::fill`] followed by
+    /// [`Normalization::apply`].
+    ///
+    /// # Errors
+    /// As those of [`Images::fill`].
     ///
     /// # Panics
     /// If an index is not below [`Images::len`] or `normalization` has fewer channels than the
     /// images.
-    pub fn gather(&self, indices: &[usize], normalization: &Normalization, out: &mut Vec<f32>) {
-        let (values, plane) = (self.shape.values(), self.shape.plane());
-        let tables: Vec<[f32; 256]> = (0..self.shape.channels)
-            .map(|channel| normalization.table(channel))
-            .collect();
-        out.clear();
-        out.reserve(indices.len() * values);
-        for &index in indices {
-            let image = &self.pixels[index * values..][..values];
-            for (pixels, table) in image.chunks_exact(plane).zip(&tables) {
-                // A `u8` cannot leave a table of 256, so there is no bounds check here.
-                out.extend(pixels.iter().map(|&pixel| table[usize::from(pixel)]));
-            }
-        }
+    pub fn gather(
+        &self,
+        indices: &[usize],
+        normalization: &Normalization,
+        out: &mut Vec<f32>,
+    ) -> Result<()> {
+        let mut pixels = Vec::new();
+        self.fill(indices, &mut pixels)?;
+        normalization.apply(&pixels, self.shape, out);
+        Ok(())
     }
 
     /// Averages blocks of `side` × `side` pixels into one, rounding halves up.
@@ -172,30 +232,47 @@ impl Images {
                 "1 or a divisor of the images' height and width",
             ));
         }
-        let shape = ImageShape {
-            channels,
-            height: height / side,
-            width: width / side,
-        };
-        let area = (side * side) as u64;
-        let mut pixels = Vec::with_capacity(self.pixels.len() / (side * side));
-        let mut sums = vec![0_u64; shape.width];
-        for band in self.pixels.chunks_exact(side * width) {
-            sums.fill(0);
-            for row in band.chunks_exact(width) {
-                for (sum, block) in sums.iter_mut().zip(row.chunks_exact(side)) {
-                    *sum += block.iter().map(|&pixel| u64::from(pixel)).sum::<u64>();
-                }
-            }
-            // An average of bytes, rounded, is at most 255.
-            pixels.extend(sums.iter().map(|sum| ((sum + area / 2) / area) as u8));
-        }
         Ok(Self {
-            pixels,
             labels: self.labels,
-            shape,
+            shape: ImageShape {
+                channels,
+                height: height / side,
+                width: width / side,
+            },
+            pixels: match self.pixels {
+                Pixels::Memory(pixels) => Pixels::Memory(average_blocks(&pixels, width, side)),
+                Pixels::Disk(files) => Pixels::Disk(files.average_pool(side)),
+            },
         })
     }
+}
+
+/// Appends the images at `indices` of those in `pixels`.
+fn copy_images(pixels: &[u8], shape: ImageShape, indices: &[usize], out: &mut Vec<u8>) {
+    let values = shape.values();
+    out.reserve(indices.len() * values);
+    for &index in indices {
+        out.extend_from_slice(&pixels[index * values..][..values]);
+    }
+}
+
+/// Averages `side` × `side` blocks of planes whose rows have `width` pixels; `side` divides both
+/// sides of every plane.
+pub(super) fn average_blocks(pixels: &[u8], width: usize, side: usize) -> Vec<u8> {
+    let area = (side * side) as u64;
+    let mut averages = Vec::with_capacity(pixels.len() / (side * side));
+    let mut sums = vec![0_u64; width / side];
+    for band in pixels.chunks_exact(side * width) {
+        sums.fill(0);
+        for row in band.chunks_exact(width) {
+            for (sum, block) in sums.iter_mut().zip(row.chunks_exact(side)) {
+                *sum += block.iter().map(|&pixel| u64::from(pixel)).sum::<u64>();
+            }
+        }
+        // An average of bytes, rounded, is at most 255.
+        averages.extend(sums.iter().map(|sum| ((sum + area / 2) / area) as u8));
+    }
+    averages
 }
 
 /// Replaces `out` by the labels at `indices`, in whatever integer the caller's tensors hold.
@@ -210,58 +287,9 @@ pub fn gather_labels<Label: From<u16>>(labels: &[u16], indices: &[usize], out: &
     out.extend(indices.iter().map(|&index| Label::from(labels[index])));
 }
 
-/// The mean and standard deviation of each channel of the training images, of pixels from 0 to 1.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Normalization {
-    /// The mean of each channel, 0 to 1.
-    pub mean: Vec<f64>,
-    /// The standard deviation (over N, not N − 1) of each channel; 1 where a channel is constant.
-    pub std: Vec<f64>,
-}
-
-impl Normalization {
-    /// Measures `images`. It counts how often each of the 256 values occurs, in integers, so the
-    /// result does not depend on an order of summation.
-    pub fn of(images: &Images) -> Self {
-        let ImageShape { channels, .. } = images.shape;
-        let mut counts = vec![[0_u64; 256]; channels];
-        for image in images.pixels.chunks_exact(images.shape.values()) {
-            let planes = image.chunks_exact(images.shape.plane());
-            for (plane, counts) in planes.zip(&mut counts) {
-                for &pixel in plane {
-                    counts[usize::from(pixel)] += 1;
-                }
-            }
-        }
-        let moments = |counts: &[u64; 256]| {
-            let total = counts.iter().sum::<u64>().max(1) as f64;
-            let average = |value: &dyn Fn(f64) -> f64| {
-                let weighted = counts.iter().enumerate();
-                let sum: f64 = weighted
-                    .map(|(pixel, &count)| count as f64 * value(pixel as f64 / 255.0))
-                    .sum();
-                sum / total
-            };
-            let mean = average(&|pixel| pixel);
-            let std = average(&|pixel| (pixel - mean).powi(2)).sqrt();
-            // The mean of a constant channel is rounded, so its deviation is not exactly 0.
-            (mean, if std > 1e-6 { std } else { 1.0 })
-        };
-        let (mean, std) = counts.iter().map(moments).unzip();
-        Self { mean, std }
-    }
-
-    /// The normalized value of each of the 256 pixel values of one channel.
-    pub(super) fn table(&self, channel: usize) -> [f32; 256] {
-        let (mean, std) = (self.mean[channel], self.std[channel]);
-        std::array::from_fn(|pixel| ((pixel as f64 / 255.0 - mean) / std) as f32)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::{ImageShape, Images, Normalization, gather_labels};
-    use proptest::prelude::*;
 
     fn images(pixels: Vec<u8>, channels: usize, height: usize, width: usize) -> Images {
         let shape = ImageShape {
@@ -295,7 +323,7 @@ mod tests {
         );
         let pooled = grey.average_pool(2).unwrap();
         // (0+1+0+1)/4 = 0.5 -> 1; (10+20+30+41)/4 = 25.25 -> 25; 9; 127.5 -> 128
-        assert_eq!(pooled.pixels, [1, 25, 9, 128]);
+        assert_eq!(pooled.in_memory().unwrap(), [1, 25, 9, 128]);
         assert_eq!((pooled.shape.height, pooled.shape.width), (2, 2));
     }
 
@@ -307,7 +335,8 @@ mod tests {
             2,
             2,
         );
-        assert_eq!(two.average_pool(2).unwrap().pixels, [1, 5, 7, 9]);
+        let pooled = two.average_pool(2).unwrap();
+        assert_eq!(pooled.in_memory().unwrap(), [1, 5, 7, 9]);
     }
 
     #[test]
@@ -325,7 +354,7 @@ mod tests {
             std: vec![0.5, 0.1],
         };
         let mut out = vec![9.0];
-        two.gather(&[1, 0], &normalization, &mut out);
+        two.gather(&[1, 0], &normalization, &mut out).unwrap();
         let expected = [1.0, 1.0, 2.0, 4.0, -1.0, 1.0, 0.0, 0.0];
         for (found, expected) in out.iter().zip(expected) {
             assert!((found - expected).abs() < 1e-6, "{out:?}");
@@ -333,37 +362,5 @@ mod tests {
         let mut labels: Vec<i64> = vec![];
         gather_labels(&two.labels, &[1, 0, 1], &mut labels);
         assert_eq!(labels, [1, 0, 1]);
-    }
-
-    #[test]
-    fn a_constant_channel_is_centred_and_not_divided_by_zero() {
-        let normalization = Normalization::of(&images(vec![51; 8], 1, 2, 2));
-        assert!((normalization.mean[0] - 0.2).abs() < 1e-12);
-        assert_eq!(normalization.std, [1.0]);
-    }
-
-    proptest! {
-        #[test]
-        fn normalized_images_have_mean_zero_and_deviation_one(
-            pixels in proptest::collection::vec(any::<u8>(), 24..240)
-        ) {
-            let whole = pixels.len() / 12 * 12;
-            let set = images(pixels[..whole].to_vec(), 3, 2, 2);
-            let mut out = vec![];
-            let indices: Vec<usize> = (0..set.len()).collect();
-            set.gather(&indices, &Normalization::of(&set), &mut out);
-            for channel in 0..3 {
-                let values: Vec<f64> = out
-                    .chunks_exact(12)
-                    .flat_map(|row| row[channel * 4..][..4].iter().map(|&value| f64::from(value)))
-                    .collect();
-                let count = values.len() as f64;
-                let mean = values.iter().sum::<f64>() / count;
-                let squares = values.iter().map(|value| (value - mean).powi(2));
-                let variance = squares.sum::<f64>() / count;
-                prop_assert!(mean.abs() < 1e-4, "mean {}", mean);
-                prop_assert!((variance - 1.0).abs() < 1e-4, "variance {}", variance);
-            }
-        }
     }
 }

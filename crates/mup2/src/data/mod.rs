@@ -1,16 +1,25 @@
-//! Datasets as contiguous bytes: verified files in, stratified splits and seeded batches out.
+//! Datasets as bytes, in memory or decoded from files: stratified splits and seeded batches.
 
 mod archives;
 mod augment;
 mod cifar;
+mod decode;
+mod decode_pool;
 mod download;
 mod embedded;
 mod fetch;
+mod files;
 mod folder;
 mod idx;
 mod images;
+mod jpeg;
+mod loader;
+mod measure;
+mod memory;
 mod noise;
+mod normalization;
 mod order;
+mod records;
 mod spec;
 mod split;
 mod unpack;
@@ -18,18 +27,20 @@ mod verified;
 
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
-
 pub use self::augment::{
     AugmentSpec, Augmenter, ContactSheet, MixedLabel, Mixer, Mixing, MixingKind, RandAugment,
     Region, SheetLayout, contact_sheet,
 };
 pub use self::download::FetchProgress;
 pub use self::fetch::fetch;
-pub use self::images::{ImageShape, Images, Normalization, gather_labels};
+pub use self::images::{ImageShape, Images, gather_labels};
+pub use self::loader::{BATCHES_AHEAD, ImageBatch, Loader};
+pub use self::normalization::Normalization;
 pub use self::order::{BatchOrder, noisy_labels};
-pub use self::spec::{DataSpec, DatasetName};
+pub use self::spec::{Corrupt, DataSpec, DatasetName, Storage};
 
+use self::measure::Measures;
+use self::records::Records;
 use crate::error::{Error, Result};
 
 /// A dataset, cut and pooled as its [`DataSpec`] says; shared, unchanged, by all runs of a sweep.
@@ -51,6 +62,31 @@ pub struct Dataset {
     /// SHA-256, in 64 hexadecimal digits, of the shapes, labels and pixels of all splits: results
     /// made from other data can be told by it.
     pub digest: String,
+    /// What the user should know, one sentence each: every file that was skipped (see [`Corrupt`]),
+    /// and records of earlier openings that could not be used.
+    pub notes: Vec<String>,
+}
+
+/// What is done with the files of a [`DatasetName::Folder`] while it is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LoadStage {
+    /// The header of every file is read.
+    Headers,
+    /// Every file is decoded to see whether it is whole; only under [`Corrupt::Skip`].
+    Verification,
+    /// Every image that is used is decoded: into memory, or for mean, deviation and digest only.
+    Decoding,
+}
+
+/// How far the opening of a [`DatasetName::Folder`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoadProgress {
+    /// What is done now.
+    pub stage: LoadStage,
+    /// Images that this stage is done with.
+    pub done: usize,
+    /// Images of this stage.
+    pub total: usize,
 }
 
 /// What a reader finds: the sets as they were published.
@@ -63,12 +99,26 @@ struct RawSplits {
     classes: usize,
 }
 
-/// Reads the dataset of `spec`, splits it and pools it.
+/// As [`load_with`], without its progress.
+///
+/// # Errors
+/// As those of [`load_with`].
+pub fn load(spec: &DataSpec) -> Result<Dataset> {
+    load_with(spec, &mut |_| {})
+}
+
+/// Reads the dataset of `spec`, splits it and pools it. `progress` is called for folders of images
+/// only; other datasets take a moment.
+///
+/// Opening a folder decodes every image once, twice under [`Corrupt::Skip`]. What that found is
+/// remembered in `opened` inside [`data_directory`]`(DatasetName::Folder)` as long as no file
+/// changes its name, length or time, so that opening the same images on disk again reads their
+/// headers only.
 ///
 /// # Errors
 /// [`Error::Invalid`] if the spec does not suit the data, [`Error::Corrupt`] if a file is absent
 /// or damaged, [`Error::Io`] if it cannot be read.
-pub fn load(spec: &DataSpec) -> Result<Dataset> {
+pub fn load_with(spec: &DataSpec, progress: &mut dyn FnMut(LoadProgress)) -> Result<Dataset> {
     spec.validate("data")?;
     let name = spec.dataset;
     let advice = archives::advice(name);
@@ -85,13 +135,103 @@ pub fn load(spec: &DataSpec) -> Result<Dataset> {
         }
         DatasetName::Cifar10 => cifar::load_cifar10(&directory()?, &advice)?,
         DatasetName::Cifar100 => cifar::load_cifar100(&directory()?, &advice)?,
-        DatasetName::Folder => folder::load(&directory()?)?,
+        DatasetName::Folder => {
+            // Without a place for records there are none, which costs time and nothing else.
+            let records = data_directory(name).ok().map(|path| path.join("opened"));
+            let share = memory::share_for_data();
+            return load_folder(&directory()?, spec, Records::new(records), share, progress);
+        }
     };
     prepare(raw, spec)
 }
 
-/// Splits and pools what was read.
+/// Opens a folder of images, keeping up to `share` bytes of pixels in memory if `spec` leaves it to
+/// us.
+fn load_folder(
+    directory: &Path,
+    spec: &DataSpec,
+    mut records: Records,
+    share: u64,
+    progress: &mut dyn FnMut(LoadProgress),
+) -> Result<Dataset> {
+    let folder = folder::open(directory, spec, &mut records, progress)?;
+    let cut = cut(folder.splits, spec)?;
+    let size: usize = cut
+        .splits()
+        .map(|split| split.len() * split.shape.values())
+        .iter()
+        .sum();
+    let on_disk = match spec.storage {
+        Storage::Auto => size as u64 > share,
+        Storage::Memory => false,
+        Storage::Disk => true,
+    };
+    let mut dataset = if on_disk {
+        let key = measure::key(&folder.stamp, spec);
+        let measures = records.get_or_make("measured", &key, || {
+            measure::measure(cut.classes, cut.splits(), progress, |_, _| {})
+        })?;
+        cut.into_dataset(spec.dataset, measures)
+    } else {
+        let mut pixels = [const { Vec::new() }; 3];
+        let measures = measure::measure(cut.classes, cut.splits(), progress, |split, batch| {
+            pixels[split].extend_from_slice(batch);
+        })?;
+        cut.in_memory(pixels)?.into_dataset(spec.dataset, measures)
+    };
+    dataset.notes = folder.notes;
+    dataset.notes.append(&mut records.notes);
+    Ok(dataset)
+}
+
+/// Splits, pools and measures what was read.
 fn prepare(raw: RawSplits, spec: &DataSpec) -> Result<Dataset> {
+    let cut = cut(raw, spec)?;
+    let measures = measure::measure(cut.classes, cut.splits(), &mut |_| {}, |_, _| {})?;
+    Ok(cut.into_dataset(spec.dataset, measures))
+}
+
+/// The three splits of a dataset that is not measured yet.
+struct Cut {
+    classes: usize,
+    train: Images,
+    validation: Images,
+    test: Images,
+}
+
+impl Cut {
+    fn splits(&self) -> [&Images; 3] {
+        [&self.train, &self.validation, &self.test]
+    }
+
+    /// The same images with these pixels.
+    fn in_memory(self, pixels: [Vec<u8>; 3]) -> Result<Self> {
+        let [train, validation, test] = pixels;
+        let with = |images: Images, pixels| Images::new(pixels, images.labels, images.shape);
+        Ok(Self {
+            classes: self.classes,
+            train: with(self.train, train)?,
+            validation: with(self.validation, validation)?,
+            test: with(self.test, test)?,
+        })
+    }
+
+    fn into_dataset(self, name: DatasetName, measures: Measures) -> Dataset {
+        Dataset {
+            name,
+            classes: self.classes,
+            train: self.train,
+            validation: self.validation,
+            test: self.test,
+            normalization: measures.normalization,
+            digest: measures.digest,
+            notes: Vec::new(),
+        }
+    }
+}
+
+/// Splits and pools what was read.
+fn cut(raw: RawSplits, spec: &DataSpec) -> Result<Cut> {
     let (mut train, validation) = match raw.validation {
         Some(validation) => (raw.train, validation),
         None => split_validation(&raw.train, spec.validation_fraction)?,
@@ -107,17 +247,11 @@ fn prepare(raw: RawSplits, spec: &DataSpec) -> Result<Dataset> {
         let (kept, _) = split::stratified(&train.labels, limit, "train-limit");
         train = train.select(&kept);
     }
-    let train = train.average_pool(spec.average_pool)?;
-    let validation = validation.average_pool(spec.average_pool)?;
-    let test = raw.test.average_pool(spec.average_pool)?;
-    Ok(Dataset {
-        name: spec.dataset,
+    Ok(Cut {
         classes: raw.classes,
-        normalization: Normalization::of(&train),
-        digest: digest(raw.classes, [&train, &validation, &test]),
-        train,
-        validation,
-        test,
+        train: train.average_pool(spec.average_pool)?,
+        validation: validation.average_pool(spec.average_pool)?,
+        test: raw.test.average_pool(spec.average_pool)?,
     })
 }
 
@@ -137,28 +271,6 @@ fn split_validation(images: &Images, fraction: f64) -> Result<(Images, Images)> 
     }
     let (validation, train) = split::stratified(&images.labels, count, "validation-split");
     Ok((images.select(&train), images.select(&validation)))
-}
-
-/// Lengths come before what they count, so that no two datasets give the same bytes.
-fn digest(classes: usize, splits: [&Images; 3]) -> String {
-    let mut hash = Sha256::new();
-    hash.update(b"mup2 dataset\0");
-    hash.update((classes as u64).to_le_bytes());
-    for images in splits {
-        let ImageShape {
-            channels,
-            height,
-            width,
-        } = images.shape;
-        for length in [images.len(), channels, height, width] {
-            hash.update((length as u64).to_le_bytes());
-        }
-        for label in &images.labels {
-            hash.update(label.to_le_bytes());
-        }
-        hash.update(&images.pixels);
-    }
-    verified::hexadecimal(&hash.finalize())
 }
 
 /// Where a dataset's files are when [`DataSpec::path`] does not say: `$MUP2_DATA/NAME` if that

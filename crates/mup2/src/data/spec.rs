@@ -8,6 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
+/// The longest side, in pixels, that images are brought to.
+const LONGEST_SIDE: usize = 16_384;
+/// More threads than any machine has a use for.
+const MOST_THREADS: usize = 1024;
+
 /// A dataset that mup2 can read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -24,7 +29,8 @@ pub enum DatasetName {
     Cifar10,
     /// 50,000 training and 10,000 test photographs, 3×32×32, 100 (fine) classes.
     Cifar100,
-    /// PNG and JPEG files of the user's: `train/CLASS/*.png`, `test/CLASS/*.png`.
+    /// PNG and JPEG files of the user's: `train/CLASS/*.png`, `test/CLASS/*.png`, in memory or,
+    /// where they are too many, on disk (see [`Storage`]).
     Folder,
     /// Gaussian noise with random labels: 4,096 training, 512 validation and 512 test images,
     /// 1×4×8, 10 classes. Nothing to learn: for `mup2 check` and for measuring speed.
@@ -78,6 +84,32 @@ impl FromStr for DatasetName {
     }
 }
 
+/// Where the pixels of a dataset are while it is in use. It has no effect on any result.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Storage {
+    /// In memory if they take no more than a quarter of what is free, otherwise on disk.
+    #[default]
+    Auto,
+    /// In memory, decoded once.
+    Memory,
+    /// In the image files, decoded each time they are needed. For `folder` only.
+    Disk,
+}
+
+/// What happens when an image file does not hold a whole image.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Corrupt {
+    /// The dataset is refused, with the file's name.
+    #[default]
+    Fatal,
+    /// The dataset is what it would be without the file, which is named in
+    /// [`super::Dataset::notes`]. A file that the system cannot read is an error all the same: it
+    /// may be read tomorrow, and the data would be others.
+    Skip,
+}
+
 /// The `[data]` table: which images a run sees.
 ///
 /// Which images go to which split depends on this value alone, not on a run's seed: all seeds of
@@ -110,6 +142,30 @@ pub struct DataSpec {
     /// default) leaves the images as they are, 2 makes 14×14 of 28×28. It must divide the height
     /// and the width.
     pub average_pool: usize,
+    /// What the shorter side of each image becomes, in pixels, both sides by the same factor; by
+    /// default images keep their size. For `folder`, as all keys below.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resize: Option<usize>,
+    /// The side, in pixels, of the square that is cut out of the middle of each image, after
+    /// `resize`; by default nothing is cut off, and then all images must have one size. `resize = 256`
+    /// with `crop = 224` is what ImageNet classifiers are usually evaluated on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub crop: Option<usize>,
+    /// Where the pixels are: `auto` (the default), `memory` or `disk`. Not part of a run's id.
+    #[serde(skip_serializing_if = "is_default")]
+    pub storage: Storage,
+    /// What happens to files that hold no whole image: `fatal` (the default) or `skip`. Not part of
+    /// a run's id, which does not say what is in the files either: the dataset's digest does.
+    #[serde(skip_serializing_if = "is_default")]
+    pub corrupt: Corrupt,
+    /// The number of threads that decode images, at least 1; by default one for each core. All runs
+    /// of a process share them. Not part of a run's id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decode_threads: Option<usize>,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl Default for DataSpec {
@@ -121,6 +177,11 @@ impl Default for DataSpec {
             train_limit: None,
             validation_fraction: 0.1,
             average_pool: 1,
+            resize: None,
+            crop: None,
+            storage: Storage::default(),
+            corrupt: Corrupt::default(),
+            decode_threads: None,
         }
     }
 }
@@ -157,6 +218,7 @@ impl DataSpec {
                 "1 or a divisor of the images' height and width",
             );
         }
+        self.validate_decoding(place)?;
         match (self.dataset, &self.path) {
             (DatasetName::Folder, None) => invalid(
                 "path",
@@ -171,97 +233,48 @@ impl DataSpec {
             _ => Ok(()),
         }
     }
+
+    /// The keys that only image files have a use for.
+    fn validate_decoding(&self, place: &str) -> Result<()> {
+        let invalid = |key: &str, problem: String, allowed: &str| {
+            Err(Error::invalid(format!("{place}.{key}"), problem, allowed))
+        };
+        let is_set = [
+            ("resize", self.resize.is_some()),
+            ("crop", self.crop.is_some()),
+            ("storage", self.storage == Storage::Disk),
+            ("corrupt", self.corrupt == Corrupt::Skip),
+            ("decode_threads", self.decode_threads.is_some()),
+        ];
+        let first = is_set.iter().find(|(_, is_set)| *is_set);
+        if let (true, Some((key, _))) = (self.dataset != DatasetName::Folder, first) {
+            let problem = format!("the dataset `{}` has no image files", self.dataset);
+            return invalid(key, problem, "no such key, or the dataset `folder`");
+        }
+        for (key, value) in [("resize", self.resize), ("crop", self.crop)] {
+            if value.is_some_and(|side| !(1..=LONGEST_SIDE).contains(&side)) {
+                let problem = format!("{} is no length of a side", value.unwrap_or_default());
+                return invalid(key, problem, "1 to 16384 pixels");
+            }
+        }
+        if let (Some(resize), Some(crop)) = (self.resize, self.crop)
+            && crop > resize
+        {
+            let problem = format!("{crop} does not fit into sides of {resize}, which is `resize`");
+            return invalid("crop", problem, "at most `resize`");
+        }
+        let threads = 1..=MOST_THREADS;
+        if let Some(wanted) = self
+            .decode_threads
+            .filter(|wanted| !threads.contains(wanted))
+        {
+            let problem = format!("{wanted} is no number of threads");
+            return invalid("decode_threads", problem, "1 to 1024");
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{DataSpec, DatasetName};
-
-    fn problem(spec: DataSpec) -> String {
-        spec.validate("data").unwrap_err().to_string()
-    }
-
-    #[test]
-    fn the_default_is_the_embedded_set_and_is_valid() {
-        let spec = DataSpec::default();
-        assert_eq!(spec.dataset, DatasetName::Embedded);
-        spec.validate("data").unwrap();
-        assert_eq!(toml::from_str::<DataSpec>("").unwrap(), spec);
-    }
-
-    #[test]
-    fn names_are_kebab_case_in_files_and_on_the_command_line() {
-        for name in DatasetName::ALL {
-            let text = format!("dataset = \"{name}\"");
-            assert_eq!(toml::from_str::<DataSpec>(&text).unwrap().dataset, name);
-            assert_eq!(name.as_str().parse::<DatasetName>().unwrap(), name);
-        }
-        let message = "imagenet".parse::<DatasetName>().unwrap_err().to_string();
-        assert!(message.contains("fashion-mnist"), "{message}");
-    }
-
-    #[test]
-    fn an_unknown_key_is_an_error() {
-        let message = toml::from_str::<DataSpec>("label_nois = 0.1").unwrap_err();
-        assert!(message.to_string().contains("label_nois"), "{message}");
-    }
-
-    #[test]
-    fn a_spec_survives_a_round_trip_through_toml() {
-        let spec = DataSpec {
-            dataset: DatasetName::Cifar100,
-            path: Some("somewhere".into()),
-            label_noise: 0.2,
-            train_limit: Some(500),
-            validation_fraction: 0.05,
-            average_pool: 2,
-        };
-        let text = toml::to_string(&spec).unwrap();
-        assert_eq!(toml::from_str::<DataSpec>(&text).unwrap(), spec);
-    }
-
-    #[test]
-    fn messages_name_the_key_and_what_is_allowed() {
-        let base = DataSpec::default;
-        for value in [-0.1, 1.1, f64::NAN, f64::INFINITY] {
-            let message = problem(DataSpec {
-                label_noise: value,
-                ..base()
-            });
-            assert!(message.starts_with("data.label_noise: "), "{message}");
-            assert!(message.contains("from 0 to 1"), "{message}");
-            let message = problem(DataSpec {
-                validation_fraction: value,
-                ..base()
-            });
-            assert!(
-                message.starts_with("data.validation_fraction: "),
-                "{message}"
-            );
-        }
-        let message = problem(DataSpec {
-            train_limit: Some(0),
-            ..base()
-        });
-        assert!(message.starts_with("data.train_limit: "), "{message}");
-        let message = problem(DataSpec {
-            average_pool: 0,
-            ..base()
-        });
-        assert!(message.starts_with("data.average_pool: "), "{message}");
-    }
-
-    #[test]
-    fn a_path_is_required_by_folder_and_refused_by_embedded() {
-        let folder = DataSpec {
-            dataset: DatasetName::Folder,
-            ..DataSpec::default()
-        };
-        assert!(problem(folder).starts_with("data.path: "));
-        let embedded = DataSpec {
-            path: Some("x".into()),
-            ..DataSpec::default()
-        };
-        assert!(problem(embedded).contains("no files"));
-    }
-}
+#[path = "spec_tests.rs"]
+mod tests;

@@ -86,7 +86,7 @@ fn validation_images_are_stratified_and_no_training_images() {
     // Every image of `raw` is known by its first pixel.
     let mut seen: Vec<u8> = [&data.train, &data.validation]
         .iter()
-        .flat_map(|images| images.pixels.iter().step_by(4).copied())
+        .flat_map(|images| images.in_memory().unwrap().iter().step_by(4).copied())
         .collect();
     seen.sort_unstable();
     assert!(seen.into_iter().eq(0..40));
@@ -109,13 +109,21 @@ fn normalized_training_images_have_mean_zero_and_deviation_one() {
     let data = load(&default_with(|spec| spec.train_limit = Some(500))).unwrap();
     let mut values = vec![];
     let all: Vec<usize> = (0..data.train.len()).collect();
-    data.train.gather(&all, &data.normalization, &mut values);
+    data.train
+        .gather(&all, &data.normalization, &mut values)
+        .unwrap();
     let count = values.len() as f64;
     let mean = values.iter().map(|&value| f64::from(value)).sum::<f64>() / count;
     let square = |&value: &f32| (f64::from(value) - mean).powi(2);
     let variance = values.iter().map(square).sum::<f64>() / count;
     assert!(mean.abs() < 1e-5, "{mean}");
     assert!((variance - 1.0).abs() < 1e-5, "{variance}");
+}
+
+fn flip_a_bit(images: &mut Images, at: usize) {
+    let mut pixels = images.in_memory().unwrap().to_vec();
+    pixels[at] ^= 1;
+    *images = Images::new(pixels, images.labels.clone(), images.shape).unwrap();
 }
 
 #[test]
@@ -125,8 +133,8 @@ fn the_digest_changes_with_a_pixel_a_label_or_a_shape_of_any_split() {
     assert_eq!(original.len(), 64);
     assert_eq!(prepare(raw(), &spec).unwrap().digest, original);
     let changes: [fn(&mut RawSplits); 5] = [
-        |raw| raw.train.pixels[17] ^= 1,
-        |raw| raw.test.pixels[0] ^= 1,
+        |raw| flip_a_bit(&mut raw.train, 17),
+        |raw| flip_a_bit(&mut raw.test, 0),
         |raw| raw.test.labels[3] ^= 1,
         |raw| {
             raw.test.shape = ImageShape {

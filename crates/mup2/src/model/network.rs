@@ -52,6 +52,14 @@ impl NetworkConfig {
         }
     }
 
+    /// Paths of the layers that keep running statistics.
+    pub fn batch_norm_layers(&self) -> Vec<String> {
+        match self {
+            Self::ResNet(config) => config.batch_norm_layers(),
+            Self::Mlp(_) | Self::VisionTransformer(_) | Self::Gru(_) => Vec::new(),
+        }
+    }
+
     /// Channels and side of the patches that a Vision Transformer reads.
     pub fn patches(&self) -> Option<(usize, usize)> {
         match self {

@@ -7,6 +7,7 @@ use rand_chacha::ChaCha8Rng;
 /// A forward pass. Models do not change by being used: what a pass saw comes out here.
 #[derive(Debug, Clone)]
 pub struct Pass {
+    training: bool,
     noise: Option<Noise>,
     pub(super) trace: Trace,
     statistics: Option<Vec<BatchStatistics>>,
@@ -34,6 +35,7 @@ impl Pass {
     /// No dropout, and batch normalization by running statistics.
     pub fn evaluation() -> Self {
         Self {
+            training: false,
             noise: None,
             trace: Trace::off(),
             statistics: None,
@@ -45,8 +47,18 @@ impl Pass {
     /// loss that it descends.
     pub fn training(seed: u64, step: u64) -> Self {
         Self {
+            training: true,
             noise: Some(Noise { seed, step }),
             ..Self::evaluation()
+        }
+    }
+
+    /// Masks nothing.
+    #[must_use]
+    pub fn without_masks(self) -> Self {
+        Self {
+            noise: None,
+            ..self
         }
     }
 
@@ -70,7 +82,7 @@ impl Pass {
 
     /// Whether the model is being trained.
     pub fn is_training(&self) -> bool {
-        self.noise.is_some()
+        self.training
     }
 
     /// What each parameter was applied to; empty unless the pass was [`Pass::tracing`].

@@ -209,6 +209,20 @@ impl ResNetConfig {
         shapes
     }
 
+    /// Paths of the layers that keep running statistics.
+    pub fn batch_norm_layers(&self) -> Vec<String> {
+        if self.norm != NormKind::Batch {
+            return Vec::new();
+        }
+        let layout = self.layout();
+        let mut layers = vec![layout.stem_norm.name];
+        for block in layout.stages.into_iter().flatten() {
+            layers.extend(block.norms.into_iter().map(|norm| norm.name));
+            layers.extend(block.shortcut.map(|(_, norm)| norm.name));
+        }
+        layers
+    }
+
     /// Draws the model from the streams of `seed`, with the stds and multipliers of `table`.
     ///
     /// # Errors

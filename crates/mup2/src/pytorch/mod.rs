@@ -5,11 +5,9 @@
 //! keeps in one tensor with two others, is the same weight.
 
 mod entry;
-mod file;
 mod names;
 
 pub use entry::{Layout, StateEntry};
-pub use file::{read_state, write_state};
 pub use names::state_entries;
 
 use crate::checkpoint::Weights;
@@ -18,9 +16,6 @@ use std::collections::BTreeMap;
 
 /// Tensors by name.
 pub type State = BTreeMap<String, Weights>;
-
-/// How many training batches a normalization has seen: a counter that no result depends on.
-const COUNTER: &str = "num_batches_tracked";
 
 /// Takes a PyTorch state dictionary apart into mup2's tensors.
 ///
@@ -39,9 +34,7 @@ pub fn from_pytorch(entries: &[StateEntry], state: &State) -> Result<State> {
         ours.insert(entry.ours.clone(), entry.take(theirs)?);
     }
     let known = |name: &str| entries.iter().any(|entry| entry.theirs == name);
-    let extra = state
-        .keys()
-        .find(|name| !known(name) && !name.ends_with(COUNTER));
+    let extra = state.keys().find(|name| !known(name));
     match extra {
         None => Ok(ours),
         Some(name) => Err(Error::invalid(

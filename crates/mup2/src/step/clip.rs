@@ -64,10 +64,16 @@ pub fn clip_gradients<M: Module>(
     if norm.is_nan() || norm <= max_norm {
         return gradients;
     }
-    let mut visitor = ScaleVisitor {
-        gradients,
-        factor: max_norm / norm,
-    };
+    scale_gradients(model, gradients, max_norm / norm)
+}
+
+/// All gradients of `model`, times `factor`.
+pub(crate) fn scale_gradients<M: Module>(
+    model: &M,
+    gradients: GradientsParams,
+    factor: f64,
+) -> GradientsParams {
+    let mut visitor = ScaleVisitor { gradients, factor };
     model.visit(&mut visitor);
     visitor.gradients
 }

@@ -11,6 +11,7 @@ mod record;
 mod sam;
 mod schedule;
 
+pub(crate) use clip::scale_gradients;
 pub use clip::{clip_gradients, gradient_norm, weight_norm};
 pub use optimizer::{AdamW, BaseOptimizerConfig, Sgd, build_optimizer};
 pub use parameters::{Parameter, flat_gradients, flat_parameters, parameters};

@@ -1,6 +1,6 @@
 //! The sharpness-aware step: climb to `W + ε`, take the gradient there, apply it at `W`.
 
-use super::clip::{clip_gradients, squared_norm};
+use super::clip::{clip_gradients, scale_gradients, squared_norm};
 use super::parameters::bind;
 use super::preconditioner::{AsamOptions, Preconditioner};
 use super::record::PerturbationRecord;
@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::random;
 use crate::scaling::{Rule, ScalingTable};
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
-use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Tensor, TensorData};
 use rand_distr::{Distribution, StandardNormal};
 use std::collections::HashMap;
@@ -128,16 +128,68 @@ impl Sam {
         self.step_with(optimizer, model, learning_rate, rho, gradient, Some(record))
     }
 
+    /// One step whose batch is computed in `parts`, each with a perturbation of its own (m-sharpness,
+    /// Foret et al. 2021): returns the updated model.
+    ///
+    /// `gradient` is also told which part of the batch it is to use; the update takes the mean of
+    /// the parts' gradients at their perturbed weights. The report has the mean loss and the last
+    /// part's norm. To perturb by the gradient of the whole batch, let a closure for [`Sam::step`]
+    /// sum over the parts. With one part this is [`Sam::step`], bit for bit.
+    pub fn step_in_parts<M: Module>(
+        &mut self,
+        optimizer: &mut ModuleOptimizer,
+        model: M,
+        learning_rate: f64,
+        rho: f64,
+        parts: usize,
+        mut gradient: impl FnMut(&M, usize) -> (Tensor<1>, GradientsParams),
+    ) -> (M, StepReport) {
+        if parts <= 1 {
+            let whole = |model: &M| gradient(model, 0);
+            return self.step(optimizer, model, learning_rate, rho, whole);
+        }
+        let mut sum = GradientsAccumulator::new();
+        let mut total = StepReport {
+            loss: 0.0,
+            perturbation_norm: 0.0,
+            diverged: false,
+        };
+        for part in 0..parts {
+            let place = Place { ascent: 0, part };
+            let of_part = |model: &M| gradient(model, part);
+            let (gradients, report) = self.descent(&model, rho, place, of_part, None);
+            total.loss += report.loss / parts as f64;
+            total.perturbation_norm = report.perturbation_norm;
+            total.diverged |= report.diverged;
+            sum.accumulate(&model, gradients);
+        }
+        let mean = scale_gradients(&model, sum.grads(), 1.0 / parts as f64);
+        self.update(optimizer, model, learning_rate, mean, total)
+    }
+
     fn step_with<M: Module>(
         &mut self,
         optimizer: &mut ModuleOptimizer,
         model: M,
         learning_rate: f64,
         rho: f64,
+        gradient: impl FnMut(&M) -> (Tensor<1>, GradientsParams),
+        record: Option<&mut PerturbationRecord>,
+    ) -> (M, StepReport) {
+        let (gradients, report) = self.descent(&model, rho, Place::default(), gradient, record);
+        self.update(optimizer, model, learning_rate, gradients, report)
+    }
+
+    /// The gradients at the perturbed weights; those at the weights where nothing is perturbed.
+    fn descent<M: Module>(
+        &self,
+        model: &M,
+        rho: f64,
+        place: Place,
         mut gradient: impl FnMut(&M) -> (Tensor<1>, GradientsParams),
         mut record: Option<&mut PerturbationRecord>,
-    ) -> (M, StepReport) {
-        let (loss, mut gradients) = gradient(&model);
+    ) -> (GradientsParams, StepReport) {
+        let (loss, mut gradients) = gradient(model);
         let mut report = StepReport {
             loss: loss.into_scalar::<f64>(),
             perturbation_norm: 0.0,
@@ -149,8 +201,9 @@ impl Sam {
             let mut perturbed = model.clone();
             for ascent in 0..self.config.ascent_steps {
                 let radius = rho / self.config.ascent_steps as f64;
+                let place = Place { ascent, ..place };
                 let (next, norm) =
-                    self.ascend(perturbed, gradients, radius, ascent, record.as_deref_mut());
+                    self.ascend(perturbed, gradients, radius, place, record.as_deref_mut());
                 perturbed = next;
                 report.perturbation_norm = norm;
                 let (loss, next_gradients) = gradient(&perturbed);
@@ -158,6 +211,17 @@ impl Sam {
                 report.diverged |= !norm.is_finite() || !loss.into_scalar::<f64>().is_finite();
             }
         }
+        (gradients, report)
+    }
+
+    fn update<M: Module>(
+        &mut self,
+        optimizer: &mut ModuleOptimizer,
+        model: M,
+        learning_rate: f64,
+        mut gradients: GradientsParams,
+        report: StepReport,
+    ) -> (M, StepReport) {
         self.steps += 1;
         if report.diverged {
             return (model, report);
@@ -173,7 +237,7 @@ impl Sam {
     /// The preconditioner is taken at `model`, which on later ascent steps is already perturbed.
     /// With a zero or non-finite norm the model is returned as it came.
     pub fn perturb<M: Module>(&self, model: M, gradients: GradientsParams, rho: f64) -> (M, f64) {
-        self.ascend(model, gradients, rho, 0, None)
+        self.ascend(model, gradients, rho, Place::default(), None)
     }
 
     fn ascend<M: Module>(
@@ -181,13 +245,13 @@ impl Sam {
         model: M,
         gradients: GradientsParams,
         rho: f64,
-        ascent: usize,
+        place: Place,
         mut record: Option<&mut PerturbationRecord>,
     ) -> (M, f64) {
         let mut direction = Direction {
             sam: self,
             gradients,
-            ascent,
+            place,
             squared_norm: 0.0,
             record: record.as_deref_mut(),
         };
@@ -206,11 +270,18 @@ impl Sam {
     }
 }
 
+/// Which perturbation of a step.
+#[derive(Debug, Clone, Copy, Default)]
+struct Place {
+    ascent: usize,
+    part: usize,
+}
+
 /// Turns each gradient ∇ into T∇ and sums the denominator.
 struct Direction<'a> {
     sam: &'a Sam,
     gradients: GradientsParams,
-    ascent: usize,
+    place: Place,
     squared_norm: f64,
     record: Option<&'a mut PerturbationRecord>,
 }
@@ -218,7 +289,12 @@ struct Direction<'a> {
 impl Direction<'_> {
     /// A Gaussian direction in place of the gradient, equal on every device.
     fn gaussian<const D: usize>(&self, gradient: Tensor<D>, name: &str) -> Tensor<D> {
-        let purpose = format!("perturbation/{}/{}/{name}", self.sam.steps, self.ascent);
+        let Place { ascent, part } = self.place;
+        let step = self.sam.steps;
+        let purpose = match part {
+            0 => format!("perturbation/{step}/{ascent}/{name}"),
+            part => format!("perturbation/{step}/{ascent}/part-{part}/{name}"),
+        };
         let mut stream = random::stream(self.sam.config.seed, &purpose);
         let shape = gradient.shape();
         let values: Vec<f64> = (0..shape.num_elements())

@@ -10,7 +10,8 @@ use crate::results::{
     HEARTBEAT_INTERVAL, Heartbeat, RESULT_FORMAT, ResultStore, RunResult, RunStatus,
 };
 use crate::train::{
-    Cancel, Checkpointing, Earlier, Progress, one_core_pool, panic_message, train_resumably,
+    Cancel, Checkpointing, Earlier, Keeping, Progress, one_core_pool, panic_message,
+    train_resumably,
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
@@ -222,7 +223,10 @@ fn trial(
             &planned.spec,
             data,
             cancel,
-            Some(checkpointing),
+            &Keeping {
+                checkpoints: Some(checkpointing.clone()),
+                weights: None,
+            },
             |progress| {
                 if let Progress::Note(note) = progress {
                     tracing::info!(run = %planned.id, note);

@@ -113,6 +113,12 @@ fn dataset(run: &RunSpec) -> String {
     if let Some(limit) = run.data.train_limit {
         text += &format!(", {limit} training images");
     }
+    if let Some(side) = run.data.resize {
+        text += &format!(", resized to {side} pixels");
+    }
+    if let Some(side) = run.data.crop {
+        text += &format!(", cropped to {side}×{side}");
+    }
     if run.data.label_noise > 0.0 {
         text += &format!(", {:.0} % label noise", run.data.label_noise * 100.0);
     }

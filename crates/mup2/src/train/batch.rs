@@ -1,6 +1,7 @@
 //! A batch of images on the device, and the loss on it.
 
-use crate::data::{Dataset, Images};
+use crate::data::{Dataset, ImageShape, Images};
+use crate::error::Result;
 use crate::model::{Network, Pass};
 use burn::optim::GradientsParams;
 use burn::tensor::activation::log_softmax;
@@ -9,43 +10,90 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 /// One batch on the device.
 pub(crate) struct Batch {
     images: Tensor<4>,
-    labels: Tensor<2, Int>,
+    targets: Targets,
+}
+
+/// What the network is to say of the images.
+enum Targets {
+    /// One class an image, `[batch, 1]`.
+    Labels(Tensor<2, Int>),
+    /// Shares of all classes, `[batch, classes]`, each row with the sum 1.
+    Shares(Tensor<2>),
 }
 
 impl Batch {
+    /// The images at `indices` as they are.
+    ///
+    /// # Errors
+    /// When an image cannot be read or decoded.
     pub fn new(
         images: &Images,
         labels: &[u16],
         indices: &[usize],
         data: &Dataset,
         device: &Device,
-    ) -> Self {
+    ) -> Result<Self> {
         let mut pixels = Vec::new();
-        images.gather(indices, &data.normalization, &mut pixels);
-        let labels: Vec<i64> = indices
-            .iter()
-            .map(|&index| i64::from(labels[index]))
-            .collect();
-        let count = indices.len();
-        let shape = images.shape;
-        let shape = [count, shape.channels, shape.height, shape.width];
+        images.gather(indices, &data.normalization, &mut pixels)?;
+        let labels: Vec<u16> = indices.iter().map(|&index| labels[index]).collect();
+        Ok(Self::labelled(&pixels, images.shape, &labels, device))
+    }
+
+    /// Normalized pixels, a row of channels · height · width an image, with a class each.
+    pub fn labelled(pixels: &[f32], shape: ImageShape, labels: &[u16], device: &Device) -> Self {
+        let count = labels.len();
+        let labels: Vec<i64> = labels.iter().map(|&label| i64::from(label)).collect();
+        let labels = Tensor::from_data(TensorData::new(labels, [count, 1]), device);
         Self {
-            images: Tensor::from_data(TensorData::new(pixels, shape), device),
-            labels: Tensor::from_data(TensorData::new(labels, [count, 1]), device),
+            images: images_tensor(pixels, shape, count, device),
+            targets: Targets::Labels(labels),
+        }
+    }
+
+    /// As [`Batch::labelled`], with `classes` shares an image.
+    pub fn shared(
+        pixels: &[f32],
+        shape: ImageShape,
+        shares: &[f32],
+        classes: usize,
+        device: &Device,
+    ) -> Self {
+        let count = shares.len() / classes.max(1);
+        let shares = TensorData::new(shares.to_vec(), [count, classes]);
+        Self {
+            images: images_tensor(pixels, shape, count, device),
+            targets: Targets::Shares(Tensor::from_data(shares, device)),
         }
     }
 
     /// Mean cross-entropy and its gradients.
     pub fn gradient(&self, model: &Network, pass: &mut Pass) -> (Tensor<1>, GradientsParams) {
-        let logits = model.forward(self.images.clone(), pass);
-        let log_likelihood = log_softmax(logits, 1).gather(1, self.labels.clone());
-        let loss = log_likelihood.mean().neg();
+        let loss = self.loss(model.forward(self.images.clone(), pass));
         let gradients = GradientsParams::from_grads(loss.backward(), model);
         (loss, gradients)
+    }
+
+    fn loss(&self, logits: Tensor<2>) -> Tensor<1> {
+        let log_likelihood = log_softmax(logits, 1);
+        match &self.targets {
+            Targets::Labels(labels) => log_likelihood.gather(1, labels.clone()).mean().neg(),
+            Targets::Shares(shares) => (log_likelihood * shares.clone()).sum_dim(1).mean().neg(),
+        }
     }
 
     /// A forward pass alone; `model` should carry no graph.
     pub fn forward(&self, model: &Network, pass: &mut Pass) {
         model.forward(self.images.clone().without_autodiff(), pass);
     }
+}
+
+/// `[count, channels, height, width]`.
+pub(super) fn images_tensor(
+    pixels: &[f32],
+    shape: ImageShape,
+    count: usize,
+    device: &Device,
+) -> Tensor<4> {
+    let shape = [count, shape.channels, shape.height, shape.width];
+    Tensor::from_data(TensorData::new(pixels.to_vec(), shape), device)
 }

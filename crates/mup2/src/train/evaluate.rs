@@ -1,32 +1,38 @@
 //! Accuracy of a model on a split.
 
-use crate::data::{Images, Normalization};
-use crate::model::{Network, Pass};
+use super::batch::{Batch, images_tensor};
+use crate::data::{BATCHES_AHEAD, BatchOrder, Dataset, Images, Loader, Normalization};
+use crate::error::Result;
+use crate::model::{Network, Pass, RunningStatistics};
 use burn::module::Module;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor};
+use std::collections::BTreeMap;
 
 /// Images per forward pass: large enough for a full matrix product, small enough for a cache.
 const EVALUATION_BATCH: usize = 256;
 
 /// Share of `images` whose largest logit is the label, 0 to 1; absent for an empty split.
+///
+/// # Errors
+/// When an image cannot be read or decoded.
 pub fn accuracy(
     model: &Network,
     images: &Images,
     normalization: &Normalization,
     device: &Device,
-) -> Option<f64> {
+) -> Result<Option<f64>> {
     if images.is_empty() {
-        return None;
+        return Ok(None);
     }
     let model = model.valid();
     let indices: Vec<usize> = (0..images.len()).collect();
     let mut pixels = Vec::new();
     let mut correct = 0;
-    for batch in indices.chunks(EVALUATION_BATCH) {
-        images.gather(batch, normalization, &mut pixels);
-        let shape = images.shape;
-        let shape = [batch.len(), shape.channels, shape.height, shape.width];
-        let x = Tensor::<4>::from_data(TensorData::new(std::mem::take(&mut pixels), shape), device);
+    for loaded in Loader::new(images, indices.chunks(EVALUATION_BATCH), BATCHES_AHEAD) {
+        let loaded = loaded?;
+        normalization.apply(&loaded.pixels, images.shape, &mut pixels);
+        let batch = loaded.indices;
+        let x = images_tensor(&pixels, images.shape, batch.len(), device);
         let predicted: Tensor<2, Int> = model.forward(x, &mut Pass::evaluation()).argmax(1);
         let predicted = predicted.into_data();
         let labels = batch.iter().map(|&index| i64::from(images.labels[index]));
@@ -36,5 +42,55 @@ pub fn accuracy(
             .filter(|(p, l)| p == l)
             .count();
     }
-    Some(correct as f64 / images.len() as f64)
+    Ok(Some(correct as f64 / images.len() as f64))
+}
+
+/// Replaces the running statistics of `model` by the mean of those of `batches` training batches,
+/// not augmented: the statistics of these very weights, where running ones are of the weights on
+/// the way.
+///
+/// # Errors
+/// When an image cannot be read or decoded.
+pub(super) fn recalibrate(
+    model: &mut Network,
+    data: &Dataset,
+    order: &BatchOrder,
+    batches: usize,
+    device: &Device,
+) -> Result<()> {
+    let permutation = order.epoch(0);
+    let chosen = order.batches(&permutation).take(batches);
+    let mut sums: BTreeMap<String, RunningStatistics> = BTreeMap::new();
+    let evaluated = model.valid();
+    let mut count = 0.0;
+    for indices in chosen {
+        let labels = &data.train.labels;
+        let batch = Batch::new(&data.train, labels, indices, data, device)?;
+        let mut pass = Pass::training(0, 0).without_masks().observing();
+        batch.forward(&evaluated, &mut pass);
+        for seen in pass.into_statistics() {
+            let channels = seen.mean.len();
+            let sum = sums.entry(seen.layer).or_insert_with(|| RunningStatistics {
+                mean: vec![0.0; channels],
+                variance: vec![0.0; channels],
+            });
+            let pairs = [
+                (&mut sum.mean, &seen.mean),
+                (&mut sum.variance, &seen.variance),
+            ];
+            for (sum, seen) in pairs {
+                sum.iter_mut()
+                    .zip(seen)
+                    .for_each(|(sum, seen)| *sum += seen);
+            }
+        }
+        count += 1.0;
+    }
+    for (layer, mut sum) in sums {
+        for value in sum.mean.iter_mut().chain(&mut sum.variance) {
+            *value /= count;
+        }
+        model.set_running_statistics(&layer, sum);
+    }
+    Ok(())
 }

@@ -1,21 +1,27 @@
 //! From a spec to a result: the training loop.
 
 mod architecture;
+mod average;
 mod batch;
 mod evaluate;
+mod exchange;
+mod feed;
 mod one_core;
 mod resume;
 mod run;
 mod setup;
+mod trained;
 mod weights;
 
 pub(crate) use architecture::network_for;
 pub use architecture::{network_config, tensor_shapes};
 pub(crate) use batch::Batch;
 pub use evaluate::accuracy;
+pub use exchange::{Accuracies, evaluate_weights, ours, theirs};
 pub(crate) use one_core::panic_message;
 pub use one_core::{TRIAL_THREAD, one_core_pool};
-pub use resume::{Checkpointing, Earlier};
+pub use resume::{Checkpointing, Earlier, Keeping};
 pub use run::{Cancel, Progress, train, train_resumably};
 pub(crate) use setup::{Setup, setup};
+pub use trained::{TrainedWeights, run_of_weights};
 pub use weights::{effective_weights, with_effective_weights};

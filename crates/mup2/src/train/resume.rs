@@ -1,14 +1,20 @@
 //! Keeping a training in the middle, and taking it up again to the same bits.
 
 use super::setup::Setup;
-use super::weights::{Replacement, running_layers, running_statistics, stored_weights};
-use crate::checkpoint::{CHECKPOINT_FORMAT, Checkpoint, CheckpointDirectory, TrainingState};
+use super::trained::TrainedWeights;
+use super::weights::{
+    effective_weights, replaced, running_layers, running_statistics, stored_weights,
+};
+use crate::checkpoint::{
+    CHECKPOINT_FORMAT, Checkpoint, CheckpointDirectory, TrainingState, Weights,
+};
 use crate::config::{RunId, RunSpec};
 use crate::error::{Error, Result};
+use crate::model::Network;
 use crate::results::RunResult;
 use crate::step::parameters;
-use burn::module::Module;
 use burn::tensor::Bytes;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// A training that took less than this since its last checkpoint is not worth another one when it is
@@ -31,6 +37,15 @@ pub struct Checkpointing {
     pub keep: bool,
 }
 
+/// What a training writes beside its result; none of it by default.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Keeping {
+    /// Checkpoints, to go on from.
+    pub checkpoints: Option<Checkpointing>,
+    /// The weights of the best and of the last evaluation.
+    pub weights: Option<TrainedWeights>,
+}
+
 /// A training that another one begins with ([`RunSpec::is_beginning_of`]).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Earlier {
@@ -49,13 +64,15 @@ pub(super) struct Position {
 /// The clock of one training's checkpoints.
 pub(super) struct Keeper<'a> {
     checkpointing: Option<&'a Checkpointing>,
+    weights: Option<&'a TrainedWeights>,
     last: Instant,
 }
 
 impl<'a> Keeper<'a> {
-    pub fn new(checkpointing: Option<&'a Checkpointing>) -> Self {
+    pub fn new(keeping: &'a Keeping) -> Self {
         Self {
-            checkpointing,
+            checkpointing: keeping.checkpoints.as_ref(),
+            weights: keeping.weights.as_ref(),
             last: Instant::now(),
         }
     }
@@ -101,6 +118,22 @@ impl<'a> Keeper<'a> {
             notes.push("no run cut short has left a checkpoint: trained from the start".to_owned());
         }
         Ok(notes)
+    }
+
+    /// Writes the weights that were just evaluated, where they are wanted; the evaluation is the last
+    /// of `position`. A failure is no end of the training: it is returned as what to tell the user.
+    pub fn keep_weights(
+        &self,
+        setup: &Setup,
+        position: &Position,
+        evaluated: &Network,
+    ) -> Option<String> {
+        let wanted = self.weights?;
+        let saved = effective_weights(evaluated, &setup.config, &setup.binding.table)
+            .and_then(|weights| wanted.save(&weights, &position.result));
+        saved
+            .err()
+            .map(|error| format!("no weights were written: {error}"))
     }
 
     /// Writes a checkpoint if it is time. A failure is no end of the training: it is returned as
@@ -198,9 +231,21 @@ fn checkpoint(setup: &Setup, position: &Position) -> Result<Checkpoint> {
             sam_steps: setup.sam.steps(),
             parameters: ids,
         },
-        weights: stored_weights(&setup.model)?,
+        weights: all_weights(setup)?,
         optimizer: optimizer.to_vec(),
     })
+}
+
+/// What the paths of averaged weights begin with.
+const AVERAGE: &str = "average.";
+
+fn all_weights(setup: &Setup) -> Result<BTreeMap<String, Weights>> {
+    let mut weights = stored_weights(&setup.model)?;
+    if let Some(average) = &setup.average {
+        let averaged = stored_weights(&average.model)?.into_iter();
+        weights.extend(averaged.map(|(name, values)| (format!("{AVERAGE}{name}"), values)));
+    }
+    Ok(weights)
 }
 
 fn restore(checkpoint: Checkpoint, setup: &mut Setup, position: &mut Position) -> Result<()> {
@@ -227,12 +272,23 @@ fn restore(checkpoint: Checkpoint, setup: &mut Setup, position: &mut Position) -
         }
     }
     for layer in running_layers(&setup.model) {
-        let running = running_statistics(&weights, &layer)
-            .ok_or_else(|| refuse(format!("has no running statistics of `{layer}`")))?;
-        setup.model.set_running_statistics(&layer, running);
+        if running_statistics(&weights, &layer).is_none() {
+            return Err(refuse(format!("has no running statistics of `{layer}`")));
+        }
     }
-    let mut restorer = Replacement::of(weights, state.parameters);
-    setup.model = setup.model.clone().map(&mut restorer);
+    if let Some(average) = &mut setup.average {
+        let averaged: BTreeMap<String, Weights> = weights
+            .iter()
+            .filter_map(|(name, values)| {
+                Some((name.strip_prefix(AVERAGE)?.to_owned(), values.clone()))
+            })
+            .collect();
+        if averaged.is_empty() {
+            return Err(refuse("has no averaged weights".to_owned()));
+        }
+        average.model = replaced(average.model.clone(), averaged, BTreeMap::new());
+    }
+    setup.model = replaced(setup.model.clone(), weights, state.parameters);
     // The optimizer knows parameters by their ids, which are now those of the checkpoint.
     setup.rebind()?;
     setup.optimizer = setup

@@ -1,15 +1,16 @@
 //! The loop over epochs and steps of one run.
 
-use super::batch::Batch;
-use super::evaluate::accuracy;
-use super::resume::{Checkpointing, Keeper, Position, place};
-use super::setup::setup;
-use crate::config::{RunId, RunSpec};
-use crate::data::{BatchOrder, Dataset, noisy_labels};
+use super::evaluate::{accuracy, recalibrate};
+use super::feed::{Feed, StepBatch};
+use super::resume::{Keeper, Keeping, Position, place};
+use super::setup::{Setup, setup};
+use crate::config::{PerturbationBatch, RunId, RunSpec};
+use crate::data::{BATCHES_AHEAD, BatchOrder, Dataset, Loader};
 use crate::error::{Error, Result};
-use crate::model::{Network, Pass};
+use crate::model::Network;
 use crate::results::{EpochMetrics, RESULT_FORMAT, RunResult, RunStatus};
-use crate::step::weight_norm;
+use crate::step::{StepReport, weight_norm};
+use burn::module::Module;
 use burn::tensor::Device;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -32,6 +33,15 @@ impl Cancel {
 /// What a run tells while it trains.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Progress {
+    /// Training begins, at the start or where a checkpoint left it.
+    Started {
+        /// Steps that were done before.
+        step: usize,
+        /// Steps of the whole run.
+        total: usize,
+        /// Images of a step.
+        batch_size: usize,
+    },
     /// A step is done.
     Step {
         /// Steps done so far.
@@ -54,19 +64,20 @@ pub enum Progress {
 ///
 /// # Errors
 /// [`Error::Interrupted`] when cancelled; [`Error::Invalid`] when the spec does not suit the data
-/// (a batch larger than the training set, a rule that perturbs nothing). A divergence is not an
-/// error but a result.
+/// (a batch larger than the training set, a rule that perturbs nothing); [`Error::Corrupt`] or
+/// [`Error::Io`] when an image on disk can no longer be read. A divergence is not an error but a
+/// result.
 pub fn train(
     spec: &RunSpec,
     data: &Dataset,
     cancel: &Cancel,
     progress: impl FnMut(Progress),
 ) -> Result<RunResult> {
-    train_resumably(spec, data, cancel, None, progress)
+    train_resumably(spec, data, cancel, &Keeping::default(), progress)
 }
 
-/// As [`train`], keeping checkpoints: an interrupted or killed training goes on from the last one,
-/// to the same bits as an undisturbed one.
+/// As [`train`], keeping checkpoints, so that an interrupted or killed training goes on from the last
+/// one to the same bits as an undisturbed one, and trained weights.
 ///
 /// # Errors
 /// As [`train`]'s, and when a checkpoint exists but belongs to another run or cannot be read. A
@@ -75,19 +86,13 @@ pub fn train_resumably(
     spec: &RunSpec,
     data: &Dataset,
     cancel: &Cancel,
-    checkpointing: Option<&Checkpointing>,
+    keeping: &Keeping,
     mut progress: impl FnMut(Progress),
 ) -> Result<RunResult> {
-    let mut keeper = Keeper::new(checkpointing);
+    let mut keeper = Keeper::new(keeping);
     let device = Device::flex().autodiff();
-    let evaluation_device = Device::flex();
     let order = BatchOrder::new(spec.seed, data.train.len(), spec.train.batch_size)?;
-    let labels = noisy_labels(
-        &data.train.labels,
-        data.classes,
-        spec.data.label_noise,
-        spec.seed,
-    );
+    let feed = Feed::new(spec, data, &device)?;
     let steps_per_epoch = order.batches_per_epoch();
     let mut setup = setup(spec, data, steps_per_epoch, &device)?;
     let mut position = Position {
@@ -106,10 +111,16 @@ pub fn train_resumably(
         progress(Progress::Note(note));
     }
     let total = spec.train.epochs * steps_per_epoch;
+    progress(Progress::Started {
+        step: position.result.steps,
+        total,
+        batch_size: spec.train.batch_size,
+    });
     let (first_epoch, mut done) = place(position.result.steps, steps_per_epoch);
     for epoch in first_epoch..=spec.train.epochs {
         let permutation = order.epoch(epoch as u64 - 1);
-        for indices in order.batches(&permutation).skip(std::mem::take(&mut done)) {
+        let batches = order.batches(&permutation).skip(std::mem::take(&mut done));
+        for loaded in Loader::new(&data.train, batches, BATCHES_AHEAD) {
             let cancelled = cancel.is_cancelled();
             if let Some(note) = keeper.keep(&setup, &position, cancelled) {
                 progress(Progress::Note(note));
@@ -117,29 +128,10 @@ pub fn train_resumably(
             if cancelled {
                 return Err(Error::Interrupted);
             }
-            let batch = Batch::new(&data.train, &labels, indices, data, &device);
             let steps = position.result.steps;
-            let mut seen = None;
-            let (next, report) = setup.sam.step(
-                &mut setup.optimizer,
-                setup.model,
-                spec.optimizer.lr * setup.learning_rate.at(steps),
-                spec.sam.rho * setup.radius.at(steps),
-                |model| {
-                    let mut pass = Pass::training(spec.seed, steps as u64);
-                    if seen.is_some() {
-                        return batch.gradient(model, &mut pass);
-                    }
-                    // The statistics of batch normalization are those of the weights, not of the
-                    // perturbed ones: only the first pass moves them.
-                    let mut pass = pass.observing();
-                    let gradient = batch.gradient(model, &mut pass);
-                    seen = Some(pass.into_statistics());
-                    gradient
-                },
-            );
-            setup.model = next;
-            setup.model.absorb(&seen.unwrap_or_default());
+            let batch = feed.batch(loaded?, epoch as u64 - 1, steps as u64);
+            let report;
+            (setup, report) = setup.step(spec, steps, batch);
             if report.diverged {
                 position.result.status = RunStatus::Diverged;
                 return Ok(ended(position, &keeper));
@@ -158,15 +150,18 @@ pub fn train_resumably(
         }
         let loss_sum = std::mem::take(&mut position.loss_sum);
         if epoch.is_multiple_of(spec.train.evaluate_every) || epoch == spec.train.epochs {
-            let model = &setup.model;
-            let on = |images| accuracy(model, images, &data.normalization, &evaluation_device);
+            let model = evaluated(&setup, spec, data, &order)?;
+            let on = |images| accuracy(&model, images, &data.normalization, &Device::flex());
             let metrics = EpochMetrics {
                 epoch,
                 train_loss: loss_sum / steps_per_epoch as f64,
-                validation_accuracy: on(&data.validation),
-                test_accuracy: on(&data.test).unwrap_or(0.0),
+                validation_accuracy: on(&data.validation)?,
+                test_accuracy: on(&data.test)?.unwrap_or(0.0),
             };
             position.result.epochs.push(metrics);
+            if let Some(note) = keeper.keep_weights(&setup, &position, &model) {
+                progress(Progress::Note(note));
+            }
             progress(Progress::Epoch(metrics));
         }
     }
@@ -174,6 +169,55 @@ pub fn train_resumably(
         progress(Progress::Note(note));
     }
     Ok(position.result)
+}
+
+/// The model that is evaluated: the weights or their average, with the statistics of batch
+/// normalization that the spec asks for.
+fn evaluated(setup: &Setup, spec: &RunSpec, data: &Dataset, order: &BatchOrder) -> Result<Network> {
+    let mut model = match &setup.average {
+        Some(average) => average.model.clone(),
+        None => setup.model.valid(),
+    };
+    let batches = spec.train.recalibrate_batches;
+    if batches > 0 {
+        recalibrate(&mut model, data, order, batches, &Device::flex())?;
+    }
+    Ok(model)
+}
+
+impl Setup {
+    /// One step on `batch`; a diverged one leaves the model as it was.
+    ///
+    /// It takes the setup and gives it back: a second owner of the model would have every update
+    /// write into fresh memory.
+    fn step(mut self, spec: &RunSpec, steps: usize, mut batch: StepBatch) -> (Self, StepReport) {
+        let learning_rate = spec.optimizer.lr * self.learning_rate.at(steps);
+        let rho = spec.sam.rho * self.radius.at(steps);
+        let (optimizer, model) = (&mut self.optimizer, self.model);
+        let (next, report) = match spec.sam.perturbation_batch {
+            PerturbationBatch::Whole => {
+                let gradient = |model: &Network| batch.gradient(model);
+                self.sam
+                    .step(optimizer, model, learning_rate, rho, gradient)
+            }
+            PerturbationBatch::Micro => {
+                let parts = batch.parts();
+                let gradient = |model: &Network, part| batch.part_gradient(model, part);
+                self.sam
+                    .step_in_parts(optimizer, model, learning_rate, rho, parts, gradient)
+            }
+        };
+        self.model = next;
+        if !report.diverged {
+            for seen in batch.into_statistics() {
+                self.model.absorb(&seen);
+            }
+            if let Some(average) = &mut self.average {
+                average.follow(&self.model);
+            }
+        }
+        (self, report)
+    }
 }
 
 /// The result of a training that nothing can go on from.

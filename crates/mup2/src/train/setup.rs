@@ -1,10 +1,11 @@
 //! Builds model, optimizer and SAM from a spec: where configuration meets the engine.
 
 use super::architecture::network_for;
+use super::average::Average;
 use crate::config::{OptimizerName, RunSpec, Schedule};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
-use crate::model::Network;
+use crate::model::{Network, NetworkConfig};
 use crate::scaling::{ScalingTable, TensorShape, scale};
 use crate::step::{
     AdamW, AsamOptions, BaseOptimizerConfig, Decay, Sam, SamConfig, Sgd, TimeFactor,
@@ -18,6 +19,9 @@ pub(crate) struct Setup {
     pub model: Network,
     pub optimizer: ModuleOptimizer,
     pub sam: Sam,
+    /// The moving average that is evaluated in the model's place, if one is.
+    pub average: Option<Average>,
+    pub config: NetworkConfig,
     pub binding: Binding,
     pub learning_rate: TimeFactor,
     pub radius: TimeFactor,
@@ -45,9 +49,11 @@ pub(crate) fn setup(
     let total_steps = spec.train.schedule_length() * steps_per_epoch;
     let warmup_steps = (spec.optimizer.warmup_epochs * steps_per_epoch as f64).round() as usize;
     Ok(Setup {
+        average: Average::new(spec.train.ema_decay, &model),
         model,
         optimizer,
         sam,
+        config,
         binding,
         learning_rate: TimeFactor {
             decay: decay(spec.optimizer.schedule),
@@ -108,7 +114,7 @@ fn memory_bytes() -> Option<f64> {
 pub(crate) struct Binding {
     optimizer: BaseOptimizerConfig,
     sam: SamConfig,
-    table: ScalingTable,
+    pub table: ScalingTable,
 }
 
 impl Binding {

@@ -79,7 +79,7 @@ pub fn with_effective_weights(
             scale(weights, 1.0 / multiplier);
         }
     }
-    Ok(model.map(&mut Replacement::of(weights, BTreeMap::new())))
+    Ok(replaced(model, weights, BTreeMap::new()))
 }
 
 fn multipliers(
@@ -147,21 +147,25 @@ pub(super) fn running_statistics(weights: &Named, layer: &str) -> Option<Running
     })
 }
 
-/// Puts values, and ids where there are any, into a model by the paths of its parameters.
-pub(super) struct Replacement {
+/// `model` with other values, and other ids where there are any, by the paths of its parameters.
+/// What is missing stays as it is.
+pub(super) fn replaced(mut model: Network, weights: Named, ids: BTreeMap<String, u64>) -> Network {
+    for layer in running_layers(&model) {
+        if let Some(running) = running_statistics(&weights, &layer) {
+            model.set_running_statistics(&layer, running);
+        }
+    }
+    model.map(&mut Replacement {
+        path: Vec::new(),
+        weights,
+        ids,
+    })
+}
+
+struct Replacement {
     path: Vec<String>,
     weights: Named,
     ids: BTreeMap<String, u64>,
-}
-
-impl Replacement {
-    pub fn of(weights: Named, ids: BTreeMap<String, u64>) -> Self {
-        Self {
-            path: Vec::new(),
-            weights,
-            ids,
-        }
-    }
 }
 
 impl ModuleMapper for Replacement {

@@ -3,11 +3,11 @@
 use super::{existing, read};
 use crate::arguments::SweepRunArguments;
 use crate::commands::report::write_report;
+use crate::dataset;
 use crate::interrupt::cancel_on_signal;
 use crate::progress::SweepProgress;
 use crate::terminal::{print, table_options};
 use mup2::config::SweepSpec;
-use mup2::data;
 use mup2::report::terminal_table;
 use mup2::results::ResultStore;
 use mup2::sweep::{self, RunOptions, Selected, describe, known_runs};
@@ -46,7 +46,7 @@ pub struct SweepRequest<'a> {
 pub fn run_sweep(request: &SweepRequest) -> anyhow::Result<ExitCode> {
     let sweep = &request.sweep;
     let start = Instant::now();
-    let data = data::load(&sweep.run.data)?;
+    let data = dataset::open(&sweep.run.data)?;
     sweep::check_data(sweep, &data)?;
     // Before a directory is made; a promoted run is known to one that exists.
     let known = known_runs(sweep, existing(request.out)?.as_ref())?;

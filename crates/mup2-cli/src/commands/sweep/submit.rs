@@ -3,9 +3,9 @@
 use super::commands::quoted;
 use super::read;
 use crate::arguments::{StatusFormat, SweepCancelArguments, SweepSubmitArguments};
+use crate::dataset;
 use crate::terminal::print;
 use mup2::config::SweepSpec;
-use mup2::data;
 use mup2::error::Error;
 use mup2::publish::write_atomically;
 use mup2::results::ResultStore;
@@ -26,7 +26,7 @@ pub fn submit(arguments: &SweepSubmitArguments) -> anyhow::Result<ExitCode> {
     check_time(arguments.time.as_deref())?;
     let shards = tasks(arguments, &sweep)?;
     // The data are read here too: a job that finds them missing would be found out hours later.
-    let data = data::load(&sweep.run.data)?;
+    let data = dataset::open(&sweep.run.data)?;
     sweep::check_data(&sweep, &data)?;
     ResultStore::create(&arguments.out, &sweep, &data.digest)?;
     let out = arguments.out.canonicalize()?;

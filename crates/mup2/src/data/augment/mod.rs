@@ -24,7 +24,8 @@ pub use self::spec::{AugmentSpec, RandAugment};
 use rand_chacha::ChaCha8Rng;
 
 use self::crop::{Offset, crop};
-use super::images::{ImageShape, Images, Normalization};
+use super::images::ImageShape;
+use super::normalization::Normalization;
 use crate::error::Result;
 use crate::random::stream;
 
@@ -43,8 +44,6 @@ pub struct Augmenter {
     seed: u64,
     /// The training mean of each channel as a pixel.
     mean: Vec<u8>,
-    /// The normalized value of each pixel value, by channel.
-    normalized: Vec<[f32; 256]>,
 }
 
 impl Augmenter {
@@ -74,9 +73,6 @@ impl Augmenter {
             mean: mean
                 .iter()
                 .map(|mean| (mean * 255.0).round() as u8)
-                .collect(),
-            normalized: (0..shape.channels)
-                .map(|channel| normalization.table(channel))
                 .collect(),
         })
     }
@@ -119,23 +115,20 @@ impl Augmenter {
         }
     }
 
-    /// As [`Images::gather`], but each image is first augmented: replaces `out` by a row of
-    /// channels · height · width normalized values for each of `indices` into the training set.
+    /// Augments a batch in place: `pixels` are those of the training images at `indices`, as
+    /// [`super::ImageBatch`] has them.
     ///
     /// # Panics
-    /// If an index is not below [`Images::len`] or the images have another shape.
-    pub fn gather(&self, images: &Images, indices: &[usize], epoch: u64, out: &mut Vec<f32>) {
+    /// If there are fewer pixels than images.
+    pub fn apply(&self, pixels: &mut [u8], indices: &[usize], epoch: u64) {
+        if self.spec.changes_no_image() {
+            return;
+        }
         let values = self.shape.values();
-        let mut augmented = vec![0; values];
-        out.clear();
-        out.reserve(indices.len() * values);
-        for &index in indices {
-            let image = &images.pixels[index * values..][..values];
-            self.augment(image, epoch, index, &mut augmented);
-            let planes = augmented.chunks_exact(self.shape.plane());
-            for (plane, table) in planes.zip(&self.normalized) {
-                out.extend(plane.iter().map(|&pixel| table[usize::from(pixel)]));
-            }
+        let mut image = vec![0; values];
+        for (&index, pixels) in indices.iter().zip(pixels.chunks_exact_mut(values)) {
+            image.copy_from_slice(pixels);
+            self.augment(&image, epoch, index, pixels);
         }
     }
 

@@ -5,7 +5,8 @@ use std::io::Cursor;
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder};
 
-use super::super::images::{ImageShape, Images, Normalization};
+use super::super::images::{ImageShape, Images};
+use super::super::normalization::Normalization;
 use super::Augmenter;
 use super::mixing::Mixer;
 use super::spec::AugmentSpec;
@@ -43,7 +44,8 @@ pub struct ContactSheet {
 ///
 /// # Errors
 /// [`Error::Invalid`] if the spec does not suit the images, if they are neither grey nor red, green,
-/// blue, or if the layout names a sample that there is not or makes no or too large a sheet.
+/// blue, or if the layout names a sample that there is not or makes no or too large a sheet; as
+/// [`Images::fill`]'s when a file cannot be read.
 pub fn contact_sheet(
     images: &Images,
     normalization: &Normalization,
@@ -54,12 +56,13 @@ pub fn contact_sheet(
     let mut sheet = ContactSheet::blank(images, layout)?;
     let augmenter = Augmenter::new(spec, images.shape, normalization, seed)?;
     let mixer = Mixer::new(spec, images.shape, seed)?;
-    let originals = images.select(&layout.samples);
-    sheet.paste(0, &originals.pixels, images.shape, layout);
+    let mut originals = Vec::new();
+    images.fill(&layout.samples, &mut originals)?;
+    sheet.paste(0, &originals, images.shape, layout);
     let values = images.shape.values();
-    let mut column = vec![0; originals.pixels.len()];
+    let mut column = vec![0; originals.len()];
     for epoch in 0..layout.draws {
-        let rows = originals.pixels.chunks_exact(values);
+        let rows = originals.chunks_exact(values);
         let rows = rows.zip(column.chunks_exact_mut(values));
         for (&sample, (image, out)) in layout.samples.iter().zip(rows) {
             augmenter.augment(image, epoch as u64, sample, out);

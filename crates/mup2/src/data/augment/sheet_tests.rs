@@ -21,7 +21,7 @@ fn layout() -> SheetLayout {
 
 fn sheet(spec: &AugmentSpec, layout: &SheetLayout) -> Result<super::ContactSheet, String> {
     let images = images();
-    let normalization = Normalization::of(&images);
+    let normalization = Normalization::of(&images).unwrap();
     contact_sheet(&images, &normalization, spec, 0, layout).map_err(|error| error.to_string())
 }
 

@@ -59,9 +59,19 @@ impl Default for RandAugment {
 }
 
 impl AugmentSpec {
-    /// Whether training images stay as they are.
+    /// Whether nothing is switched on.
     pub fn is_nothing(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// Whether each training image stays as it is; batches may still be mixed.
+    pub fn changes_no_image(&self) -> bool {
+        let unmixed = Self {
+            mixup: 0.0,
+            cutmix: 0.0,
+            ..self.clone()
+        };
+        unmixed.is_nothing()
     }
 
     /// Checks what can be checked without knowing the images; `place` names the table in messages,

@@ -1,7 +1,8 @@
 use super::crop::{Offset, crop};
 use super::rand_augment::{Action, Operation};
 use super::{AugmentSpec, ImageShape};
-use super::{Augmenter, Images, Normalization, RandAugment, Region};
+use super::{Augmenter, Normalization, RandAugment, Region};
+use crate::data::Images;
 use crate::random::stream;
 use proptest::prelude::*;
 use rand::Rng;
@@ -20,6 +21,12 @@ fn photographs(count: usize) -> Images {
     Images::new(pixels, vec![0; count], SHAPE).unwrap()
 }
 
+fn batch(images: &Images, indices: &[usize]) -> Vec<u8> {
+    let mut pixels = Vec::new();
+    images.fill(indices, &mut pixels).unwrap();
+    pixels
+}
+
 fn everything() -> AugmentSpec {
     AugmentSpec {
         crop_padding: 2,
@@ -32,13 +39,19 @@ fn everything() -> AugmentSpec {
 }
 
 fn augmenter(spec: &AugmentSpec, seed: u64, images: &Images) -> Augmenter {
-    Augmenter::new(spec, images.shape, &Normalization::of(images), seed).unwrap()
+    Augmenter::new(
+        spec,
+        images.shape,
+        &Normalization::of(images).unwrap(),
+        seed,
+    )
+    .unwrap()
 }
 
 fn augmented(augmenter: &Augmenter, images: &Images, epoch: u64, sample: usize) -> Vec<u8> {
     let values = images.shape.values();
     let mut out = vec![1; values];
-    let image = &images.pixels[sample * values..][..values];
+    let image = &images.in_memory().unwrap()[sample * values..][..values];
     augmenter.augment(image, epoch, sample, &mut out);
     out
 }
@@ -71,8 +84,7 @@ fn what_becomes_of_an_image_does_not_depend_on_order_or_threads() {
 
 #[test]
 fn seed_epoch_and_sample_each_change_what_becomes_of_an_image() {
-    let mut images = photographs(2);
-    images.pixels.copy_within(..SHAPE.values(), SHAPE.values());
+    let images = photographs(1).select(&[0, 0]);
     let of = |seed, epoch, sample| {
         let augmenter = augmenter(&everything(), seed, &images);
         augmented(&augmenter, &images, epoch, sample)
@@ -82,7 +94,7 @@ fn seed_epoch_and_sample_each_change_what_becomes_of_an_image() {
     assert_ne!(of(1, 0, 0), of(1, 0, 1));
     // (1, 11) and (11, 1) must not be one purpose.
     let augmenter = augmenter(&everything(), 0, &images);
-    let image = &images.pixels[..SHAPE.values()];
+    let image = &images.in_memory().unwrap()[..SHAPE.values()];
     let mut outs = [vec![0; SHAPE.values()], vec![0; SHAPE.values()]];
     augmenter.augment(image, 1, 11, &mut outs[0]);
     augmenter.augment(image, 11, 1, &mut outs[1]);
@@ -180,11 +192,10 @@ fn turning_cutout_on_leaves_crop_and_flip_as_they_were() {
 #[test]
 fn without_augmentation_batches_are_those_of_the_images_bit_for_bit() {
     let images = photographs(6);
-    let normalization = Normalization::of(&images);
-    let (mut expected, mut found) = (vec![], vec![9.0]);
-    images.gather(&[4, 0, 5], &normalization, &mut expected);
+    let expected = batch(&images, &[4, 0, 5]);
+    let mut found = expected.clone();
     let nothing = augmenter(&AugmentSpec::default(), 0, &images);
-    nothing.gather(&images, &[4, 0, 5], 7, &mut found);
+    nothing.apply(&mut found, &[4, 0, 5], 7);
     assert_eq!(found, expected);
 }
 
@@ -192,10 +203,11 @@ fn without_augmentation_batches_are_those_of_the_images_bit_for_bit() {
 fn an_image_is_augmented_by_its_place_in_the_training_set_not_in_the_batch() {
     let images = photographs(6);
     let augmenter = augmenter(&everything(), 0, &images);
-    let (mut one, mut other) = (vec![], vec![]);
-    augmenter.gather(&images, &[4, 2], 1, &mut one);
-    augmenter.gather(&images, &[0, 2, 4], 1, &mut other);
+    let (mut one, mut other) = (batch(&images, &[4, 2]), batch(&images, &[0, 2, 4]));
+    augmenter.apply(&mut one, &[4, 2], 1);
+    augmenter.apply(&mut other, &[0, 2, 4], 1);
     let values = SHAPE.values();
+    assert_ne!(one, batch(&images, &[4, 2]));
     assert_eq!(one[..values], other[2 * values..]);
     assert_eq!(one[values..], other[values..2 * values]);
 }
@@ -209,7 +221,7 @@ fn half_of_the_images_are_flipped() {
     };
     let augmenter = augmenter(&flip, 0, &images);
     let is_same = |&sample: &usize| {
-        let image = &images.pixels[sample * SHAPE.values()..][..SHAPE.values()];
+        let image = &images.in_memory().unwrap()[sample * SHAPE.values()..][..SHAPE.values()];
         augmented(&augmenter, &images, 0, sample) == image
     };
     let same = (0..2000).filter(is_same).count() as i32;
@@ -279,13 +291,15 @@ fn cutout_sets_a_square_to_the_mean_and_may_leave_the_image() {
     let augmenter = augmenter(&cutout, 0, &images);
     let after = augmented(&augmenter, &images, 0, 0);
     let mut values = vec![];
-    augmenter.gather(&images, &[0], 0, &mut values);
-    let std = Normalization::of(&images).std;
+    Normalization::of(&images)
+        .unwrap()
+        .apply(&after, SHAPE, &mut values);
+    let std = Normalization::of(&images).unwrap().std;
     for (channel, std) in std.into_iter().enumerate() {
         let plane = channel * SHAPE.plane()..(channel + 1) * SHAPE.plane();
         let mean = augmenter.mean[channel];
         for at in plane {
-            if after[at] != images.pixels[at] {
+            if after[at] != images.in_memory().unwrap()[at] {
                 assert_eq!(after[at], mean);
                 // The mean, rounded to a pixel value, is nearly 0 after normalization.
                 assert!(f64::from(values[at]).abs() <= 0.5 / 255.0 / std + 1e-6);

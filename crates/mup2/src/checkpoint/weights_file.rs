@@ -1,27 +1,23 @@
-//! State dictionaries as safetensors files.
+//! Weights alone, by name, as safetensors files: what other programs read and write.
 
-use super::{COUNTER, State};
-use crate::checkpoint::Weights;
+use super::Weights;
 use crate::error::{Error, Result};
 use crate::publish::write_atomically;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-/// Reads a safetensors file of 32-bit or 64-bit floats; batch counters are left out.
+/// How many batches a normalization of PyTorch has seen: a counter that no result depends on.
+const COUNTER: &str = "num_batches_tracked";
+
+/// Reads a safetensors file of 32-bit or 64-bit floats; PyTorch's batch counters are left out.
 ///
 /// # Errors
 /// When the file cannot be read, is not a safetensors file, or holds another type of number.
-pub fn read_state(path: &Path) -> Result<State> {
+pub fn read_weights(path: &Path) -> Result<BTreeMap<String, Weights>> {
     let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
-    let file = SafeTensors::deserialize(&bytes).map_err(|error| {
-        Error::corrupt(
-            path,
-            format!("is not a safetensors file ({error})"),
-            "save it with `safetensors.torch.save_file(model.state_dict(), PATH)`",
-        )
-    })?;
-    let mut state = State::new();
+    let file = SafeTensors::deserialize(&bytes).map_err(|error| foreign(path, &error))?;
+    let mut weights = BTreeMap::new();
     for (name, tensor) in file.tensors() {
         if name.ends_with(COUNTER) {
             continue;
@@ -47,16 +43,20 @@ pub fn read_state(path: &Path) -> Result<State> {
             }
         };
         let shape = tensor.shape().to_vec();
-        state.insert(name, Weights { shape, values });
+        weights.insert(name, Weights { shape, values });
     }
-    Ok(state)
+    Ok(weights)
 }
 
 /// Writes a safetensors file of 32-bit floats, whole or not at all, with `metadata`.
 ///
 /// # Errors
 /// When a tensor's values do not fill its shape, or the file cannot be written.
-pub fn write_state(path: &Path, state: &State, metadata: HashMap<String, String>) -> Result<()> {
+pub fn write_weights(
+    path: &Path,
+    weights: &BTreeMap<String, Weights>,
+    metadata: HashMap<String, String>,
+) -> Result<()> {
     let failed = |error: safetensors::SafeTensorError| {
         Error::invalid(
             "weights",
@@ -64,11 +64,11 @@ pub fn write_state(path: &Path, state: &State, metadata: HashMap<String, String>
             "tensors whose values fill their shapes",
         )
     };
-    let bytes: Vec<Vec<u8>> = state
+    let bytes: Vec<Vec<u8>> = weights
         .values()
         .map(|tensor| tensor.values.iter().flat_map(|v| v.to_le_bytes()).collect())
         .collect();
-    let views = state
+    let views = weights
         .iter()
         .zip(&bytes)
         .map(|((name, tensor), bytes)| {
@@ -79,4 +79,22 @@ pub fn write_state(path: &Path, state: &State, metadata: HashMap<String, String>
     let metadata = (!metadata.is_empty()).then_some(metadata);
     let file = serialize(views, metadata).map_err(failed)?;
     write_atomically(path, &file)
+}
+
+/// The metadata of a safetensors file.
+///
+/// # Errors
+/// When the file cannot be read or is not a safetensors file.
+pub fn read_metadata(path: &Path) -> Result<HashMap<String, String>> {
+    let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| foreign(path, &error))?;
+    Ok(header.metadata().clone().unwrap_or_default())
+}
+
+fn foreign(path: &Path, error: &safetensors::SafeTensorError) -> Error {
+    Error::corrupt(
+        path,
+        format!("is not a safetensors file ({error})"),
+        "save it with `safetensors.torch.save_file(model.state_dict(), PATH)`",
+    )
 }

@@ -1,0 +1,99 @@
+//! The `[train]` table: how long a training is, what a step sees, and what is evaluated.
+
+use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+/// The `[train]` table.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrainSpec {
+    /// Passes over the training set; at least 1.
+    pub epochs: usize,
+    /// Images per step; at least 1. A last, smaller batch of an epoch is dropped.
+    pub batch_size: usize,
+    /// Parts of equal size that a batch is computed in, one after the other, so that a large batch
+    /// needs the memory of a small one; a divisor of the batch size.
+    pub micro_batches: usize,
+    /// Evaluates after every k-th epoch, and always after the last; at least 1.
+    pub evaluate_every: usize,
+    /// The epochs that the schedules of learning rate and radius are laid out for, at least `epochs`,
+    /// which they are unless given: with more the run is the beginning of a longer one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schedule_epochs: Option<usize>,
+    /// Share of each target that is spread evenly over all classes, from 0 to below 1 (Szegedy et
+    /// al. 2016).
+    pub label_smoothing: f64,
+    /// Evaluates a moving average of the weights, `average ← decay·average + (1 − decay)·weights`
+    /// after each step; from 0, which evaluates the weights themselves, to below 1.
+    pub ema_decay: f64,
+    /// Training batches that the statistics of batch normalization are taken from anew before each
+    /// evaluation; 0 evaluates with the running ones.
+    pub recalibrate_batches: usize,
+}
+
+impl TrainSpec {
+    /// The epochs that the schedules are laid out for.
+    pub fn schedule_length(&self) -> usize {
+        self.schedule_epochs.unwrap_or(self.epochs)
+    }
+
+    /// Checks every value; `key` makes the place of a key below `train`.
+    ///
+    /// # Errors
+    /// The first value that is out of its range.
+    pub(super) fn validate(&self, key: &dyn Fn(&str) -> String) -> Result<()> {
+        let most = 1_000_000;
+        let wholes = [
+            ("epochs", self.epochs, 1, most),
+            ("batch_size", self.batch_size, 1, 1 << 20),
+            ("evaluate_every", self.evaluate_every, 1, most),
+            ("schedule_epochs", self.schedule_length(), self.epochs, most),
+            ("recalibrate_batches", self.recalibrate_batches, 0, most),
+        ];
+        for (name, value, least, most) in wholes {
+            if !(least..=most).contains(&value) {
+                let allowed = format!("whole numbers from {least} to {most}");
+                return Err(Error::invalid(key(name), format!("is {value}"), allowed));
+            }
+        }
+        let shares = [
+            ("label_smoothing", self.label_smoothing),
+            ("ema_decay", self.ema_decay),
+        ];
+        for (name, share) in shares {
+            if !(0.0..1.0).contains(&share) {
+                let problem = format!("is {share}");
+                return Err(Error::invalid(
+                    key(name),
+                    problem,
+                    "numbers from 0 to below 1",
+                ));
+            }
+        }
+        let (parts, batch) = (self.micro_batches, self.batch_size);
+        if parts == 0 || !batch.is_multiple_of(parts) {
+            let allowed = format!("divisors of the batch size {batch}");
+            return Err(Error::invalid(
+                key("micro_batches"),
+                format!("is {parts}"),
+                allowed,
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl Default for TrainSpec {
+    fn default() -> Self {
+        Self {
+            epochs: 10,
+            batch_size: 64,
+            micro_batches: 1,
+            evaluate_every: 1,
+            schedule_epochs: None,
+            label_smoothing: 0.0,
+            ema_decay: 0.0,
+            recalibrate_batches: 0,
+        }
+    }
+}
