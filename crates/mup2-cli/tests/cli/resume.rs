@@ -205,7 +205,8 @@ fn a_training_killed_in_the_middle_resumes_to_the_same_file() {
     ];
     let last = directory.path().join("kept/last.safetensors");
     let mut kills = 0;
-    for _ in 0..3 {
+    // Later and later, so that a busy machine gets to its first checkpoint too.
+    for delay in [120, 240, 480] {
         let mut child = Command::new(env!("CARGO_BIN_EXE_mup2"))
             .args(resume)
             .arg("--resume")
@@ -214,7 +215,7 @@ fn a_training_killed_in_the_middle_resumes_to_the_same_file() {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        std::thread::sleep(Duration::from_millis(120));
+        std::thread::sleep(Duration::from_millis(delay));
         if child.try_wait().unwrap().is_none() {
             child.kill().unwrap();
             kills += 1;
