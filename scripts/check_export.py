@@ -181,6 +181,11 @@ def search_pairs(path, cells, sweep):
 
 def check_cells(path, cells, sweep):
     grid = sweep["grid"]
+    if sweep.get("search", {}).get("method") == "halving":
+        # The rungs of a cell stand one after the other, each a run of its own.
+        keys = ("scheme", "width", "lr", "rho", "seed")
+        grouped = itertools.groupby(cells, lambda cell: [cell[key] for key in keys])
+        cells = [next(rows) for _, rows in grouped]
     if sweep.get("search"):
         pairs = search_pairs(path, cells, sweep)
     else:

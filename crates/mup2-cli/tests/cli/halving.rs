@@ -137,13 +137,13 @@ fn start(directory: &Path) -> Child {
 #[test]
 fn two_processes_killed_again_and_again_end_with_the_results_of_an_undisturbed_one() {
     // Long enough that no process is done before it is killed.
-    let sweep = HALVING.replace("train_limit = 500", "train_limit = 3000");
+    let sweep = HALVING.replace("train_limit = 500", "train_limit = 1500");
     let directory = workspace(&sweep);
     assert!(run_sweep(directory.path(), "calm", &[]).status.success());
     let mut children = [start(directory.path()), start(directory.path())];
     let mut kills = 0;
-    for round in 0..8 {
-        std::thread::sleep(Duration::from_millis(150 + 90 * round));
+    for round in 0..6 {
+        std::thread::sleep(Duration::from_millis(120 + 60 * round));
         let child = &mut children[round as usize % 2];
         if child.try_wait().unwrap().is_none() {
             // SIGKILL: no handler runs.

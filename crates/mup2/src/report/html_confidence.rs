@@ -75,9 +75,9 @@ fn search(report: &Report, method: &str) -> String {
 fn halving(report: &Report) -> Option<String> {
     let halving = report.halving.as_ref()?;
     Some(format!(
-        "{}. Points that learn slowly at first are given up with the bad ones, so an optimum may be \
-         missed, and fewer points than a full search would find are near it; a centroid is that of \
-         the points trained in full.",
+        "{}. Points that learn slowly at first are given up with the bad ones. Where a width's own \
+         optimum was missed, its accuracy, and with it the regret, is too low. A centroid is that of \
+         the few points trained in full.",
         halving.sentence()
     ))
 }

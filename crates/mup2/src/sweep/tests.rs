@@ -4,7 +4,7 @@ use super::*;
 use crate::config::{SweepSpec, parse_sweep};
 use crate::data::{Dataset, load};
 use crate::results::{ResultStore, RunStatus};
-use crate::train::Cancel;
+use crate::train::{Cancel, train};
 use std::path::Path;
 
 const SWEEP: &str = r#"
@@ -72,4 +72,50 @@ fn a_cancelled_sweep_publishes_nothing_more() {
     let outcome = run(&sweep, &data, &store, &options, &cancel, |_| {});
     assert!(matches!(outcome, Err(crate::error::Error::Interrupted)));
     assert_eq!(directory.path().join("runs").read_dir().unwrap().count(), 0);
+}
+
+#[test]
+fn a_promoted_run_starts_from_the_checkpoint_that_its_rung_has_left() {
+    let directory = tempfile::tempdir().unwrap();
+    let search = [
+        "run.train.epochs=3",
+        "search.method=halving",
+        "search.points=3",
+        "search.include_sgd=false",
+        "search.lr={ log2_from = -6, log2_to = -2 }",
+        "search.rho={ log2_from = -6, log2_to = -2 }",
+    ];
+    let text = SWEEP.replace("lr = [0.1]\nrho = [0.0, 0.1]\n", "");
+    let sweep = parse_sweep(&text, "s.toml", &search.map(str::to_owned)).unwrap();
+    let data = load(&sweep.run.data).unwrap();
+    let first = known_runs(&sweep, None).unwrap();
+    let mut options = options(2);
+    options.selected.only = first.runs.iter().map(|run| run.id.clone()).collect();
+    let store = ResultStore::create(directory.path(), &sweep, "digest").unwrap();
+    let cancel = Cancel::default();
+    let outcome = run(&sweep, &data, &store, &options, &cancel, |_| {}).unwrap();
+    assert_eq!(outcome.trained, 3);
+    let kept = || {
+        let entries = directory.path().join("checkpoints").read_dir();
+        entries.map_or(0, Iterator::count)
+    };
+    // Nothing can start from the two that were pruned.
+    assert_eq!(kept(), 1);
+    // With other labels from here on, the first epoch shows whose it is.
+    let mut other = data.clone();
+    other.train.labels.fill(0);
+    let (outcome, store) = run_in(directory.path(), &sweep, &other);
+    assert_eq!((outcome.trained, outcome.tally.completed), (1, 4));
+    let known = known_runs(&sweep, Some(&store)).unwrap();
+    let promoted = known
+        .runs
+        .iter()
+        .find(|run| run.spec.train.epochs == 3)
+        .unwrap();
+    let result = store.result(&promoted.id).unwrap().unwrap();
+    let rung = store.result(&promoted.cut_short(1).id).unwrap().unwrap();
+    assert_eq!(result.epochs[0], rung.epochs[0]);
+    let anew = train(&promoted.spec, &other, &cancel, |_| {}).unwrap();
+    assert_ne!(result.epochs[0], anew.epochs[0]);
+    assert_eq!(kept(), 0);
 }
