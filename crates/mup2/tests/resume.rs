@@ -65,7 +65,7 @@ fn in_pieces(spec: &RunSpec) -> (RunResult, usize) {
                             cancel.cancel();
                         }
                     }
-                    Progress::Epoch(_) => {}
+                    Progress::Epoch(_) | Progress::Started { .. } => {}
                 },
             );
         assert_eq!(resumed, pieces > 1);
@@ -86,7 +86,7 @@ fn in_pieces(spec: &RunSpec) -> (RunResult, usize) {
 
 #[test]
 fn a_training_in_pieces_has_the_result_of_one_in_one_go() {
-    let cases: [&[&str]; 6] = [
+    let cases: [&[&str]; 8] = [
         &[],
         &[
             "optimizer.momentum=0.9",
@@ -100,6 +100,25 @@ fn a_training_in_pieces_has_the_result_of_one_in_one_go() {
         ],
         &["sam.rule=random", "sam.every=2", "data.label_noise=0.3"],
         &["sam.rule=asam", "sam.rho=0.5", "train.evaluate_every=2"],
+        &[
+            "model.kind=resnet",
+            "model.width=4",
+            "train.ema_decay=0.9",
+            "train.epochs=2",
+            "augment.crop_padding=1",
+            "augment.mixup=0.3",
+        ],
+        &[
+            "model.kind=vit",
+            "model.vit.patch=2",
+            "model.vit.depth=2",
+            "model.vit.dropout=0.2",
+            "model.vit.stochastic_depth=0.2",
+            "train.micro_batches=2",
+            "sam.perturbation_batch=micro",
+            "train.label_smoothing=0.1",
+            "augment.flip=true",
+        ],
         &["optimizer.lr=1e30"],
     ];
     for toml in cases {

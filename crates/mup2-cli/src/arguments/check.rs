@@ -13,7 +13,7 @@ use std::path::PathBuf;
   mup2 check --perturb global                       # names the layers that are not perturbed
   mup2 check --scheme sp-naive --format html > check.html
   mup2 check --rule asam --widths 64,256,1024 --seeds 5
-  mup2 check --model resnet --batch-size 16
+  mup2 check --model resnet --rule sam-on
   mup2 check RUN.toml --base-width 64 --format json | jq '.tensors[] | {name, verdict}'
   mup2 check --exponent d=0.5                       # what a wrong sign of d does
 
@@ -34,7 +34,7 @@ pub struct CheckArguments {
     /// Architecture [default: mlp, or the run file's]
     #[arg(long, value_name = "NAME", conflicts_with = "spec", value_parser = names::<ModelKind>())]
     pub model: Option<ModelKind>,
-    /// Widths to measure [default: 64,128,256,512,1024 for an MLP, 8,16,32,64 for a resnet]
+    /// Widths to measure [default: 64,128,256,512,1024 for an MLP, four of 16 to 1024 for other models]
     #[arg(
         long,
         value_name = "N,N,…",
@@ -67,7 +67,7 @@ pub struct CheckArguments {
         allow_hyphen_values = true
     )]
     pub exponents: Vec<String>,
-    /// Steps to train [default: 4; with a run file 16, since its η and ρ may be large]
+    /// Steps to train [default: 4, 6 for a vit; with a run file 16, since its η and ρ may be large]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub steps: Option<u16>,
     /// Number of seeds, counted from 0 [default: 3]

@@ -5,20 +5,13 @@ use crate::dataset;
 use crate::interrupt::cancel_on_signal;
 use crate::progress::bar;
 use crate::terminal::{print, table_options};
-use mup2::check::{CheckOptions, check, html, terminal_table};
+use mup2::check::{
+    CheckOptions, check, default_run, default_steps, default_widths, html, terminal_table,
+};
 use mup2::config::{ModelKind, OptimizerName, RunSpec, parse_run, read_run};
 use mup2::error::Error;
 use mup2::scaling::{BaseOptimizer, CustomExponents};
 use std::process::ExitCode;
-
-/// The run that is checked when no file is given. The rate and the radius are small: a check asks
-/// for slopes, which a network that is far from where it started would blur.
-const DEFAULT_RUN: &str = "
-[optimizer]
-lr = 0.005
-[sam]
-rho = 0.01
-";
 
 pub fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
     let spec = spec(arguments)?;
@@ -30,7 +23,7 @@ pub fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
         seeds: (0..u64::from(arguments.seeds)).collect(),
         steps: match (arguments.steps, &arguments.spec) {
             (Some(steps), _) => usize::from(steps),
-            (None, None) => 4,
+            (None, None) => default_steps(spec.model.kind),
             // Large steps have transients that a few more leave behind.
             (None, Some(_)) => 16,
         },
@@ -64,38 +57,20 @@ pub fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// As near to 1 as the architecture allows, so that the limit is near: a ViT's width is divided into
-/// four heads.
-fn default_base_width(kind: ModelKind) -> u32 {
-    match kind {
-        ModelKind::Mlp | ModelKind::ResNet | ModelKind::Gru => 1,
-        ModelKind::Vit => 4,
-    }
-}
-
-/// Widths that take seconds and lie far enough apart to show a slope.
-fn default_widths(kind: ModelKind) -> Vec<usize> {
-    match kind {
-        ModelKind::Mlp => vec![64, 128, 256, 512, 1024],
-        ModelKind::ResNet => vec![8, 16, 32, 64],
-        ModelKind::Vit => vec![32, 64, 128, 256],
-        ModelKind::Gru => vec![32, 64, 128, 256],
-    }
-}
-
 /// The run file, or the default run, with the flags in place of its values.
 fn spec(arguments: &CheckArguments) -> Result<RunSpec, Error> {
     let mut spec = match &arguments.spec {
         Some(path) => read_run(path, &arguments.overrides)?,
         None => {
             let kind = arguments.model.unwrap_or(ModelKind::Mlp);
-            let base_width = arguments.base_width.unwrap_or(default_base_width(kind));
-            let mut overrides = vec![
-                format!("model.kind=\"{kind}\""),
-                format!("model.base_width={base_width}"),
-            ];
-            overrides.extend(arguments.overrides.iter().cloned());
-            parse_run(DEFAULT_RUN, "mup2 check", &overrides)?
+            // Also here, since a base width decides which other values are allowed.
+            let base_width = arguments.base_width;
+            let base_width = base_width.map(|width| format!("model.base_width={width}"));
+            let overrides: Vec<String> = base_width
+                .into_iter()
+                .chain(arguments.overrides.iter().cloned())
+                .collect();
+            parse_run(default_run(kind), "mup2 check", &overrides)?
         }
     };
     if let Some(scheme) = arguments.scheme {

@@ -36,14 +36,21 @@ pub(super) fn judge(
     };
     let stable = divergences.is_empty()
         && !tensors.iter().any(|tensor| {
+            if tensor.verdict == Verdict::Flat {
+                return false;
+            }
             let output = tensor.activation;
             grows(tensor.effect_slope, tensor.effect_stderr)
                 || grows(tensor.update_slope, tensor.update_stderr)
                 || grows(output.map(|s| s.slope), output.map(|s| s.stderr))
         });
-    let effective = tensors
-        .iter()
-        .all(|tensor| matches!(tensor.verdict, Verdict::Effective | Verdict::Unperturbed));
+    let effective = tensors.iter().all(|tensor| {
+        let verdict = tensor.verdict;
+        matches!(
+            verdict,
+            Verdict::Effective | Verdict::Unperturbed | Verdict::Flat
+        )
+    });
     let mut report = CheckReport {
         pass: stable && effective,
         stable,
@@ -125,9 +132,27 @@ fn finding(
         norm_share: (!shares.is_empty()).then_some(mean_share),
         verdict: match predicted {
             None => Verdict::Unperturbed,
+            Some(_) if is_flat(&last, points, options.steps) => Verdict::Flat,
             Some(_) => verdict(effect, options.tolerance),
         },
     }
+}
+
+/// Whether the gradients of one tensor, whose points of the last step are `own`, are rounding beside
+/// the largest of the same training.
+fn is_flat(own: &[&Point], points: &[Point], steps: usize) -> bool {
+    /// Single precision keeps 1e-7; a real gradient is not that small, also at width 10^5.
+    const ROUNDING: f64 = 1e-6;
+    let largest = |point: &Point| {
+        let same = points.iter().filter(|other| {
+            (other.width, other.seed, other.step) == (point.width, point.seed, steps)
+        });
+        same.map(|other| other.gradient_norm).fold(0.0, f64::max)
+    };
+    !own.is_empty()
+        && own
+            .iter()
+            .all(|point| point.gradient_norm < ROUNDING * largest(point))
 }
 
 /// A slope within the tolerance of 0 is effective if its error is no larger than the tolerance; one

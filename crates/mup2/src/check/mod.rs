@@ -1,6 +1,7 @@
 //! The coordinate check: trains a few real steps at several widths, measures what each tensor's
 //! perturbation and update do to its layer's output, and holds the slopes against the theory.
 
+mod defaults;
 mod display;
 mod fit;
 mod judge;
@@ -15,6 +16,7 @@ mod sentences;
 mod spectral;
 mod table;
 
+pub use defaults::{default_run, default_steps, default_widths};
 pub use page::html;
 pub use result::{CheckReport, Divergence, Point, Slope, TensorFinding, Verdict};
 pub use run::{CheckOptions, CheckProgress, check};

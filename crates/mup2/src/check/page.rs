@@ -196,7 +196,7 @@ fn verdict(verdict: Verdict) -> String {
         Verdict::Effective => format!("<span class=\"good\">{verdict}</span>"),
         Verdict::Exploding => format!("<span class=\"bad\">{verdict}</span>"),
         Verdict::Vanishing | Verdict::Inconclusive => flag(&verdict.to_string()),
-        Verdict::Unperturbed => verdict.to_string(),
+        Verdict::Unperturbed | Verdict::Flat => verdict.to_string(),
     }
 }
 

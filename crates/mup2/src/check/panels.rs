@@ -142,7 +142,7 @@ fn heading(canvas: &mut Canvas, layout: &Layout, tensor: &TensorFinding, cause: 
         verdict_colour(verdict)
     ));
     let (measured, stderr) = cause.slope(tensor);
-    let found = if verdict == Verdict::Unperturbed {
+    let found = if matches!(verdict, Verdict::Unperturbed | Verdict::Flat) {
         "not perturbed by the rule".to_owned()
     } else {
         format!(
@@ -168,7 +168,7 @@ fn verdict_colour(verdict: Verdict) -> String {
         Verdict::Effective => width_colour(1, 5),
         Verdict::Vanishing | Verdict::Inconclusive => width_colour(2, 5),
         Verdict::Exploding => width_colour(3, 5),
-        Verdict::Unperturbed => GREY.to_owned(),
+        Verdict::Unperturbed | Verdict::Flat => GREY.to_owned(),
     }
 }
 

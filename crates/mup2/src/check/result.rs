@@ -97,6 +97,9 @@ pub enum Verdict {
     Exploding,
     /// The rule leaves the tensor alone.
     Unperturbed,
+    /// The loss does not depend on the tensor, as on the bias of an attention's keys, which adds one
+    /// number to all scores of a query: its gradient is rounding.
+    Flat,
     /// The standard error is too large, or too few trainings gave a number, to say.
     Inconclusive,
 }

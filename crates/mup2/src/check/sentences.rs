@@ -72,6 +72,9 @@ fn of_verdict(report: &CheckReport, tensor: &TensorFinding) -> Option<String> {
     });
     match tensor.verdict {
         Verdict::Effective | Verdict::Unperturbed => None,
+        Verdict::Flat => Some(format!(
+            "The loss does not depend on `{name}`: its gradient is rounding, and nothing follows from it."
+        )),
         Verdict::Vanishing => {
             let carried = tensor
                 .propagated
@@ -108,6 +111,9 @@ fn of_verdict(report: &CheckReport, tensor: &TensorFinding) -> Option<String> {
 }
 
 fn of_update(report: &CheckReport, tensor: &TensorFinding) -> Option<String> {
+    if tensor.verdict == Verdict::Flat {
+        return None;
+    }
     let (slope, stderr) = tensor.update_slope.zip(tensor.update_stderr)?;
     if slope.abs() <= report.tolerance || slope.abs() <= 2.0 * stderr {
         return None;

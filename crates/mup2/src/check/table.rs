@@ -136,7 +136,7 @@ fn colour_of(column: usize, cell: &str, verdict: Verdict) -> Option<&'static str
             Verdict::Effective => GREEN,
             Verdict::Exploding => RED,
             Verdict::Vanishing | Verdict::Inconclusive => YELLOW,
-            Verdict::Unperturbed => DIM,
+            Verdict::Unperturbed | Verdict::Flat => DIM,
         }),
         AGREES if cell == "no" => Some(YELLOW),
         _ if cell == ABSENT => Some(DIM),

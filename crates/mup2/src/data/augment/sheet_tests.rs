@@ -1,4 +1,5 @@
-use super::{AugmentSpec, ImageShape, Images, Normalization, SheetLayout, contact_sheet};
+use super::{AugmentSpec, ImageShape, Normalization, SheetLayout, contact_sheet};
+use crate::data::Images;
 
 fn images() -> Images {
     let shape = ImageShape {

@@ -135,7 +135,7 @@ fn the_first_draws_are_what_they_have_always_been() {
     assert_eq!(rand_augment.draw(SHAPE, &mut random), actions);
 
     let images = photographs(1);
-    let image = &images.pixels;
+    let image = images.in_memory().unwrap().to_vec();
     let mean = augmenter(&AugmentSpec::default(), 0, &images).mean;
     let changed = |change: &dyn Fn(&mut [u8])| {
         let mut out = image.clone();

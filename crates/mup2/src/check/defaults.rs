@@ -1,0 +1,94 @@
+//! What is checked when nobody says otherwise: for each architecture a small run and widths at which
+//! the limit of wide networks shows within seconds.
+
+use crate::config::ModelKind;
+
+/// The run, as TOML, for `model.kind`.
+///
+/// The rate and the radius are small: a check asks for slopes, which a network that is far from
+/// where it started would blur. The base width is 1, so that every multiplier is as far from 1 as it
+/// can be.
+///
+/// - A convolution's gradient sums over all pixels of a batch, and is of low rank, as the theory has
+///   it, only where channels are more than pixels: few images, and small ones.
+/// - An attention's queries and keys have nothing to distinguish before values and readout have
+///   learned something: at initialization their gradients shrink like 1/√n beside their later size.
+///   A large rate brings them there in a few steps.
+pub fn default_run(kind: ModelKind) -> &'static str {
+    match kind {
+        ModelKind::Mlp => {
+            "
+[model]
+kind = \"mlp\"
+base_width = 1
+[optimizer]
+lr = 0.005
+[sam]
+rho = 0.01
+"
+        }
+        ModelKind::ResNet => {
+            "
+[data]
+average_pool = 4
+[model]
+kind = \"resnet\"
+base_width = 1
+[optimizer]
+lr = 0.005
+[sam]
+rho = 0.01
+[train]
+batch_size = 4
+"
+        }
+        ModelKind::Vit => {
+            "
+[data]
+average_pool = 2
+[model]
+kind = \"vit\"
+base_width = 1
+[model.vit]
+patch = 7
+depth = 2
+heads = 1
+[optimizer]
+lr = 0.5
+[sam]
+rho = 0.01
+[train]
+batch_size = 16
+"
+        }
+        ModelKind::Gru => {
+            "
+[model]
+kind = \"gru\"
+base_width = 1
+[optimizer]
+lr = 0.005
+[sam]
+rho = 0.01
+"
+        }
+    }
+}
+
+/// The widths.
+pub fn default_widths(kind: ModelKind) -> Vec<usize> {
+    match kind {
+        ModelKind::Mlp => vec![64, 128, 256, 512, 1024],
+        ModelKind::ResNet => vec![16, 32, 64, 128],
+        ModelKind::Vit => vec![128, 256, 512, 1024],
+        ModelKind::Gru => vec![32, 64, 128, 256],
+    }
+}
+
+/// The steps of each training.
+pub fn default_steps(kind: ModelKind) -> usize {
+    match kind {
+        ModelKind::Mlp | ModelKind::ResNet | ModelKind::Gru => 4,
+        ModelKind::Vit => 6,
+    }
+}
