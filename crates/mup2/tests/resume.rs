@@ -10,7 +10,7 @@ use mup2::train::{Cancel, Checkpointing, Earlier, Keeping, Progress, train, trai
 use std::path::Path;
 use std::time::Duration;
 
-fn kept(checkpointing: &Checkpointing) -> Keeping {
+fn keeping(checkpointing: &Checkpointing) -> Keeping {
     Keeping {
         checkpoints: Some(checkpointing.clone()),
         weights: None,
@@ -48,26 +48,21 @@ fn in_pieces(spec: &RunSpec) -> (RunResult, usize) {
         let cancel = Cancel::default();
         let mut steps = 0;
         let mut resumed = false;
-        let result =
-            train_resumably(
-                spec,
-                &data,
-                &cancel,
-                &kept(&checkpointing),
-                |progress| match progress {
-                    Progress::Note(note) => {
-                        assert!(note.starts_with("resumed after step "), "{note}");
-                        resumed = true;
+        let result = train_resumably(spec, &data, &cancel, &keeping(&checkpointing), |progress| {
+            match progress {
+                Progress::Note(note) => {
+                    assert!(note.starts_with("resumed after step "), "{note}");
+                    resumed = true;
+                }
+                Progress::Step { .. } => {
+                    steps += 1;
+                    if steps == 3 {
+                        cancel.cancel();
                     }
-                    Progress::Step { .. } => {
-                        steps += 1;
-                        if steps == 3 {
-                            cancel.cancel();
-                        }
-                    }
-                    Progress::Epoch(_) | Progress::Started { .. } => {}
-                },
-            );
+                }
+                Progress::Epoch(_) | Progress::Started { .. } => {}
+            }
+        });
         assert_eq!(resumed, pieces > 1);
         match result {
             Ok(result) => {
@@ -159,11 +154,17 @@ fn climbed(
     let (spec, mut notes) = (spec.cut_short(epochs), Vec::new());
     let data = load(&spec.data).unwrap();
     let cancel = Cancel::default();
-    let result = train_resumably(&spec, &data, &cancel, &kept(&checkpointing), |progress| {
-        if let Progress::Note(note) = progress {
-            notes.push(note);
-        }
-    });
+    let result = train_resumably(
+        &spec,
+        &data,
+        &cancel,
+        &keeping(&checkpointing),
+        |progress| {
+            if let Progress::Note(note) = progress {
+                notes.push(note);
+            }
+        },
+    );
     (result.unwrap(), notes)
 }
 

@@ -10,6 +10,7 @@ use mup2::train::{
     train_resumably,
 };
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 const MLP: &[&str] = &["model.width=16", "model.base_width=16"];
 const RESNET: &[&str] = &["model.kind=resnet", "model.width=4", "model.base_width=4"];
@@ -169,16 +170,16 @@ fn trained_weights_know_their_run_and_evaluate_to_its_accuracy() {
     let data = load(&spec.data).unwrap();
     let result = train_resumably(&spec, &data, &Cancel::default(), &keeping, |_| {}).unwrap();
     assert_eq!(run_of_weights(&weights.best()).unwrap(), Some(spec.clone()));
-    let of = |path| evaluate_weights(&spec, &data, read_weights(path).unwrap()).unwrap();
+    let of = |path: PathBuf| evaluate_weights(&spec, &data, read_weights(&path).unwrap()).unwrap();
     let last = result.epochs.last().unwrap();
-    assert_eq!(of(&weights.last()).test, Some(last.test_accuracy));
-    assert_eq!(of(&weights.last()).validation, last.validation_accuracy);
+    assert_eq!(of(weights.last()).test, Some(last.test_accuracy));
+    assert_eq!(of(weights.last()).validation, last.validation_accuracy);
     let best = result
         .epochs
         .iter()
         .map(|metrics| metrics.validation_accuracy.unwrap())
         .fold(0.0, f64::max);
-    assert_eq!(of(&weights.best()).validation, Some(best));
+    assert_eq!(of(weights.best()).validation, Some(best));
     // There and back under PyTorch's names is the same file.
     let (shape, classes) = (data.train.shape, data.classes);
     let before = read_weights(&weights.best()).unwrap();

@@ -30,7 +30,7 @@ rho = 0.01
         ModelKind::ResNet => {
             "
 [data]
-average_pool = 4
+average_pool = 7
 [model]
 kind = \"resnet\"
 base_width = 1
@@ -39,7 +39,7 @@ lr = 0.005
 [sam]
 rho = 0.01
 [train]
-batch_size = 4
+batch_size = 8
 "
         }
         ModelKind::Vit => {

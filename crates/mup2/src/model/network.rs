@@ -92,6 +92,10 @@ impl NetworkConfig {
 
 /// A model of the zoo.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one a training, and what it holds is on the heap"
+)]
 pub enum Network {
     /// Multilayer perceptron on flattened images.
     Mlp(Mlp),
@@ -165,12 +169,14 @@ impl Network {
     /// Replaces the running statistics of the batch normalization layer at `path`; a path that the
     /// model does not have changes nothing and gives false.
     pub fn set_running_statistics(&mut self, path: &str, statistics: RunningStatistics) -> bool {
-        let norms = self.norms_mut().into_iter().filter(|norm| norm.is_batch());
-        for norm in norms.filter(|norm| norm.name() == path) {
-            norm.set_running(statistics);
-            return true;
+        let mut norms = self.norms_mut().into_iter().filter(|norm| norm.is_batch());
+        match norms.find(|norm| norm.name() == path) {
+            None => false,
+            Some(norm) => {
+                norm.set_running(statistics);
+                true
+            }
         }
-        false
     }
 
     /// Moves the running statistics towards what a training pass saw (PyTorch's momentum of 0.1).

@@ -7,10 +7,6 @@ use burn::tensor::ops::ConvOptions;
 /// How a layer applied one of its parameters to its input. Inputs are detached from the graph of
 /// gradients; m is the weight multiplier of the a-form, 1 without.
 #[derive(Debug, Clone)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "there are a few per forward pass, and most hold a tensor"
-)]
 pub enum Application {
     /// `m x W` with x `[rows, fan_in]` and W `[fan_in, fan_out]`.
     Dense {

@@ -135,10 +135,10 @@ fn the_first_draws_are_what_they_have_always_been() {
     assert_eq!(rand_augment.draw(SHAPE, &mut random), actions);
 
     let images = photographs(1);
-    let image = images.in_memory().unwrap().to_vec();
+    let image = images.in_memory().unwrap();
     let mean = augmenter(&AugmentSpec::default(), 0, &images).mean;
     let changed = |change: &dyn Fn(&mut [u8])| {
-        let mut out = image.clone();
+        let mut out = image.to_vec();
         change(&mut out);
         out
     };
