@@ -194,7 +194,12 @@ impl Setup {
         let learning_rate = spec.optimizer.lr * self.learning_rate.at(steps);
         let rho = spec.sam.rho * self.radius.at(steps);
         let (optimizer, model) = (&mut self.optimizer, self.model);
-        let (next, report) = match spec.sam.perturbation_batch {
+        // Without a perturbation there is no batch for it: such runs are one by their id.
+        let perturbation_batch = match spec.sam.rho {
+            0.0 => PerturbationBatch::Whole,
+            _ => spec.sam.perturbation_batch,
+        };
+        let (next, report) = match perturbation_batch {
             PerturbationBatch::Whole => {
                 let gradient = |model: &Network| batch.gradient(model);
                 self.sam
