@@ -1,5 +1,9 @@
 //! The readers of datasets, over small files in place of the published ones.
 
+// Only its spec is read from a file.
+#[path = "../../crates/mup2/src/data/augment/mod.rs"]
+#[allow(unused_imports)]
+mod augment;
 #[path = "../../crates/mup2/src/data/cifar.rs"]
 mod cifar;
 #[path = "../../crates/mup2/src/data/decode.rs"]
@@ -20,6 +24,8 @@ mod jpeg;
 mod loader;
 #[path = "../../crates/mup2/src/data/normalization.rs"]
 mod normalization;
+#[path = "../../crates/mup2/src/data/order.rs"]
+mod order;
 #[path = "../../crates/mup2/src/data/records.rs"]
 mod records;
 #[path = "../../crates/mup2/src/data/spec.rs"]
@@ -67,6 +73,7 @@ mod archives {
         [file("train.bin", 3074), file("test.bin", 3074)];
 }
 
+pub use augment::AugmentSpec;
 pub use images::{ImageShape, Images};
 pub use normalization::Normalization;
 pub use spec::{Corrupt, DataSpec, DatasetName, Storage};
