@@ -27,7 +27,7 @@ pub use self::augment::{
 pub use self::download::FetchProgress;
 pub use self::fetch::fetch;
 pub use self::images::{ImageShape, Images, Normalization, gather_labels};
-pub use self::order::{BatchOrder, noisy_labels};
+pub use self::order::{BatchOrder, noisy_labels, sample_indices};
 pub use self::spec::{DataSpec, DatasetName};
 
 use crate::error::{Error, Result};
