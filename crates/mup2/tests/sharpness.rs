@@ -141,16 +141,16 @@ fn product_error(dtype: DType) -> f64 {
 }
 
 #[test]
-fn a_product_with_the_hessian_is_right_to_a_part_in_a_thousand_in_f32_and_to_nine_digits_in_f64() {
+fn a_product_with_the_hessian_is_right_to_four_digits_in_f32_and_to_nine_in_f64() {
     let (single, double) = (product_error(DType::F32), product_error(DType::F64));
     println!("relative error of a product: f32 {single:.1e}, f64 {double:.1e}");
-    assert!(single < 1e-3, "{single}");
-    assert!(double < 1e-7, "{double}");
+    assert!(single < 1e-4, "{single}");
+    assert!(double < 1e-9, "{double}");
 }
 
 #[test]
 fn a_loss_that_bends_within_a_small_part_of_the_weights_norm_is_measured_closely_enough() {
-    // √ε of this norm would be a third of a period of the cosine, and the curvature half of what it is.
+    // ∛ε of this norm is four periods of the cosine.
     let mut weights = vec![0.0; 101];
     weights[100] = 100.0;
     let point = Point {

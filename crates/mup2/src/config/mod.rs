@@ -6,6 +6,7 @@ mod model;
 mod read;
 mod run;
 mod search;
+mod sharpness;
 mod sweep;
 
 pub use axis::Axis;
@@ -17,9 +18,12 @@ pub use model::{
 pub use read::{parse_run, parse_sweep, read_run, read_sweep};
 pub use run::{OptimizerName, OptimizerSpec, RunSpec, SamSpec, ScalingSpec, Schedule, TrainSpec};
 pub use search::{Log2Range, Search, SearchMethod};
+pub use sharpness::{SharpnessGeometry, SharpnessSpec};
 pub use sweep::{Grid, PlannedRun, SchemeName, Selection, SweepSpec};
 
 #[cfg(test)]
 mod search_tests;
+#[cfg(test)]
+mod sharpness_tests;
 #[cfg(test)]
 mod tests;

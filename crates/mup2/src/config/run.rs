@@ -1,6 +1,7 @@
 //! One training run as a value: the file `RUN.toml`.
 
 use super::model::{ModelKind, ModelSpec};
+use super::sharpness::SharpnessSpec;
 use crate::data::DataSpec;
 use crate::error::{Error, Result};
 use crate::scaling::{
@@ -27,6 +28,8 @@ pub struct RunSpec {
     pub sam: SamSpec,
     /// Length of training and batch size.
     pub train: TrainSpec,
+    /// Whether and how sharpness is measured.
+    pub sharpness: SharpnessSpec,
 }
 
 /// The `[scaling]` table.
@@ -244,6 +247,9 @@ impl RunSpec {
             1,
             1_000_000,
         )?;
+        let sharpness = |name: &str| key(&format!("sharpness.{name}"));
+        self.sharpness
+            .validate(&sharpness, self.train.evaluate_every)?;
         whole("sam.every", self.sam.every, 1, 1_000_000)?;
         whole("sam.ascent_steps", self.sam.ascent_steps, 1, 1000)?;
         let optimizer = &self.optimizer;

@@ -89,7 +89,7 @@ impl Direction {
                 Stretch::Uniform(0.0) => None,
                 Stretch::Uniform(1.0) => Some(tensor),
                 Stretch::Uniform(factor) => Some(tensor.mul_scalar(*factor)),
-                Stretch::Elementwise(factors) => Some(tensor * factors.clone()),
+                Stretch::Elementwise(factors) => Some(tensor * factors.as_ref().clone()),
             }
         });
         Self {

@@ -90,6 +90,9 @@ where
             let previous = found.value;
             found.value = vector.dot(&product);
             found.residual = product.clone().plus(vector.clone(), -found.value).norm();
+            if !found.value.is_finite() {
+                break;
+            }
             let change = (found.value - previous).abs();
             found.converged =
                 found.iterations > 0 && change <= iteration.tolerance * (found.value - shift).abs();

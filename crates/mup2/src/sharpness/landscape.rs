@@ -58,7 +58,8 @@ where
     /// Takes one gradient at the weights.
     ///
     /// # Errors
-    /// When the model has no parameters, or loss or weights are not finite.
+    /// When the model has no parameters, or weights are not finite. A loss that is not finite makes
+    /// all measures so.
     pub fn new(model: &'a M, mut gradient: F) -> Result<Self> {
         let refuse = |problem: &str, allowed: &str| Error::invalid("sharpness", problem, allowed);
         let parameters = parameters(model);
@@ -78,8 +79,8 @@ where
         let weight_norm = crate::step::weight_norm(model);
         let (loss, gradients) = gradient(model);
         let loss = loss.into_scalar::<f64>();
-        if !loss.is_finite() || !weight_norm.is_finite() {
-            let problem = "the loss or a weight is not finite";
+        if !weight_norm.is_finite() {
+            let problem = "a weight is not finite";
             return Err(refuse(problem, "a model that has not diverged"));
         }
         let slope = Direction::of_gradients(model, &space.parameters, gradients);
@@ -123,8 +124,8 @@ where
     ///
     /// A central difference, `(∇(w + d) − ∇(w − d)) / 2`, along `S u`. `curvature` is ‖Hd‖/‖d‖ as
     /// expected for this direction, 0 if unknown, and comes back as found. The length of d is
-    /// √ε ‖w‖, ε being the precision of the weights, unless that would change the loss at second
-    /// order by more than √ε of itself; a d that turns out too long is shortened and the product
+    /// ∛ε ‖w‖, ε being the precision of the weights, unless that would change the loss at second
+    /// order by more than ∛ε of itself; a d that turns out too long is shortened and the product
     /// taken again.
     pub fn hessian_product(
         &mut self,
@@ -155,19 +156,24 @@ where
         }
     }
 
-    /// How far to go from the weights in a direction of this curvature: at most √ε ‖w‖, so that the
-    /// weights' own size decides; and no farther than changes the loss at second order by √ε of
+    /// How far to go from the weights in a direction of this curvature: at most ∛ε ‖w‖, so that the
+    /// weights' own size decides; and no farther than changes the loss at second order by ∛ε of
     /// itself, since a wide network's loss bends within a small part of ‖w‖; but never so little
     /// that the weights' rounding shows.
+    ///
+    /// ∛ε balances rounding and the third derivative in a central difference. A shorter way measures
+    /// smooth losses no better and networks of ReLUs worse: where a unit switches on, the gradient
+    /// jumps, and the shorter the way, the larger the curvature that the jump is taken for.
     fn displacement(&self, curvature: f64) -> f64 {
         let scale = if self.weight_norm > 0.0 {
             self.weight_norm
         } else {
             1.0
         };
-        let longest = self.epsilon.sqrt() * scale;
+        let share = self.epsilon.cbrt();
+        let longest = share * scale;
         let shortest = SHORTEST * self.epsilon * scale;
-        let change = self.epsilon.sqrt() * self.loss.abs();
+        let change = share * self.loss.abs();
         if change > 0.0 && curvature > 0.0 {
             (2.0 * change / curvature).sqrt().clamp(shortest, longest)
         } else {

@@ -67,7 +67,8 @@ pub struct Sharpness {
 /// geometry; the ball is that of `ball`.
 ///
 /// # Errors
-/// When the loss or a weight is not finite, or the radius is not a finite number above 0.
+/// When a weight is not finite, or the radius is not a finite number above 0. Where the loss is not
+/// finite, the measures are not either.
 pub fn measure<M: Module>(
     model: &M,
     gradient: impl FnMut(&M) -> (Tensor<1>, GradientsParams),

@@ -34,7 +34,7 @@ pub enum Stretch {
     /// One factor for all entries; 0 for a tensor that the rule leaves alone.
     Uniform(f64),
     /// A factor for each entry, flattened.
-    Elementwise(Tensor<1>),
+    Elementwise(Box<Tensor<1>>),
 }
 
 impl Geometry {
@@ -69,7 +69,8 @@ impl Geometry {
             let weight = weights.remove(&parameter.name);
             let stretch = match (Preconditioner::of(rule, row, asam), weight) {
                 (Preconditioner::Elementwise { eta }, Some(weight)) => {
-                    Stretch::Elementwise(weight.abs().add_scalar(eta).mul_scalar(factor))
+                    let entries = weight.abs().add_scalar(eta).mul_scalar(factor);
+                    Stretch::Elementwise(Box::new(entries))
                 }
                 (Preconditioner::Layerwise, Some(weight)) => {
                     Stretch::Uniform(squared_norm(weight).sqrt() * factor)

@@ -7,6 +7,7 @@ mod one_core;
 mod resume;
 mod run;
 mod setup;
+mod sharpness;
 mod weights;
 
 pub(crate) use architecture::network_for;

@@ -4,6 +4,7 @@ use super::batch::Batch;
 use super::evaluate::accuracy;
 use super::resume::{Checkpointing, Keeper, Position, place};
 use super::setup::setup;
+use super::sharpness::sharpness_after;
 use crate::config::{RunId, RunSpec};
 use crate::data::{BatchOrder, Dataset, noisy_labels};
 use crate::error::{Error, Result};
@@ -160,13 +161,16 @@ pub fn train_resumably(
         if epoch.is_multiple_of(spec.train.evaluate_every) || epoch == spec.train.epochs {
             let model = &setup.model;
             let on = |images| accuracy(model, images, &data.normalization, &evaluation_device);
+            let steps = position.result.steps;
+            let sharpness = sharpness_after(epoch, spec, data, &labels, &setup, steps, &device)?;
             let metrics = EpochMetrics {
                 epoch,
                 train_loss: loss_sum / steps_per_epoch as f64,
                 validation_accuracy: on(&data.validation),
                 test_accuracy: on(&data.test).unwrap_or(0.0),
+                sharpness,
             };
-            position.result.epochs.push(metrics);
+            position.result.epochs.push(metrics.clone());
             progress(Progress::Epoch(metrics));
         }
     }
