@@ -1,9 +1,13 @@
 #!/usr/bin/env python3
 """Exact Hessians of a small tanh network, in NumPy and float64: what mup2's sharpness is held against.
 
-    python3 scripts/reference/sharpness.py
+    python3 scripts/reference/sharpness.py                  # exact numbers, seconds
+    python3 scripts/reference/sharpness.py --differences    # what differences cost, half a minute
 
-Needs NumPy only (made with 2.4.6). Prints the numbers that crates/mup2/tests/sharpness.rs cites.
+Needs NumPy only (made with 2.4.6). Prints the numbers that crates/mup2/tests/sharpness.rs cites, and with
+`--differences` the table of docs/concepts/sharpness.md: eigenvalue and trace of larger networks by
+differences of float32 gradients, by the rule of the Rust code, against second derivatives in float64 (the
+same complex-step derivative, for ReLU with the units' states held).
 
 Independent of the Rust code and of its method: the Hessian is dense and exact, column by column by the
 complex-step derivative of hand-written gradients (no difference is taken, so no digit is lost), and
@@ -19,6 +23,8 @@ order, so that both programs make them:
 
 The second geometry has S² = (2, 2, 0.5, 0.25) for (W1, b1, W2, W3), as rho_mult would be.
 """
+
+import sys
 
 import numpy as np
 
@@ -94,7 +100,129 @@ def largest_rise(stretch, mask, radius):
     return best
 
 
+# ------------------------------------------------------------------ differences of gradients
+
+
+def network_gradient(weights, x, labels, activation):
+    """Loss and gradients of a three-layer network without biases, in the weights' precision."""
+    inputs, states = [x], []
+    for weight in weights[:-1]:
+        product = inputs[-1] @ weight
+        on = product.real > 0 if activation == "relu" else None
+        inputs.append(np.tanh(product) if on is None else product * on)
+        states.append(on)
+    logits = inputs[-1] @ weights[-1]
+    exponentials = np.exp(logits - logits.real.max(axis=1, keepdims=True))
+    slope = exponentials / exponentials.sum(axis=1, keepdims=True)
+    rows = np.arange(len(labels))
+    loss = -np.mean(np.log(slope[rows, labels].real))
+    slope[rows, labels] -= 1
+    slope = slope / slope.dtype.type(len(labels))
+    gradients = []
+    for layer in (2, 1, 0):
+        gradients.insert(0, inputs[layer].T @ slope)
+        if layer > 0:
+            on = states[layer - 1]
+            slope = (slope @ weights[layer].T) * (1 - inputs[layer] ** 2 if on is None else on)
+    return loss, gradients
+
+
+def dot(one, other):
+    return sum(float(np.vdot(a.astype(float), b.astype(float))) for a, b in zip(one, other))
+
+
+def unit(vector):
+    norm = np.sqrt(dot(vector, vector))
+    return [part / part.dtype.type(norm) for part in vector]
+
+
+def exact_product(gradient, weights):
+    return lambda v: [g.imag / 1e-30 for g in gradient([w + 1e-30j * d for w, d in zip(weights, v)])[1]]
+
+
+def difference_product(gradient, weights, loss):
+    """The rule of crates/mup2/src/sharpness/landscape.rs."""
+    weights = [weight.astype(np.float32) for weight in weights]
+    epsilon, norm = float(np.finfo(np.float32).eps), np.sqrt(dot(weights, weights))
+    share, known = np.cbrt(epsilon), [0.0]
+
+    def length():
+        if known[0] == 0.0:
+            return share * norm
+        return np.clip(np.sqrt(2 * share * loss / known[0]), 64 * epsilon * norm, share * norm)
+
+    def product(v):
+        v = [part.astype(np.float32) for part in v]
+        size, way = np.sqrt(dot(v, v)), length()
+        while True:
+            h = np.float32(way / size)
+            ahead = gradient([w + h * d for w, d in zip(weights, v)])[1]
+            behind = gradient([w - h * d for w, d in zip(weights, v)])[1]
+            image = [(a - b) / (2 * h) for a, b in zip(ahead, behind)]
+            known[0] = np.sqrt(dot(image, image)) / size
+            if way <= 2 * length():
+                return image
+            way = length()
+
+    return product
+
+
+def top_eigenvalue(product, start, iterations, tolerance):
+    vector, value = unit(start), 0.0
+    for iteration in range(iterations):
+        image = product(vector)
+        previous, value = value, dot(vector, image)
+        if iteration and abs(value - previous) <= tolerance * abs(value):
+            break
+        vector = unit(image)
+    return value
+
+
+def differences():
+    print("| activation | width | samples | λ exact | λ by differences | trace exact | by differences |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    for activation, width, samples in [
+        (activation, width, samples)
+        for activation in ("tanh", "relu")
+        for width, samples in ((16, 100), (64, 100), (64, 512), (512, 512))
+    ]:
+        random = np.random.default_rng(0)
+        centres = random.normal(size=(10, 196)) * 0.5
+        labels = random.integers(0, 10, samples)
+        x = centres[labels] + random.normal(size=(samples, 196))
+        weights = [
+            random.normal(size=(196, width)) * np.sqrt(2 / 196),
+            random.normal(size=(width, width)) * np.sqrt(2 / width),
+            random.normal(size=(width, 10)) * np.sqrt(64) / width,
+        ]
+        rates = [0.1 * width / 64, 0.1, 0.1 * 64 / width]
+        for _ in range(30):
+            gradients = network_gradient(weights, x, labels, activation)[1]
+            weights = [w - rate * g for w, rate, g in zip(weights, rates, gradients)]
+        weights = [weight.astype(np.float32).astype(float) for weight in weights]
+        loss = network_gradient(weights, x, labels, activation)[0]
+        single = x.astype(np.float32)
+        start = [random.normal(size=weight.shape) for weight in weights]
+        exact = exact_product(lambda w: network_gradient(w, x, labels, activation), weights)
+        rough = lambda: difference_product(
+            lambda w: network_gradient(w, single, labels, activation), weights, loss
+        )
+        signs = [[np.sign(random.normal(size=w.shape)) for w in weights] for _ in range(10)]
+        traces = [np.mean([dot(v, product(v)) for v in signs]) for product in (exact, rough())]
+        values = [
+            top_eigenvalue(exact, start, 300, 1e-8),
+            top_eigenvalue(rough(), start, 50, 1e-4),
+        ]
+        print(
+            f"| {activation} | {width} | {samples} | {values[0]:.3f} | {values[1]:.3f} "
+            f"| {traces[0]:.1f} | {traces[1]:.1f} |"
+        )
+
+
 def main():
+    if "--differences" in sys.argv[1:]:
+        differences()
+        return
     hessian = dense_hessian()
     base, slope = loss_and_gradient(WEIGHTS)
     print(f"loss {base:.15f}  parameters {len(WEIGHTS)}")

@@ -13,10 +13,13 @@ mod headlines;
 mod heatmap;
 mod html;
 mod html_confidence;
+mod html_sharpness;
 mod input;
 mod optima;
 mod sampling;
 mod scatter;
+mod sharpness;
+mod sharpness_panels;
 mod slices;
 mod statistics;
 mod table;
@@ -35,6 +38,7 @@ pub use edges::{Bound, RIGHT_EDGE_LOSS, Slice};
 pub use input::{Observation, Outcome, ReportInput};
 pub use optima::{GridEdge, NEAR_OPTIMUM, Optimum};
 pub use sampling::{EDGE_MARGIN, Sampling};
+pub use sharpness::{SharpnessCell, SharpnessObservation};
 pub use table::{TableOptions, terminal_table};
 pub use transfer::Transfer;
 pub use write::write;
@@ -72,6 +76,10 @@ pub struct Report {
     pub transfer: Vec<Transfer>,
     /// SGD against SAM of every scheme at every width.
     pub baselines: Vec<Baseline>,
+    /// Sharpness after training, by scheme, width, η and ρ; absent in `report.json` where it was not
+    /// measured.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sharpness: Vec<SharpnessCell>,
     /// How sure all this is.
     pub confidence: Confidence,
     /// What was run: names and values.
@@ -137,6 +145,7 @@ pub fn build(input: &ReportInput) -> Report {
         base_width: input.base_width,
         sampling: cells.sampling,
         unstable_below,
+        sharpness: sharpness::collect(input, &cells.schemes),
         schemes: cells.schemes,
         widths,
         headlines,
