@@ -170,6 +170,28 @@ impl Scales {
         share.clamp(0.0, 1.0) * PANEL_HEIGHT
     }
 
+    /// Values to mark: 1, 2 and 5 times the powers of ten, or those alone, on a logarithmic axis that
+    /// holds at least two of them.
+    fn y_ticks(&self) -> Vec<f64> {
+        let (low, high) = self.y;
+        if !self.is_logarithmic {
+            return ticks(low, high, 6);
+        }
+        let factors: &[f64] = if high - low > 2.5 {
+            &[1.0]
+        } else {
+            &[1.0, 2.0, 5.0]
+        };
+        let decades = low.floor() as i32..=high.floor() as i32;
+        let round = decades.flat_map(|decade| factors.iter().map(move |f| f * 10_f64.powi(decade)));
+        let inside = round.filter(|value| (low..=high).contains(&value.log10()));
+        let inside: Vec<f64> = inside.collect();
+        if inside.len() > 1 {
+            return inside;
+        }
+        ticks(10_f64.powf(low), 10_f64.powf(high), 6)
+    }
+
     /// Of a value; one that a logarithmic axis does not have lies at its foot.
     fn of(&self, value: f64) -> f64 {
         if !self.is_logarithmic {
@@ -185,16 +207,11 @@ impl Scales {
 fn panel(canvas: &mut Canvas, report: &Report, scales: &Scales, scheme: &str, measure: &Measure) {
     let heading = fit(&format!("{scheme}: {}", measure.0), 12.5, PANEL_WIDTH);
     canvas.text(0.0, -10.0, Anchor::Start, HEADING, &heading);
-    for tick in ticks(scales.y.0, scales.y.1, 6) {
-        let y = scales.at_y(tick);
+    for value in scales.y_ticks() {
+        let y = scales.of(value);
         canvas.push(&format!(
             r##"<line class="grid" x1="0" y1="{y:.1}" x2="{PANEL_WIDTH}" y2="{y:.1}" stroke="#e3e7ea" stroke-width="1"/>"##
         ));
-        let value = if scales.is_logarithmic {
-            10_f64.powf(tick)
-        } else {
-            tick
-        };
         canvas.text(-8.0, y + 3.5, Anchor::End, TICK, &plain(value));
     }
     for tick in whole_ticks(scales.x.0, scales.x.1, 14) {
