@@ -16,6 +16,19 @@ import json
 import math
 import pathlib
 
+# Columns of `metrics` that are keys below `sharpness` of an epoch.
+SHARPNESS_KEYS = {
+    "sharpness_loss": "loss",
+    "top_eigenvalue": "eigenvalue.value",
+    "most_positive_eigenvalue": "eigenvalue.most_positive",
+    "eigenvalue_residual": "eigenvalue.residual",
+    "hessian_trace": "trace.value",
+    "hessian_trace_stderr": "trace.stderr",
+    "sam_sharpness_radius": "sam.radius",
+    "sam_sharpness_one_step": "sam.one_step",
+    "sam_sharpness": "sam.value",
+}
+
 # pyarrow's names of the types.
 TEXT, INTEGER, REAL = "string", "int64", "double"
 
@@ -73,6 +86,15 @@ COLUMNS = {
         "train_loss": REAL,
         "validation_accuracy": REAL,
         "test_accuracy": REAL,
+        "sharpness_loss": REAL,
+        "top_eigenvalue": REAL,
+        "most_positive_eigenvalue": REAL,
+        "eigenvalue_residual": REAL,
+        "hessian_trace": REAL,
+        "hessian_trace_stderr": REAL,
+        "sam_sharpness_radius": REAL,
+        "sam_sharpness_one_step": REAL,
+        "sam_sharpness": REAL,
     },
     "cells": {
         "scheme": TEXT,
@@ -247,6 +269,17 @@ def check_runs(path, runs, cells, results, sweep):
             same(f"{path}: {run['id']}: {column} of a cell", cell[column], run[column])
 
 
+def sharpness(epoch):
+    """Return the sharpness columns of an epoch; what was not measured is null."""
+    columns = {}
+    for column, keys in SHARPNESS_KEYS.items():
+        value = epoch.get("sharpness")
+        for key in keys.split("."):
+            value = value.get(key) if value is not None else None
+        columns[column] = value
+    return columns
+
+
 def check_metrics(path, metrics, runs, results):
     results = [results[run["id"]] for run in runs if run["id"] in results]
     # One number for all runs of a sweep.
@@ -256,7 +289,12 @@ def check_metrics(path, metrics, runs, results):
         raise SystemExit(f"{path}: the runs' epochs differ in length: {per_epoch} steps")
     steps = int(per_epoch.pop()) if per_epoch else None
     expected = [
-        {"id": result["id"], "step": None if steps is None else steps * epoch["epoch"], **epoch}
+        {
+            "id": result["id"],
+            "step": None if steps is None else steps * epoch["epoch"],
+            **epoch,
+            **sharpness(epoch),
+        }
         for result in results
         for epoch in result["epochs"]
     ]

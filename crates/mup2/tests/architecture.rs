@@ -21,6 +21,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("config", &["error", "random", "scaling", "data"]),
     ("model", &["error", "random", "scaling"]),
     ("step", &["error", "random", "scaling"]),
+    (
+        "sharpness",
+        &["error", "random", "step", "scaling", "model"],
+    ),
     ("results", &["error", "config", "publish"]),
     ("checkpoint", &["error", "config", "publish", "results"]),
     ("pytorch", &["error", "config", "scaling", "checkpoint"]),
@@ -36,6 +40,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "model",
             "step",
             "scaling",
+            "sharpness",
             "results",
             "checkpoint",
             "pytorch",

@@ -10,7 +10,7 @@ use mup2::checkpoint::CheckpointDirectory;
 use mup2::config::read_run;
 use mup2::error::Error;
 use mup2::publish::write_atomically;
-use mup2::results::{EpochMetrics, RunResult, RunStatus};
+use mup2::results::{EpochMetrics, RunResult, RunStatus, SharpnessMetrics};
 use mup2::sweep::describe;
 use mup2::train::{Checkpointing, Keeping, Progress, TrainedWeights, train_resumably};
 use std::io::IsTerminal;
@@ -156,11 +156,30 @@ fn line(metrics: &EpochMetrics) -> String {
         None => String::new(),
     };
     format!(
-        "epoch {:3}: training loss {:.4}, {validation}test {:5.2} %",
+        "epoch {:3}: training loss {:.4}, {validation}test {:5.2} %{}",
         metrics.epoch,
         metrics.train_loss,
-        metrics.test_accuracy * 100.0
+        metrics.test_accuracy * 100.0,
+        metrics.sharpness.as_ref().map_or(String::new(), sharpness)
     )
+}
+
+/// What was measured of the whole model, each number after a comma.
+fn sharpness(metrics: &SharpnessMetrics) -> String {
+    let mut text = String::new();
+    if let Some(eigenvalue) = metrics.whole.eigenvalue {
+        text += &format!(", top eigenvalue {:.4}", eigenvalue.value);
+        if !eigenvalue.converged {
+            text += &format!(" (not converged in {} products)", eigenvalue.iterations);
+        }
+    }
+    if let Some(trace) = metrics.whole.trace {
+        text += &format!(", Hessian trace {:.4}", trace.value);
+    }
+    if let Some(sam) = metrics.whole.sam {
+        text += &format!(", SAM-sharpness {:.4} at ρ = {}", sam.value, sam.radius);
+    }
+    text
 }
 
 fn summary(result: &RunResult) -> String {

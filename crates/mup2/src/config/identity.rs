@@ -1,6 +1,7 @@
 //! The run id: a hash of what decides a run's result, and of nothing else.
 
 use super::run::{RunSpec, SamSpec, ScalingSpec, Schedule};
+use super::sharpness::SharpnessSpec;
 use crate::data::{Corrupt, Storage};
 use crate::scaling::{CustomExponents, Denominator, Perturbation};
 use serde::{Deserialize, Serialize};
@@ -68,7 +69,14 @@ fn canonical(spec: &RunSpec) -> Value {
     spec.data.decode_threads = None;
     let scheme = spec.scheme();
     spec.scaling.denominator = Some(scheme.denominator());
-    if spec.sam.rho == 0.0 {
+    if !spec.sharpness.is_on() {
+        // What would have shaped a measurement that is not made.
+        spec.sharpness = SharpnessSpec::default();
+    }
+    if spec.sam.rho == 0.0 && spec.sharpness.sees_multipliers_at_zero() {
+        // −0 would be written as another number.
+        spec.sam.rho = 0.0;
+    } else if spec.sam.rho == 0.0 {
         // No perturbation: whatever would have shaped it has no effect.
         // A literal 0, since −0 would be written as another number.
         spec.sam = SamSpec {
@@ -113,8 +121,14 @@ fn share_global_with_naive(spec: &mut RunSpec) {
     // A spec out of a damaged file may hold a base width of 0: it has an id all the same.
     let ratio = spec.model.width.checked_div(spec.model.base_width);
     let ratio = ratio.unwrap_or_default();
+    // The training would be the same, but not the radii or coordinates of its sharpness.
+    let is_measured = spec.sharpness.is_on();
     let is_power_of_four = ratio.is_power_of_two() && ratio.trailing_zeros().is_multiple_of(2);
-    if is_global && is_power_of_four && spec.model.width == ratio * spec.model.base_width {
+    if is_global
+        && !is_measured
+        && is_power_of_four
+        && spec.model.width == ratio * spec.model.base_width
+    {
         scaling.perturbation = Perturbation::Naive;
         spec.sam.rho /= (ratio as f64).sqrt();
     }

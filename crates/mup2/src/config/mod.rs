@@ -7,6 +7,7 @@ mod model;
 mod read;
 mod run;
 mod search;
+mod sharpness;
 mod sweep;
 mod train;
 
@@ -22,6 +23,7 @@ pub use run::{
     OptimizerName, OptimizerSpec, PerturbationBatch, RunSpec, SamSpec, ScalingSpec, Schedule,
 };
 pub use search::{Log2Range, Search, SearchMethod};
+pub use sharpness::{SharpnessGeometry, SharpnessSpec};
 pub use sweep::{Grid, PlannedRun, SchemeName, Selection, SweepSpec};
 pub use train::TrainSpec;
 
@@ -29,5 +31,7 @@ pub use train::TrainSpec;
 mod halving_tests;
 #[cfg(test)]
 mod search_tests;
+#[cfg(test)]
+mod sharpness_tests;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 //! One training run as a value: the file `RUN.toml`.
 
 use super::model::{ModelKind, ModelSpec};
+use super::sharpness::SharpnessSpec;
 use super::train::TrainSpec;
 use crate::data::{AugmentSpec, DataSpec};
 use crate::error::{Error, Result};
@@ -30,6 +31,8 @@ pub struct RunSpec {
     pub train: TrainSpec,
     /// What happens to training images.
     pub augment: AugmentSpec,
+    /// Whether and how sharpness is measured.
+    pub sharpness: SharpnessSpec,
 }
 
 /// The `[scaling]` table.
@@ -233,6 +236,9 @@ impl RunSpec {
         self.model.validate(&|name| key(&format!("model.{name}")))?;
         self.train.validate(&|name| key(&format!("train.{name}")))?;
         self.augment.validate(&key("augment"))?;
+        let sharpness = |name: &str| key(&format!("sharpness.{name}"));
+        self.sharpness
+            .validate(&sharpness, self.train.evaluate_every)?;
         whole("sam.every", self.sam.every, 1, 1_000_000)?;
         whole("sam.ascent_steps", self.sam.ascent_steps, 1, 1000)?;
         let optimizer = &self.optimizer;

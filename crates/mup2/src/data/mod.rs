@@ -36,7 +36,7 @@ pub use self::fetch::fetch;
 pub use self::images::{ImageShape, Images, gather_labels};
 pub use self::loader::{BATCHES_AHEAD, ImageBatch, Loader};
 pub use self::normalization::Normalization;
-pub use self::order::{BatchOrder, noisy_labels};
+pub use self::order::{BatchOrder, noisy_labels, sample_indices};
 pub use self::spec::{Corrupt, DataSpec, DatasetName, Storage};
 
 use self::measure::Measures;

@@ -107,9 +107,21 @@ pub(super) fn below(bound: usize, random: &mut impl Rng) -> usize {
     }
 }
 
+/// `samples` different indices below `count`, in ascending order, that depend on `seed` and `purpose` alone;
+/// all of them if there are no more.
+pub fn sample_indices(seed: u64, purpose: &str, count: usize, samples: usize) -> Vec<usize> {
+    let mut indices: Vec<usize> = (0..count).collect();
+    if samples < count {
+        shuffle(&mut indices, &mut stream(seed, purpose));
+        indices.truncate(samples);
+        indices.sort_unstable();
+    }
+    indices
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{BatchOrder, below, noisy_labels};
+    use super::{BatchOrder, below, noisy_labels, sample_indices};
     use crate::random::stream;
     use proptest::prelude::*;
 
@@ -175,6 +187,15 @@ mod tests {
         for (index, &label) in labels.iter().enumerate() {
             assert!(little[index] == label || little[index] == much[index]);
         }
+    }
+
+    #[test]
+    fn samples_are_different_indices_and_the_same_ones_every_time() {
+        let samples = sample_indices(3, "test", 50, 20);
+        assert_eq!(samples, sample_indices(3, "test", 50, 20));
+        assert!(samples.windows(2).all(|pair| pair[0] < pair[1]) && samples[19] < 50);
+        assert_ne!(samples, sample_indices(4, "test", 50, 20));
+        assert!(sample_indices(3, "test", 5, 20).into_iter().eq(0..5));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::column::{Column, integer, real, text};
 use super::runs::RunRow;
 use crate::config::RunId;
-use crate::results::EpochMetrics;
+use crate::results::{EpochMetrics, SharpnessMeasures};
 
 /// What was measured after an epoch, and of which run.
 #[derive(Debug)]
@@ -14,16 +14,23 @@ pub(super) struct MetricRow {
     metrics: EpochMetrics,
 }
 
+impl MetricRow {
+    /// Sharpness of the whole model, where it was measured.
+    fn measures(&self) -> Option<SharpnessMeasures> {
+        Some(self.metrics.sharpness.as_ref()?.whole)
+    }
+}
+
 /// The evaluated epochs of `runs`, in their order.
 pub(super) fn collect(runs: &[RunRow]) -> Vec<MetricRow> {
     let steps_per_epoch = steps_per_epoch(runs);
     let mut rows = Vec::new();
     for run in runs {
-        for &metrics in run.result.iter().flat_map(|result| &result.epochs) {
+        for metrics in run.result.iter().flat_map(|result| &result.epochs) {
             rows.push(MetricRow {
                 id: run.id.clone(),
                 step: steps_per_epoch.map(|steps| steps * metrics.epoch),
-                metrics,
+                metrics: metrics.clone(),
             });
         }
     }
@@ -46,4 +53,25 @@ pub(super) const COLUMNS: &[Column<MetricRow>] = &[
     real("train_loss", |row| Some(row.metrics.train_loss)),
     real("validation_accuracy", |row| row.metrics.validation_accuracy),
     real("test_accuracy", |row| Some(row.metrics.test_accuracy)),
+    real("sharpness_loss", |row| {
+        Some(row.metrics.sharpness.as_ref()?.loss)
+    }),
+    real("top_eigenvalue", |row| {
+        Some(row.measures()?.eigenvalue?.value)
+    }),
+    real("most_positive_eigenvalue", |row| {
+        Some(row.measures()?.eigenvalue?.most_positive)
+    }),
+    real("eigenvalue_residual", |row| {
+        Some(row.measures()?.eigenvalue?.residual)
+    }),
+    real("hessian_trace", |row| Some(row.measures()?.trace?.value)),
+    real("hessian_trace_stderr", |row| row.measures()?.trace?.stderr),
+    real("sam_sharpness_radius", |row| {
+        Some(row.measures()?.sam?.radius)
+    }),
+    real("sam_sharpness_one_step", |row| {
+        Some(row.measures()?.sam?.one_step)
+    }),
+    real("sam_sharpness", |row| Some(row.measures()?.sam?.value)),
 ];

@@ -8,7 +8,9 @@
 //!   `mup2_version`, `final_validation_accuracy`, `final_test_accuracy`, `selection`,
 //!   `selection_accuracy`, `selection_test_accuracy`, `spec`
 //! - `metrics`, a row an evaluated epoch of a run: `id`, `epoch`, `step`, `train_loss`,
-//!   `validation_accuracy`, `test_accuracy`
+//!   `validation_accuracy`, `test_accuracy`, `sharpness_loss`, `top_eigenvalue`,
+//!   `most_positive_eigenvalue`, `eigenvalue_residual`, `hessian_trace`, `hessian_trace_stderr`,
+//!   `sam_sharpness_radius`, `sam_sharpness_one_step`, `sam_sharpness`
 //! - `cells`, a row a cell of the grid and seed, several of which may share a run: `scheme`,
 //!   `width`, `lr`, `rho`, `seed`, `id`
 

@@ -2,7 +2,10 @@
 
 use super::*;
 use crate::config::{PlannedRun, parse_sweep};
-use crate::results::{EpochMetrics, RESULT_FORMAT, RunResult, RunStatus};
+use crate::results::{
+    EigenvalueMetrics, EpochMetrics, RESULT_FORMAT, RunResult, RunStatus, SamSharpnessMetrics,
+    SharpnessMeasures, SharpnessMetrics, TraceMetrics,
+};
 use parquet::basic::Type as PhysicalType;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
@@ -69,6 +72,7 @@ impl Case {
             // The first epoch is the better one.
             validation_accuracy: Some(0.75 / epoch as f64),
             test_accuracy: 1.0 / 3.0 / epoch as f64,
+            sharpness: (epoch == 2).then(sharpness),
         });
         let result = RunResult {
             format: RESULT_FORMAT,
@@ -111,6 +115,32 @@ impl Case {
         let sorted = cells.iter().map(|id| rows.remove(id).unwrap()).collect();
         assert!(rows.is_empty());
         sorted
+    }
+}
+
+fn sharpness() -> SharpnessMetrics {
+    SharpnessMetrics {
+        loss: 0.5,
+        whole: SharpnessMeasures {
+            eigenvalue: Some(EigenvalueMetrics {
+                value: -2.5,
+                most_positive: 1.5,
+                residual: 0.125,
+                iterations: 30,
+                converged: true,
+            }),
+            trace: Some(TraceMetrics {
+                value: 40.0,
+                stderr: None,
+            }),
+            sam: Some(SamSharpnessMetrics {
+                radius: 0.3,
+                one_step: 0.25,
+                value: 1.0 / 3.0,
+            }),
+        },
+        gradient_evaluations: 91,
+        layers: Vec::new(),
     }
 }
 
@@ -275,6 +305,24 @@ fn every_evaluated_epoch_is_a_row_with_its_step() {
     assert_eq!(metrics[0]["train_loss"], "0.30000000000000004");
     assert_eq!(metrics[1]["validation_accuracy"], "0.375");
     assert_eq!(metrics[4]["test_accuracy"], "0.3333333333333333");
+}
+
+#[test]
+fn sharpness_stands_in_the_rows_of_the_epochs_that_it_was_measured_after() {
+    let metrics = Case::with_results().table("metrics", Format::Csv);
+    for (name, value) in [
+        ("sharpness_loss", "0.5"),
+        ("top_eigenvalue", "-2.5"),
+        ("most_positive_eigenvalue", "1.5"),
+        ("eigenvalue_residual", "0.125"),
+        ("hessian_trace", "40.0"),
+        ("hessian_trace_stderr", ""),
+        ("sam_sharpness_radius", "0.3"),
+        ("sam_sharpness_one_step", "0.25"),
+        ("sam_sharpness", "0.3333333333333333"),
+    ] {
+        assert_eq!(column(&metrics, name), ["", value, "", value, ""], "{name}");
+    }
 }
 
 #[test]

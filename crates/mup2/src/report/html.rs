@@ -5,13 +5,19 @@ use super::display::{fine_octaves, octaves, percent_with_error, points_with_erro
 use super::edges::RIGHT_EDGE_LOSS;
 use super::html_confidence::confidence_section;
 use super::html_halving::halving_section;
+use super::html_sharpness::sharpness_section;
 use super::{GridEdge, NEAR_OPTIMUM, Report, Slice};
 use crate::figure::number::{ABSENT, power, trimmed, two_decimals};
 use crate::figure::page::{flag, page as figure_page, settings as settings_table, table};
 use crate::figure::svg::escape;
 
-/// Returns the whole page; the figures are SVG texts: heat maps and slices, or one scatter plot.
+/// Returns the whole page; the figures are SVG texts: heat maps and slices, or one scatter plot, and
+/// last the sharpness if it was measured.
 pub(super) fn page(report: &Report, svgs: &[String]) -> String {
+    let (sharpness, svgs) = match svgs.split_last() {
+        Some((last, others)) if !report.sharpness.is_empty() => (Some(last), others),
+        _ => (None, svgs),
+    };
     let mut body = String::new();
     body.push_str(&header(report));
     body.push_str(&reading_guide(report));
@@ -21,6 +27,7 @@ pub(super) fn page(report: &Report, svgs: &[String]) -> String {
     body.push_str(&baseline_section(report));
     body.push_str(&optima_section(report));
     body.push_str(&halving_section(report));
+    body.push_str(&sharpness_section(report, sharpness));
     body.push_str(&confidence_section(report));
     let footer = format!(
         "Made by mup2 {}. The same numbers, unrounded: report.json; the figures: figures/.",

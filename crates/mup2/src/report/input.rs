@@ -1,6 +1,6 @@
 //! What a report is made from: one observation per run, and the words that say what was run.
 
-use super::{Halving, Sampling};
+use super::{Halving, Sampling, SharpnessObservation};
 
 /// The result of one run at one point (η, ρ).
 #[derive(Debug, Clone, PartialEq)]
@@ -62,6 +62,9 @@ pub struct ReportInput {
     /// One entry per run. Runs shared by several schemes (those at the base width) are given once
     /// for each of them.
     pub observations: Vec<Observation>,
+    /// One entry per run whose sharpness was measured at its end, and again for each scheme that
+    /// shares it.
+    pub sharpness: Vec<SharpnessObservation>,
     /// The command that made the results.
     pub command: String,
     /// Version of the program.

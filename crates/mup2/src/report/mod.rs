@@ -15,10 +15,13 @@ mod heatmap;
 mod html;
 mod html_confidence;
 mod html_halving;
+mod html_sharpness;
 mod input;
 mod optima;
 mod sampling;
 mod scatter;
+mod sharpness;
+mod sharpness_panels;
 mod slices;
 mod statistics;
 mod table;
@@ -38,6 +41,7 @@ pub use halving::{Halving, HalvingBracket, HalvingRung, PrunedPoint};
 pub use input::{Observation, Outcome, ReportInput};
 pub use optima::{GridEdge, NEAR_OPTIMUM, Optimum};
 pub use sampling::{EDGE_MARGIN, Sampling};
+pub use sharpness::{SharpnessCell, SharpnessObservation};
 pub use table::{TableOptions, terminal_table};
 pub use transfer::Transfer;
 pub use write::write;
@@ -78,6 +82,10 @@ pub struct Report {
     /// What successive halving has pruned; absent in `report.json` where all points were trained in full.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub halving: Option<Halving>,
+    /// Sharpness after training, by scheme, width, η and ρ; absent in `report.json` where it was not
+    /// measured.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sharpness: Vec<SharpnessCell>,
     /// How sure all this is.
     pub confidence: Confidence,
     /// What was run: names and values.
@@ -143,6 +151,7 @@ pub fn build(input: &ReportInput) -> Report {
         base_width: input.base_width,
         sampling: cells.sampling,
         unstable_below,
+        sharpness: sharpness::collect(input, &cells.schemes),
         schemes: cells.schemes,
         widths,
         headlines,

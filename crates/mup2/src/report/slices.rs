@@ -243,17 +243,17 @@ fn series(canvas: &mut Canvas, report: &Report, scales: &Scales, slice: &Slice) 
     }
 }
 
-fn place_of(report: &Report, width: usize) -> usize {
+pub(super) fn place_of(report: &Report, width: usize) -> usize {
     let place = report.widths.iter().position(|other| *other == width);
     place.unwrap_or_default()
 }
 
-fn colour_of(report: &Report, width: usize) -> String {
+pub(super) fn colour_of(report: &Report, width: usize) -> String {
     width_colour(place_of(report, width), report.widths.len())
 }
 
 /// Shapes tell the widths apart where colours do not.
-fn marker(place: usize, colour: &str) -> String {
+pub(super) fn marker(place: usize, colour: &str) -> String {
     match place % 4 {
         0 => format!(r#"<circle r="3.4" fill="{colour}"/>"#),
         1 => format!(r#"<rect x="-3.1" y="-3.1" width="6.2" height="6.2" fill="{colour}"/>"#),
@@ -270,7 +270,7 @@ fn edge_mark(colour: &str, text: &str) -> String {
     )
 }
 
-const TICK: &str = r#"font-size="10""#;
+pub(super) const TICK: &str = r#"font-size="10""#;
 
 /// Draws the legend from `top` on and returns the figure's height.
 fn legend(canvas: &mut Canvas, report: &Report, scales: &Scales, width: f64, top: f64) -> f64 {

@@ -8,6 +8,7 @@ use super::Report;
 use super::heatmap::heatmaps;
 use super::html::page;
 use super::scatter::scatter;
+use super::sharpness_panels::sharpness;
 use super::slices::slices;
 use crate::error::{Error, Result};
 use crate::publish::write_atomically;
@@ -18,11 +19,15 @@ type Drawing = fn(&Report, &[String]) -> String;
 /// The figures of a report by the beginning of their files' names, in the page's order. Scattered
 /// points have neither the rows and columns of a heat map nor slices.
 fn drawings(report: &Report) -> Vec<(&'static str, Drawing)> {
-    if report.sampling.is_grid() {
+    let mut drawings: Vec<(&'static str, Drawing)> = if report.sampling.is_grid() {
         vec![("heatmaps", heatmaps), ("slices", slices)]
     } else {
         vec![("scatter", scatter)]
+    };
+    if !report.sharpness.is_empty() {
+        drawings.push(("sharpness", sharpness));
     }
+    drawings
 }
 
 /// Writes `report.html`, `report.json` and `figures/*.svg` into a directory, which is made if it

@@ -1,9 +1,14 @@
 //! The result of a run, and the directory that keeps the results of a sweep.
 
 mod heartbeat;
+mod sharpness;
 mod store;
 
 pub use heartbeat::{HEARTBEAT_INTERVAL, Heartbeat, RunningRun, STALE_HEARTBEAT};
+pub use sharpness::{
+    EigenvalueMetrics, LayerSharpness, SamSharpnessMetrics, SharpnessMeasures, SharpnessMetrics,
+    TraceMetrics,
+};
 pub use store::{Ending, Manifest, ResultStore};
 
 use crate::config::{RunId, RunSpec, Selection};
@@ -28,7 +33,7 @@ pub enum RunStatus {
 }
 
 /// What was measured after one epoch.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EpochMetrics {
     /// Epoch, from 1.
     pub epoch: usize,
@@ -38,6 +43,9 @@ pub struct EpochMetrics {
     pub validation_accuracy: Option<f64>,
     /// Accuracy on the test split, 0 to 1.
     pub test_accuracy: f64,
+    /// Sharpness of the loss; absent unless the spec asks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sharpness: Option<SharpnessMetrics>,
 }
 
 /// The result of a run: a function of its spec, so it holds no time, host or path.

@@ -18,6 +18,7 @@ fn result(status: RunStatus) -> RunResult {
         train_loss: 0.1 + 0.2,
         validation_accuracy: Some(validation),
         test_accuracy,
+        sharpness: None,
     };
     RunResult {
         format: RESULT_FORMAT,
@@ -42,6 +43,40 @@ fn a_published_result_is_read_back_bit_for_bit() {
     assert_eq!(store.result(&written.id).unwrap(), None);
     store.publish(&written).unwrap();
     assert_eq!(store.result(&written.id).unwrap(), Some(written));
+}
+
+#[test]
+fn sharpness_is_read_back_bit_for_bit_and_a_file_without_it_still_reads() {
+    let measures = SharpnessMeasures {
+        eigenvalue: Some(EigenvalueMetrics {
+            value: -0.1 - 0.2,
+            most_positive: 1.0 / 3.0,
+            residual: 1e-300,
+            iterations: 7,
+            converged: false,
+        }),
+        trace: Some(TraceMetrics {
+            value: 2.0 / 3.0,
+            stderr: None,
+        }),
+        sam: None,
+    };
+    let mut measured = result(RunStatus::Completed);
+    measured.epochs[2].sharpness = Some(SharpnessMetrics {
+        loss: 0.7,
+        whole: measures,
+        gradient_evaluations: 15,
+        layers: vec![LayerSharpness {
+            name: "readout.weight".into(),
+            measures: SharpnessMeasures::default(),
+        }],
+    });
+    let text = serde_json::to_string(&measured).unwrap();
+    assert_eq!(serde_json::from_str::<RunResult>(&text).unwrap(), measured);
+    let without = serde_json::to_string(&result(RunStatus::Completed).epochs).unwrap();
+    assert!(!without.contains("sharpness"));
+    let read: Vec<EpochMetrics> = serde_json::from_str(&without).unwrap();
+    assert_eq!(read, result(RunStatus::Completed).epochs);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! nor the closure knows of the perturbation.
 
 mod clip;
+mod geometry;
 mod optimizer;
 mod parameters;
 mod preconditioner;
@@ -13,6 +14,7 @@ mod schedule;
 
 pub(crate) use clip::scale_gradients;
 pub use clip::{clip_gradients, gradient_norm, weight_norm};
+pub use geometry::{Geometry, Stretch, TensorGeometry};
 pub use optimizer::{AdamW, BaseOptimizerConfig, Sgd, build_optimizer};
 pub use parameters::{Parameter, flat_gradients, flat_parameters, parameters};
 pub use preconditioner::AsamOptions;

@@ -217,6 +217,7 @@ impl Bracket {
         let last = self.full_length(halving).filter(|rung| rung.is_decided())?;
         let observations = last.runs.iter().flatten();
         let input = ReportInput {
+            sharpness: Vec::new(),
             title: String::new(),
             dataset: String::new(),
             selection: String::new(),

@@ -137,6 +137,7 @@ proptest! {
         // The best point of the narrowest width, as the report finds it, is known at every width.
         let (observations, halving) = summarize(&standing(&sweep, &in_order));
         let report = build(&ReportInput {
+            sharpness: Vec::new(),
             title: String::new(),
             dataset: String::new(),
             selection: String::new(),

@@ -6,7 +6,7 @@ use super::pruned::summarize;
 use crate::config::{PlannedRun, RunSpec, SweepSpec};
 use crate::data::Dataset;
 use crate::error::Result;
-use crate::report::{Observation, Outcome, ReportInput, Sampling};
+use crate::report::{Observation, Outcome, ReportInput, Sampling, SharpnessObservation};
 use crate::results::{ResultStore, RunResult, RunStatus};
 use std::collections::BTreeSet;
 
@@ -16,10 +16,15 @@ use std::collections::BTreeSet;
 /// When a result file exists but cannot be read.
 pub fn report_input(sweep: &SweepSpec, store: &ResultStore, command: &str) -> Result<ReportInput> {
     let mut versions = BTreeSet::new();
+    let mut sharpness = Vec::new();
     let mut look = |run: &PlannedRun| {
         let result = store.result(&run.id)?;
         if let Some(result) = &result {
             versions.insert(result.mup2_version.clone());
+            // A rung's end is not that of the run which it is the beginning of.
+            if run.spec.train.epochs == sweep.run.train.epochs {
+                sharpness.extend(final_sharpness(run, result));
+            }
         }
         Ok(outcome(sweep, result))
     };
@@ -55,6 +60,7 @@ pub fn report_input(sweep: &SweepSpec, store: &ResultStore, command: &str) -> Re
         schemes: sweep.grid.scheme.iter().map(ToString::to_string).collect(),
         unstable_below: sweep.unstable_below,
         observations,
+        sharpness,
         command: command.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         warnings,
@@ -103,6 +109,22 @@ pub(super) fn outcome(sweep: &SweepSpec, result: Option<RunResult>) -> Outcome {
             )),
         },
     }
+}
+
+/// What was measured after the last epoch of a run that completed.
+fn final_sharpness(planned: &PlannedRun, result: &RunResult) -> Option<SharpnessObservation> {
+    let last = result.epochs.last()?;
+    let measured = last.sharpness.as_ref()?.whole;
+    (result.status == RunStatus::Completed).then(|| SharpnessObservation {
+        scheme: planned.scheme.to_string(),
+        width: planned.spec.model.width,
+        lr: planned.spec.optimizer.lr,
+        rho: planned.spec.sam.rho,
+        seed: planned.spec.seed,
+        top_eigenvalue: measured.eigenvalue.map(|eigenvalue| eigenvalue.value),
+        trace: measured.trace.map(|trace| trace.value),
+        sam_sharpness: measured.sam.map(|sam| sam.value),
+    })
 }
 
 fn dataset(run: &RunSpec) -> String {

@@ -38,6 +38,11 @@ impl<'a> Feed<'a> {
         })
     }
 
+    /// The training labels, with their noise.
+    pub fn labels(&self) -> &[u16] {
+        &self.labels
+    }
+
     /// The batch of a step; epochs and steps count from 0 over the whole run.
     pub fn batch(&self, mut loaded: ImageBatch, epoch: u64, step: u64) -> StepBatch {
         self.augmenter

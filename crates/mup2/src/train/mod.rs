@@ -10,6 +10,7 @@ mod one_core;
 mod resume;
 mod run;
 mod setup;
+mod sharpness;
 mod trained;
 mod weights;
 

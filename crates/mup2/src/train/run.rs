@@ -4,6 +4,7 @@ use super::evaluate::{accuracy, recalibrate};
 use super::feed::{Feed, StepBatch};
 use super::resume::{Keeper, Keeping, Position, place};
 use super::setup::{Setup, setup};
+use super::sharpness::sharpness_after;
 use crate::config::{PerturbationBatch, RunId, RunSpec};
 use crate::data::{BATCHES_AHEAD, BatchOrder, Dataset, Loader};
 use crate::error::{Error, Result};
@@ -152,13 +153,17 @@ pub fn train_resumably(
         if epoch.is_multiple_of(spec.train.evaluate_every) || epoch == spec.train.epochs {
             let model = evaluated(&setup, spec, data, &order)?;
             let on = |images| accuracy(&model, images, &data.normalization, &Device::flex());
+            let steps = position.result.steps;
+            let sharpness =
+                sharpness_after(epoch, spec, data, feed.labels(), &setup, steps, &device)?;
             let metrics = EpochMetrics {
                 epoch,
                 train_loss: loss_sum / steps_per_epoch as f64,
                 validation_accuracy: on(&data.validation)?,
                 test_accuracy: on(&data.test)?.unwrap_or(0.0),
+                sharpness,
             };
-            position.result.epochs.push(metrics);
+            position.result.epochs.push(metrics.clone());
             if let Some(note) = keeper.keep_weights(&setup, &position, &model) {
                 progress(Progress::Note(note));
             }

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::model::{Network, NetworkConfig};
 use crate::scaling::{ScalingTable, TensorShape, scale};
 use crate::step::{
-    AdamW, AsamOptions, BaseOptimizerConfig, Decay, Sam, SamConfig, Sgd, TimeFactor,
+    AdamW, AsamOptions, BaseOptimizerConfig, Decay, Geometry, Sam, SamConfig, Sgd, TimeFactor,
     build_optimizer,
 };
 use burn::optim::ModuleOptimizer;
@@ -123,6 +123,11 @@ impl Binding {
         let optimizer = build_optimizer(self.optimizer, model, &self.table)?;
         let sam = Sam::new(self.sam.clone(), model, &self.table)?;
         Ok((optimizer, sam))
+    }
+
+    /// The coordinates in which the run's perturbations are the steepest.
+    pub fn geometry(&self, model: &Network) -> Result<Geometry> {
+        Geometry::of_multipliers(self.sam.rule, &self.sam.asam, model, &self.table)
     }
 }
 

@@ -82,6 +82,7 @@ fn input(observations: Vec<Observation>) -> ReportInput {
         schemes: Vec::new(),
         unstable_below: 0.3,
         observations,
+        sharpness: Vec::new(),
         command: "mup2 report runs".to_owned(),
         version: "0.1.0".to_owned(),
         warnings: Vec::new(),

@@ -4,6 +4,7 @@ mod numbers;
 mod pages;
 mod properties;
 mod scattered;
+mod sharpness;
 
 use super::{Observation, Outcome, ReportInput, Sampling};
 
@@ -48,6 +49,7 @@ fn input(observations: Vec<Observation>) -> ReportInput {
         schemes: Vec::new(),
         unstable_below: 0.3,
         observations,
+        sharpness: Vec::new(),
         command: "mup2 report runs".to_owned(),
         version: "0.1.0".to_owned(),
         warnings: Vec::new(),
