@@ -46,7 +46,7 @@ pub fn with_effective_weights(
         Error::invalid(
             format!("weight `{name}`"),
             problem,
-            "the weights of this architecture and width",
+            "the weights of this architecture and width, by the names that mup2 gives them",
         )
     };
     let layers = running_layers(&model);
