@@ -1,10 +1,10 @@
 //! Successive halving: rungs are runs, and whatever is killed when, the same points go on.
 
+use crate::sweep::start;
 use crate::{mup2, result_files, run_sweep, stderr, stdout, workspace};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 /// Nine points with their SGD twins, rungs of 1, 3 and 9 epochs; the schedule and the rare evaluation
@@ -116,31 +116,16 @@ fn the_report_and_the_tables_state_what_was_pruned() {
     assert_eq!(runs.lines().count(), 1 + results);
 }
 
-fn start(directory: &Path) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_mup2"))
-        .args([
-            "sweep",
-            "run",
-            "sweep.toml",
-            "--out",
-            "out",
-            "--workers",
-            "2",
-        ])
-        .current_dir(directory)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap()
-}
-
 #[test]
 fn two_processes_killed_again_and_again_end_with_the_results_of_an_undisturbed_one() {
     // Long enough that no process is done before it is killed.
     let sweep = HALVING.replace("train_limit = 500", "train_limit = 1500");
     let directory = workspace(&sweep);
     assert!(run_sweep(directory.path(), "calm", &[]).status.success());
-    let mut children = [start(directory.path()), start(directory.path())];
+    let mut children = [
+        start(directory.path(), "out"),
+        start(directory.path(), "out"),
+    ];
     let mut kills = 0;
     for round in 0..6 {
         std::thread::sleep(Duration::from_millis(120 + 60 * round));
@@ -151,7 +136,7 @@ fn two_processes_killed_again_and_again_end_with_the_results_of_an_undisturbed_o
             kills += 1;
         }
         child.wait().unwrap();
-        *child = start(directory.path());
+        *child = start(directory.path(), "out");
     }
     for child in &mut children {
         assert!(child.wait().unwrap().success());

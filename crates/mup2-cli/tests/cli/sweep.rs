@@ -182,7 +182,8 @@ base_width = 8
 epochs = 2
 "#;
 
-fn start(directory: &Path, out: &str) -> Child {
+/// A process that works on `sweep.toml` with two workers, to be killed.
+pub fn start(directory: &Path, out: &str) -> Child {
     Command::new(env!("CARGO_BIN_EXE_mup2"))
         .args(["sweep", "run", "sweep.toml", "--out", out, "--workers", "2"])
         .current_dir(directory)

@@ -4,6 +4,7 @@ mod axis;
 mod halving;
 mod identity;
 mod model;
+mod range;
 mod read;
 mod run;
 mod search;

@@ -1,5 +1,6 @@
 //! The `[model]` table: which architecture, how wide, and what else shapes it.
 
+use super::range;
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, VariantNames};
@@ -222,30 +223,16 @@ impl ModelSpec {
     /// # Errors
     /// The first value that is out of its range, or that belongs to another architecture.
     pub(super) fn validate(&self, key: &dyn Fn(&str) -> String) -> Result<()> {
-        let whole = |name: &str, value: usize, least: usize, most: usize| {
-            if (least..=most).contains(&value) {
-                return Ok(());
-            }
-            let allowed = format!("whole numbers from {least} to {most}");
-            Err(Error::invalid(key(name), format!("is {value}"), allowed))
-        };
-        whole("width", self.width, 1, 1 << 20)?;
-        whole("base_width", self.base_width, 1, 1 << 20)?;
-        whole("depth", self.depth, 2, 1000)?;
-        let multiplier = self.output_multiplier;
-        if !(multiplier.is_finite() && multiplier > 0.0) {
-            return Err(Error::invalid(
-                key("output_multiplier"),
-                format!("is {multiplier}"),
-                "finite numbers above 0",
-            ));
-        }
+        range::whole(key("width"), self.width, 1, 1 << 20)?;
+        range::whole(key("base_width"), self.base_width, 1, 1 << 20)?;
+        range::whole(key("depth"), self.depth, 2, 1000)?;
+        range::positive(key("output_multiplier"), self.output_multiplier)?;
         self.refuse_foreign_keys(key)?;
         match self.kind {
             ModelKind::Mlp => Ok(()),
             ModelKind::ResNet => self.validate_resnet(key),
             ModelKind::Vit => self.validate_vit(key),
-            ModelKind::Gru => whole("gru.layers", self.gru.layers, 1, 100),
+            ModelKind::Gru => range::whole(key("gru.layers"), self.gru.layers, 1, 100),
         }
     }
 
@@ -267,35 +254,11 @@ impl ModelSpec {
 
     fn validate_vit(&self, key: &dyn Fn(&str) -> String) -> Result<()> {
         let vit = &self.vit;
-        let counts = [
-            ("vit.patch", vit.patch),
-            ("vit.depth", vit.depth),
-            ("vit.mlp_ratio", vit.mlp_ratio),
-        ];
-        for (name, count) in counts {
-            if !(1..=1000).contains(&count) {
-                let problem = format!("is {count}");
-                return Err(Error::invalid(
-                    key(name),
-                    problem,
-                    "whole numbers from 1 to 1000",
-                ));
-            }
-        }
-        let shares = [
-            ("vit.dropout", vit.dropout),
-            ("vit.stochastic_depth", vit.stochastic_depth),
-        ];
-        for (name, share) in shares {
-            if !(0.0..1.0).contains(&share) {
-                let problem = format!("is {share}");
-                return Err(Error::invalid(
-                    key(name),
-                    problem,
-                    "numbers from 0 to below 1",
-                ));
-            }
-        }
+        range::whole(key("vit.patch"), vit.patch, 1, 1000)?;
+        range::whole(key("vit.depth"), vit.depth, 1, 1000)?;
+        range::whole(key("vit.mlp_ratio"), vit.mlp_ratio, 1, 1000)?;
+        range::fraction(key("vit.dropout"), vit.dropout)?;
+        range::fraction(key("vit.stochastic_depth"), vit.stochastic_depth)?;
         match vit.head_dim {
             Some(size) => self.divides("vit.head_dim", size, key),
             None => self.divides("vit.heads", vit.heads, key),

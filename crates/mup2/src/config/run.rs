@@ -1,6 +1,7 @@
 //! One training run as a value: the file `RUN.toml`.
 
 use super::model::{ModelKind, ModelSpec};
+use super::range;
 use super::sharpness::SharpnessSpec;
 use super::train::TrainSpec;
 use crate::data::{AugmentSpec, DataSpec};
@@ -219,19 +220,6 @@ impl RunSpec {
     /// As [`RunSpec::validate`], for a run that stands in its file below the key `prefix`.
     pub(super) fn validate_below(&self, place: &str, prefix: &str) -> Result<()> {
         let key = |key: &str| format!("{place}: {prefix}{key}");
-        let whole = |name: &str, value: usize, least: usize, most: usize| {
-            if (least..=most).contains(&value) {
-                return Ok(());
-            }
-            let allowed = format!("whole numbers from {least} to {most}");
-            Err(Error::invalid(key(name), format!("is {value}"), allowed))
-        };
-        let real = |name: &str, value: f64, allowed: &str, ok: bool| {
-            if value.is_finite() && ok {
-                return Ok(());
-            }
-            Err(Error::invalid(key(name), format!("is {value}"), allowed))
-        };
         self.data.validate(&key("data"))?;
         self.model.validate(&|name| key(&format!("model.{name}")))?;
         self.train.validate(&|name| key(&format!("train.{name}")))?;
@@ -239,44 +227,23 @@ impl RunSpec {
         let sharpness = |name: &str| key(&format!("sharpness.{name}"));
         self.sharpness
             .validate(&sharpness, self.train.evaluate_every)?;
-        whole("sam.every", self.sam.every, 1, 1_000_000)?;
-        whole("sam.ascent_steps", self.sam.ascent_steps, 1, 1000)?;
+        range::whole(key("sam.every"), self.sam.every, 1, 1_000_000)?;
+        range::whole(key("sam.ascent_steps"), self.sam.ascent_steps, 1, 1000)?;
         let optimizer = &self.optimizer;
-        let fraction = "numbers from 0 to below 1";
-        let unit = |value: f64| (0.0..1.0).contains(&value);
-        let positive = "finite numbers above 0";
-        let not_negative = "finite numbers of at least 0";
-        real("optimizer.lr", optimizer.lr, positive, optimizer.lr > 0.0)?;
         let momentum = optimizer.momentum;
-        real("optimizer.momentum", momentum, fraction, unit(momentum))?;
-        real(
-            "optimizer.beta1",
-            optimizer.beta1,
-            fraction,
-            unit(optimizer.beta1),
-        )?;
-        real(
-            "optimizer.beta2",
-            optimizer.beta2,
-            fraction,
-            unit(optimizer.beta2),
-        )?;
-        let (decay, warmup) = (optimizer.weight_decay, optimizer.warmup_epochs);
-        real("optimizer.weight_decay", decay, not_negative, decay >= 0.0)?;
-        real(
-            "optimizer.warmup_epochs",
-            warmup,
-            not_negative,
-            warmup >= 0.0,
-        )?;
-        real(
-            "optimizer.epsilon",
-            optimizer.epsilon,
-            positive,
-            optimizer.epsilon > 0.0,
-        )?;
+        let not_negative = |name: &str, value: f64| {
+            let allowed = "finite numbers of at least 0";
+            range::real(key(name), value, allowed, value >= 0.0)
+        };
+        range::positive(key("optimizer.lr"), optimizer.lr)?;
+        range::fraction(key("optimizer.momentum"), momentum)?;
+        range::fraction(key("optimizer.beta1"), optimizer.beta1)?;
+        range::fraction(key("optimizer.beta2"), optimizer.beta2)?;
+        not_negative("optimizer.weight_decay", optimizer.weight_decay)?;
+        not_negative("optimizer.warmup_epochs", optimizer.warmup_epochs)?;
+        range::positive(key("optimizer.epsilon"), optimizer.epsilon)?;
         if let Some(norm) = optimizer.clip_norm {
-            real("optimizer.clip_norm", norm, positive, norm > 0.0)?;
+            range::positive(key("optimizer.clip_norm"), norm)?;
         }
         if optimizer.nesterov && momentum == 0.0 {
             return Err(Error::invalid(
@@ -285,9 +252,8 @@ impl RunSpec {
                 "Nesterov's form together with `optimizer.momentum` above 0",
             ));
         }
-        real("sam.rho", self.sam.rho, not_negative, self.sam.rho >= 0.0)?;
-        let asam_eta = self.sam.asam_eta;
-        real("sam.asam_eta", asam_eta, not_negative, asam_eta >= 0.0)?;
+        not_negative("sam.rho", self.sam.rho)?;
+        not_negative("sam.asam_eta", self.sam.asam_eta)?;
         let has_norms = match self.model.kind {
             ModelKind::Mlp | ModelKind::Gru => false,
             ModelKind::ResNet | ModelKind::Vit => true,

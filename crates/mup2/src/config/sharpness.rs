@@ -1,5 +1,6 @@
 //! The `[sharpness]` table: whether, when and how the sharpness of the loss is measured.
 
+use super::range;
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -82,26 +83,12 @@ impl SharpnessSpec {
         key: &dyn Fn(&str) -> String,
         evaluate_every: usize,
     ) -> Result<()> {
-        let whole = |name: &str, value: usize, least: usize, most: usize| {
-            if (least..=most).contains(&value) {
-                return Ok(());
-            }
-            let allowed = format!("whole numbers from {least} to {most}");
-            Err(Error::invalid(key(name), format!("is {value}"), allowed))
-        };
-        whole("every_epochs", self.every_epochs, 0, 1_000_000)?;
-        whole("samples", self.samples, 1, 1 << 30)?;
-        whole("power_iterations", self.power_iterations, 0, 100_000)?;
-        whole("trace_vectors", self.trace_vectors, 0, 100_000)?;
-        if let Some(radius) = self.radius
-            && !(radius.is_finite() && radius > 0.0)
-        {
-            let problem = format!("is {radius}");
-            return Err(Error::invalid(
-                key("radius"),
-                problem,
-                "finite numbers above 0",
-            ));
+        range::whole(key("every_epochs"), self.every_epochs, 0, 1_000_000)?;
+        range::whole(key("samples"), self.samples, 1, 1 << 30)?;
+        range::whole(key("power_iterations"), self.power_iterations, 0, 100_000)?;
+        range::whole(key("trace_vectors"), self.trace_vectors, 0, 100_000)?;
+        if let Some(radius) = self.radius {
+            range::positive(key("radius"), radius)?;
         }
         if self.every_epochs.checked_rem(evaluate_every).unwrap_or(0) != 0 {
             return Err(Error::invalid(

@@ -1,5 +1,6 @@
 //! The `[train]` table: how long a training is, what a step sees, and what is evaluated.
 
+use super::range;
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -43,33 +44,19 @@ impl TrainSpec {
     /// The first value that is out of its range.
     pub(super) fn validate(&self, key: &dyn Fn(&str) -> String) -> Result<()> {
         let most = 1_000_000;
-        let wholes = [
-            ("epochs", self.epochs, 1, most),
-            ("batch_size", self.batch_size, 1, 1 << 20),
-            ("evaluate_every", self.evaluate_every, 1, most),
-            ("schedule_epochs", self.schedule_length(), self.epochs, most),
-            ("recalibrate_batches", self.recalibrate_batches, 0, most),
-        ];
-        for (name, value, least, most) in wholes {
-            if !(least..=most).contains(&value) {
-                let allowed = format!("whole numbers from {least} to {most}");
-                return Err(Error::invalid(key(name), format!("is {value}"), allowed));
-            }
-        }
-        let shares = [
-            ("label_smoothing", self.label_smoothing),
-            ("ema_decay", self.ema_decay),
-        ];
-        for (name, share) in shares {
-            if !(0.0..1.0).contains(&share) {
-                let problem = format!("is {share}");
-                return Err(Error::invalid(
-                    key(name),
-                    problem,
-                    "numbers from 0 to below 1",
-                ));
-            }
-        }
+        let schedule = self.schedule_length();
+        range::whole(key("epochs"), self.epochs, 1, most)?;
+        range::whole(key("batch_size"), self.batch_size, 1, 1 << 20)?;
+        range::whole(key("evaluate_every"), self.evaluate_every, 1, most)?;
+        range::whole(key("schedule_epochs"), schedule, self.epochs, most)?;
+        range::whole(
+            key("recalibrate_batches"),
+            self.recalibrate_batches,
+            0,
+            most,
+        )?;
+        range::fraction(key("label_smoothing"), self.label_smoothing)?;
+        range::fraction(key("ema_decay"), self.ema_decay)?;
         let (parts, batch) = (self.micro_batches, self.batch_size);
         if parts == 0 || !batch.is_multiple_of(parts) {
             let allowed = format!("divisors of the batch size {batch}");

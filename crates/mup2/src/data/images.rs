@@ -288,10 +288,11 @@ pub fn gather_labels<Label: From<u16>>(labels: &[u16], indices: &[usize], out: &
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::{ImageShape, Images, Normalization, gather_labels};
 
-    fn images(pixels: Vec<u8>, channels: usize, height: usize, width: usize) -> Images {
+    /// Images of consecutive classes.
+    pub fn images(pixels: Vec<u8>, channels: usize, height: usize, width: usize) -> Images {
         let shape = ImageShape {
             channels,
             height,

@@ -108,18 +108,9 @@ impl PixelCounts {
 
 #[cfg(test)]
 mod tests {
-    use super::{ImageShape, Images, Normalization};
+    use super::super::images::tests::images;
+    use super::Normalization;
     use proptest::prelude::*;
-
-    fn images(pixels: Vec<u8>, channels: usize, height: usize, width: usize) -> Images {
-        let shape = ImageShape {
-            channels,
-            height,
-            width,
-        };
-        let count = pixels.len() / shape.values();
-        Images::new(pixels, (0..count as u16).collect(), shape).unwrap()
-    }
 
     #[test]
     fn a_constant_channel_is_centred_and_not_divided_by_zero() {

@@ -36,11 +36,11 @@ impl Batch {
         let mut pixels = Vec::new();
         images.gather(indices, &data.normalization, &mut pixels)?;
         let labels: Vec<u16> = indices.iter().map(|&index| labels[index]).collect();
-        Ok(Self::labelled(&pixels, images.shape, &labels, device))
+        Ok(Self::labelled(pixels, images.shape, &labels, device))
     }
 
     /// Normalized pixels, a row of channels · height · width an image, with a class each.
-    pub fn labelled(pixels: &[f32], shape: ImageShape, labels: &[u16], device: &Device) -> Self {
+    pub fn labelled(pixels: Vec<f32>, shape: ImageShape, labels: &[u16], device: &Device) -> Self {
         let count = labels.len();
         let labels: Vec<i64> = labels.iter().map(|&label| i64::from(label)).collect();
         let labels = Tensor::from_data(TensorData::new(labels, [count, 1]), device);
@@ -52,7 +52,7 @@ impl Batch {
 
     /// As [`Batch::labelled`], with `classes` shares an image.
     pub fn shared(
-        pixels: &[f32],
+        pixels: Vec<f32>,
         shape: ImageShape,
         shares: &[f32],
         classes: usize,
@@ -89,11 +89,11 @@ impl Batch {
 
 /// `[count, channels, height, width]`.
 pub(super) fn images_tensor(
-    pixels: &[f32],
+    pixels: Vec<f32>,
     shape: ImageShape,
     count: usize,
     device: &Device,
 ) -> Tensor<4> {
     let shape = [count, shape.channels, shape.height, shape.width];
-    Tensor::from_data(TensorData::new(pixels.to_vec(), shape), device)
+    Tensor::from_data(TensorData::new(pixels, shape), device)
 }

@@ -32,7 +32,8 @@ pub fn accuracy(
         let loaded = loaded?;
         normalization.apply(&loaded.pixels, images.shape, &mut pixels);
         let batch = loaded.indices;
-        let x = images_tensor(&pixels, images.shape, batch.len(), device);
+        let pixels = std::mem::take(&mut pixels);
+        let x = images_tensor(pixels, images.shape, batch.len(), device);
         let predicted: Tensor<2, Int> = model.forward(x, &mut Pass::evaluation()).argmax(1);
         let predicted = predicted.into_data();
         let labels = batch.iter().map(|&index| i64::from(images.labels[index]));

@@ -57,8 +57,10 @@ impl<'a> Feed<'a> {
         let shares = self.shares(&labels, &mut pixels, step);
         let size = labels.len() / self.parts;
         let parts = (0..self.parts).map(|part| {
-            let (from, values) = (part * size, shape.values());
-            let pixels = &pixels[from * values..][..size * values];
+            let from = part * size;
+            // The one part of an undivided batch is the whole buffer, which is not copied.
+            let rest = pixels.split_off(size * shape.values());
+            let pixels = std::mem::replace(&mut pixels, rest);
             match &shares {
                 None => Batch::labelled(pixels, shape, &labels[from..][..size], &self.device),
                 Some(shares) => {

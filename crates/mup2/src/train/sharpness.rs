@@ -12,9 +12,8 @@ use crate::results::{
     TraceMetrics,
 };
 use crate::sharpness::{Measures, Options, PowerIteration, Sharpness, measure};
-use crate::step::Geometry;
-use burn::module::{Module, ModuleVisitor, Param};
-use burn::optim::GradientsParams;
+use crate::step::{Geometry, scale_gradients};
+use burn::optim::GradientsAccumulator;
 use burn::tensor::{Device, Tensor};
 
 /// Power iteration stops when an iteration changes the eigenvalue by at most this share of it. With the
@@ -57,15 +56,14 @@ pub(super) fn sharpness_after(
     let inner = device.clone().inner();
     let gradient = |model: &Network| {
         let mut loss = Tensor::zeros([1], &inner);
-        let mut sum = WeightedSum::default();
+        let mut sum = GradientsAccumulator::new();
         for (batch, share) in &batches {
             let mut pass = Pass::training(spec.seed, steps as u64);
             let (part, gradients) = batch.gradient(model, &mut pass);
             loss = loss + part.without_autodiff().mul_scalar(*share);
-            (sum.share, sum.next) = (*share, gradients);
-            model.visit(&mut sum);
+            sum.accumulate(model, scale_gradients(model, gradients, *share));
         }
-        (loss, sum.total)
+        (loss, sum.grads())
     };
     let geometry = |geometry| match geometry {
         SharpnessGeometry::Euclidean => Ok(Geometry::euclidean(model)),
@@ -99,28 +97,6 @@ fn evenly(indices: &[usize], most: usize) -> impl Iterator<Item = &[usize]> {
     let pieces = indices.len().div_ceil(most.max(1));
     let end = move |piece: usize| piece * indices.len() / pieces.max(1);
     (0..pieces).map(move |piece| &indices[end(piece)..end(piece + 1)])
-}
-
-/// Adds `share` times the next gradients to the total.
-#[derive(Default)]
-struct WeightedSum {
-    total: GradientsParams,
-    next: GradientsParams,
-    share: f64,
-}
-
-impl ModuleVisitor for WeightedSum {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let Some(next) = self.next.remove::<D>(param.id) else {
-            return;
-        };
-        let next = next.mul_scalar(self.share);
-        let total = match self.total.remove::<D>(param.id) {
-            Some(total) => total + next,
-            None => next,
-        };
-        self.total.register(param.id, total);
-    }
 }
 
 fn metrics(found: Sharpness) -> SharpnessMetrics {

@@ -37,7 +37,7 @@ pub fn effective_weights(
 /// # Errors
 /// When a tensor is missing, has another shape, or is one too many.
 pub fn with_effective_weights(
-    mut model: Network,
+    model: Network,
     config: &NetworkConfig,
     table: &ScalingTable,
     mut weights: Named,
@@ -49,29 +49,15 @@ pub fn with_effective_weights(
             "the weights of this architecture and width, by the names that mup2 gives them",
         )
     };
-    let layers = running_layers(&model);
-    for layer in &layers {
-        let Some(running) = running_statistics(&weights, layer) else {
-            return Err(refuse(layer, "has no running statistics"));
-        };
-        if running.mean.len() != running.variance.len()
-            || !model.set_running_statistics(layer, running)
-        {
-            return Err(refuse(layer, "has running statistics of another shape"));
-        }
-        weights.remove(&format!("{layer}.running_mean"));
-        weights.remove(&format!("{layer}.running_variance"));
-    }
-    let expected = parameters(&model);
-    for parameter in &expected {
-        match weights.get(&parameter.name) {
-            Some(weights) if weights.shape == parameter.shape => {}
-            Some(_) => return Err(refuse(&parameter.name, "has another shape")),
-            None => return Err(refuse(&parameter.name, "is missing")),
+    let expected = stored_weights(&model)?;
+    for (name, own) in &expected {
+        match weights.get(name) {
+            Some(weights) if weights.shape == own.shape => {}
+            Some(_) => return Err(refuse(name, "has another shape")),
+            None => return Err(refuse(name, "is missing")),
         }
     }
-    let known = |name: &str| expected.iter().any(|parameter| parameter.name == name);
-    if let Some(extra) = weights.keys().find(|name| !known(name)) {
+    if let Some(extra) = weights.keys().find(|name| !expected.contains_key(*name)) {
         return Err(refuse(extra, "is one too many"));
     }
     for (name, multiplier) in multipliers(config, table) {
