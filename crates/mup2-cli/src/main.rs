@@ -36,6 +36,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Doctor(arguments) => commands::doctor::run(&arguments),
         Command::Phases(arguments) => commands::phases::run(&arguments),
         Command::Export(arguments) => commands::export::run(&arguments),
+        Command::Bench(arguments) => commands::bench::run(&arguments),
         Command::Data(arguments) => commands::data::run(&arguments),
         Command::Spec(arguments) => commands::spec::run(&arguments),
     }

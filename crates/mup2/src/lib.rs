@@ -16,6 +16,8 @@ pub mod doctor;
 pub mod error;
 pub mod export;
 mod figure;
+pub mod fused;
+mod kernels;
 pub mod model;
 pub mod phases;
 pub mod publish;

@@ -19,7 +19,9 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("tensorboard", &["error"]),
     ("data", &["error", "random", "publish"]),
     ("config", &["error", "random", "scaling", "data"]),
-    ("model", &["error", "random", "scaling"]),
+    ("kernels", &[]),
+    ("fused", &["kernels"]),
+    ("model", &["error", "random", "scaling", "fused"]),
     ("step", &["error", "random", "scaling"]),
     (
         "sharpness",

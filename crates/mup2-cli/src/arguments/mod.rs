@@ -1,6 +1,8 @@
 //! The command line, as clap parses it.
 
+mod bench;
 mod check;
+mod data;
 mod doctor;
 mod exponents;
 mod export;
@@ -9,7 +11,9 @@ mod scale;
 mod sweep;
 mod weights;
 
+pub use bench::BenchArguments;
 pub use check::{CheckArguments, CheckFormat};
+pub use data::{DataArguments, DataCommand, DataShowArguments, FetchArguments};
 pub use doctor::{DoctorArguments, DoctorFormat};
 pub use exponents::parse_exponents;
 pub use export::ExportArguments;
@@ -61,8 +65,10 @@ pub enum Command {
     Phases(PhasesArguments),
     /// Write the results of a sweep as CSV or Parquet tables
     Export(ExportArguments),
-    /// Get datasets
+    /// Get datasets, and look at them
     Data(DataArguments),
+    /// Measure how fast this machine trains a run
+    Bench(BenchArguments),
     /// Print a commented TOML file with every key and its default
     Spec(SpecArguments),
 }
@@ -153,33 +159,6 @@ where
     T::Err: std::error::Error + Send + Sync,
 {
     PossibleValuesParser::new(T::VARIANTS).try_map(|name| name.parse::<T>())
-}
-
-#[derive(Debug, Args)]
-pub struct DataArguments {
-    #[command(subcommand)]
-    pub command: DataCommand,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum DataCommand {
-    /// Download, verify and unpack a dataset
-    #[command(after_help = "Examples:
-  mup2 data fetch fashion-mnist
-  mup2 data fetch cifar10 --dir /data/cifar10
-
-Goes to $MUP2_DATA/NAME, else ~/.cache/mup2/NAME. An interrupted download is resumed.")]
-    Fetch(FetchArguments),
-}
-
-#[derive(Debug, Args)]
-pub struct FetchArguments {
-    /// Dataset
-    #[arg(value_parser = ["fashion-mnist", "mnist", "cifar10", "cifar100"])]
-    pub name: String,
-    /// Directory for its files
-    #[arg(long, value_name = "DIR")]
-    pub dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

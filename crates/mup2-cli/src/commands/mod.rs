@@ -1,5 +1,6 @@
 //! One file a command: arguments in, library calls, output.
 
+pub mod bench;
 pub mod check;
 pub mod data;
 pub mod doctor;

@@ -155,9 +155,11 @@ fn line(metrics: &EpochMetrics) -> String {
         Some(accuracy) => format!("validation {:5.2} %, ", accuracy * 100.0),
         None => String::new(),
     };
+    let step = metrics.step.map(|step| format!(", step {step}"));
     format!(
-        "epoch {:3}: training loss {:.4}, {validation}test {:5.2} %{}",
+        "epoch {:3}{}: training loss {:.4}, {validation}test {:5.2} %{}",
         metrics.epoch,
+        step.unwrap_or_default(),
         metrics.train_loss,
         metrics.test_accuracy * 100.0,
         metrics.sharpness.as_ref().map_or(String::new(), sharpness)

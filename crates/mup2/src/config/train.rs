@@ -17,6 +17,9 @@ pub struct TrainSpec {
     pub micro_batches: usize,
     /// Evaluates after every k-th epoch, and always after the last; at least 1.
     pub evaluate_every: usize,
+    /// Evaluates after every k-th step of the run too; at least 1, by epochs alone unless given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evaluate_every_steps: Option<usize>,
     /// The epochs that the schedules of learning rate and radius are laid out for, at least `epochs`,
     /// which they are unless given: with more the run is the beginning of a longer one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -38,6 +41,12 @@ impl TrainSpec {
         self.schedule_epochs.unwrap_or(self.epochs)
     }
 
+    /// Whether a training that has taken `steps` steps is evaluated for that.
+    pub fn evaluates_after_steps(&self, steps: usize) -> bool {
+        self.evaluate_every_steps
+            .is_some_and(|every| steps.is_multiple_of(every))
+    }
+
     /// Checks every value; `key` makes the place of a key below `train`.
     ///
     /// # Errors
@@ -48,6 +57,9 @@ impl TrainSpec {
         range::whole(key("epochs"), self.epochs, 1, most)?;
         range::whole(key("batch_size"), self.batch_size, 1, 1 << 20)?;
         range::whole(key("evaluate_every"), self.evaluate_every, 1, most)?;
+        if let Some(steps) = self.evaluate_every_steps {
+            range::whole(key("evaluate_every_steps"), steps, 1, 1 << 40)?;
+        }
         range::whole(key("schedule_epochs"), schedule, self.epochs, most)?;
         range::whole(
             key("recalibrate_batches"),
@@ -77,6 +89,7 @@ impl Default for TrainSpec {
             batch_size: 64,
             micro_batches: 1,
             evaluate_every: 1,
+            evaluate_every_steps: None,
             schedule_epochs: None,
             label_smoothing: 0.0,
             ema_decay: 0.0,

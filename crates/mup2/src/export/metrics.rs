@@ -1,4 +1,4 @@
-//! The table `metrics`: one row an evaluated epoch of a run, those before a divergence included.
+//! The table `metrics`: one row an evaluation of a run, those before a divergence included.
 
 use super::column::{Column, integer, real, text};
 use super::runs::RunRow;
@@ -9,7 +9,7 @@ use crate::results::{EpochMetrics, SharpnessMeasures};
 #[derive(Debug)]
 pub(super) struct MetricRow {
     id: RunId,
-    /// Steps taken by the end of the epoch, if known.
+    /// Steps taken by then, if known.
     step: Option<usize>,
     metrics: EpochMetrics,
 }
@@ -29,7 +29,9 @@ pub(super) fn collect(runs: &[RunRow]) -> Vec<MetricRow> {
         for metrics in run.result.iter().flat_map(|result| &result.epochs) {
             rows.push(MetricRow {
                 id: run.id.clone(),
-                step: steps_per_epoch.map(|steps| steps * metrics.epoch),
+                step: metrics
+                    .step
+                    .or(steps_per_epoch.map(|steps| steps * metrics.epoch)),
                 metrics: metrics.clone(),
             });
         }

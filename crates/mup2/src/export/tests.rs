@@ -68,6 +68,7 @@ impl Case {
         let PlannedRun { id, spec, .. } = self.cell(cell);
         let epochs = (1..=epochs).map(|epoch| EpochMetrics {
             epoch,
+            step: None,
             train_loss: (0.1 + 0.2) / epoch as f64,
             // The first epoch is the better one.
             validation_accuracy: Some(0.75 / epoch as f64),

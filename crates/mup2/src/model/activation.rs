@@ -1,7 +1,7 @@
 //! Nonlinearities.
 
+use crate::fused::{gelu, relu};
 use burn::tensor::Tensor;
-use burn::tensor::activation::{gelu, relu};
 
 /// A nonlinearity of the hidden layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

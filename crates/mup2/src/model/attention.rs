@@ -4,10 +4,10 @@ use super::dense::DenseConfig;
 use super::normalization::{Norm, NormConfig, NormKind};
 use super::{Dense, Dimension, Initializer, Trace};
 use crate::error::Result;
+use crate::fused::softmax;
 use crate::scaling::TensorShape;
 use burn::module::Module;
 use burn::tensor::Tensor;
-use burn::tensor::activation::softmax;
 
 /// What an [`Attention`] is made of.
 #[derive(Debug, Clone, PartialEq)]
@@ -124,7 +124,7 @@ impl Attention {
         };
         let query = split(normalized(query, &self.query_norm).mul_scalar(self.scale));
         let key = split(normalized(key, &self.key_norm));
-        let weights = softmax(query.matmul(key.swap_dims(2, 3)), 3);
+        let weights = softmax(query.matmul(key.swap_dims(2, 3)));
         let mixed = weights.matmul(split(value)).swap_dims(1, 2);
         self.projection
             .forward_tokens(mixed.reshape([batch, tokens, width]), trace)

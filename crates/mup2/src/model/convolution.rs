@@ -3,10 +3,10 @@
 use super::trace::{image_rows, multiplied};
 use super::{Application, Dimension, Initializer, Site, Trace};
 use crate::error::Result;
+use crate::fused::convolve;
 use crate::scaling::{TensorKind, TensorShape};
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
-use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
 
 /// What a [`Convolution`] is made of.
@@ -75,11 +75,11 @@ impl Convolution {
     pub(super) fn forward(&self, x: Tensor<4>, trace: &mut Trace) -> Tensor<4> {
         let input = trace.is_recording().then(|| x.clone().without_autodiff());
         let [_, _, height, width] = self.weight.dims();
-        let (stride, padding) = ([self.stride; 2], [height / 2, width / 2]);
-        let options = ConvOptions::new(stride, padding, [1, 1], 1);
-        let y = conv2d(x, self.weight.val(), None, options.clone());
+        let padding = height / 2;
+        let y = convolve(x, self.weight.val(), self.stride, padding);
         let y = multiplied(y, self.multiplier);
         if let Some(input) = input {
+            let options = ConvOptions::new([self.stride; 2], [padding; 2], [1, 1], 1);
             trace.record(Site {
                 parameter: self.name.clone(),
                 application: Application::Convolution {

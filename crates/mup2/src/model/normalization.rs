@@ -5,8 +5,10 @@ use super::pass::BatchStatistics;
 use super::trace::multiplied;
 use super::{Application, Dimension, Initializer, Pass, Site, Trace};
 use crate::error::Result;
+use crate::fused::{batch_normalize, normalize_rows};
 use crate::scaling::{TensorKind, TensorShape};
 use burn::module::{Module, Param};
+use burn::tensor::activation::relu;
 use burn::tensor::{Tensor, TensorData};
 
 /// PyTorch's share of a new batch in the running statistics.
@@ -141,39 +143,44 @@ impl Norm {
 
     /// `x` `[batch, channels, height, width]` normalized by batch or by group.
     pub(super) fn forward(&self, x: Tensor<4>, pass: &mut Pass) -> Tensor<4> {
+        self.apply(x, false, pass)
+    }
+
+    /// As [`Norm::forward`]; what is negative then becomes 0.
+    pub(super) fn forward_rectified(&self, x: Tensor<4>, pass: &mut Pass) -> Tensor<4> {
+        self.apply(x, true, pass)
+    }
+
+    fn apply(&self, x: Tensor<4>, rectified: bool, pass: &mut Pass) -> Tensor<4> {
+        let gain = self.effective(&self.gain, self.gain_multiplier);
+        let bias = self.effective(&self.bias, self.bias_multiplier);
         let normalized = match self.kind {
-            NormKind::Batch if pass.is_training() => self.by_batch(x, pass),
+            NormKind::Batch if pass.is_training() => {
+                return self.by_batch(x, [gain, bias], rectified, pass);
+            }
             NormKind::Batch => self.by_running(x),
             NormKind::Group { groups } => by_group(x, groups, self.epsilon),
             NormKind::Layer => by_group(x, 1, self.epsilon),
         };
+        self.record_images(|| normalized.clone(), pass);
         let [_, channels, _, _] = normalized.dims();
-        let gain = self.effective(&self.gain, self.gain_multiplier);
-        let bias = self.effective(&self.bias, self.bias_multiplier);
-        if pass.trace.is_recording() {
-            let last = normalized.clone().without_autodiff();
-            let last = last.permute([0, 2, 3, 1]);
-            let rows = last.dims()[..3].iter().product();
-            self.record(last.reshape([rows, channels]), &mut pass.trace);
-        }
         let shape = [1, channels, 1, 1];
-        normalized * gain.reshape(shape) + bias.reshape(shape)
+        let y = normalized * gain.reshape(shape) + bias.reshape(shape);
+        if rectified { relu(y) } else { y }
     }
 
     /// `x` `[batch, tokens, channels]`, each token normalized by itself.
     pub(super) fn forward_tokens(&self, x: Tensor<3>, trace: &mut Trace) -> Tensor<3> {
         let [batch, tokens, channels] = x.dims();
-        let centred = x.clone() - x.mean_dim(2);
-        let variance = centred.clone().powi_scalar(2).mean_dim(2);
-        let normalized = centred / (variance + self.epsilon).sqrt();
+        let rows = x.reshape([batch * tokens, channels]);
+        if trace.is_recording() {
+            let rows = rows.clone().without_autodiff();
+            let [one, zero] = neutral(&rows, channels);
+            self.record(normalize_rows(rows, one, zero, self.epsilon), trace);
+        }
         let gain = self.effective(&self.gain, self.gain_multiplier);
         let bias = self.effective(&self.bias, self.bias_multiplier);
-        if trace.is_recording() {
-            let rows = normalized.clone().without_autodiff();
-            self.record(rows.reshape([batch * tokens, channels]), trace);
-        }
-        let shape = [1, 1, channels];
-        normalized * gain.reshape(shape) + bias.reshape(shape)
+        normalize_rows(rows, gain, bias, self.epsilon).reshape([batch, tokens, channels])
     }
 
     fn effective(&self, parameter: &Param<Tensor<1>>, multiplier: f64) -> Tensor<1> {
@@ -199,22 +206,43 @@ impl Norm {
         }
     }
 
-    fn by_batch(&self, x: Tensor<4>, pass: &mut Pass) -> Tensor<4> {
+    /// Records what gain and bias are applied to, if it is wanted.
+    fn record_images(&self, normalized: impl FnOnce() -> Tensor<4>, pass: &mut Pass) {
+        if pass.trace.is_recording() {
+            let last = normalized().without_autodiff().permute([0, 2, 3, 1]);
+            let [batch, height, width, channels] = last.dims();
+            let rows = last.reshape([batch * height * width, channels]);
+            self.record(rows, &mut pass.trace);
+        }
+    }
+
+    fn by_batch(
+        &self,
+        x: Tensor<4>,
+        [gain, bias]: [Tensor<1>; 2],
+        rectified: bool,
+        pass: &mut Pass,
+    ) -> Tensor<4> {
         let [batch, channels, height, width] = x.dims();
-        let mean = over_batch(x.clone());
-        let centred = x - mean.clone();
-        let variance = over_batch(centred.clone().powi_scalar(2));
+        if pass.trace.is_recording() {
+            let x = x.clone().without_autodiff();
+            let [one, zero] = neutral(&x, channels);
+            let normalized = || batch_normalize(x, one, zero, self.epsilon, false).0;
+            self.record_images(normalized, pass);
+        }
+        let (y, moments) = batch_normalize(x, gain, bias, self.epsilon, rectified);
         if pass.is_observing() {
             // PyTorch normalizes by the variance over N and keeps the one over N − 1.
-            let count = (batch * height * width) as f64;
-            let unbiased = variance.clone().mul_scalar(count / (count - 1.0).max(1.0));
+            let count = (batch * height * width) as f32;
+            let unbiased = count / (count - 1.0).max(1.0);
+            let variance = moments.variance.iter().map(|variance| variance * unbiased);
             pass.observe(BatchStatistics {
                 layer: self.name.clone(),
-                mean: numbers(mean, channels),
-                variance: numbers(unbiased, channels),
+                variance: variance.collect(),
+                mean: moments.mean,
             });
         }
-        centred / (variance + self.epsilon).sqrt()
+        y
     }
 
     fn by_running(&self, x: Tensor<4>) -> Tensor<4> {
@@ -229,9 +257,10 @@ impl Norm {
     }
 }
 
-/// Mean of each channel over batch and pixels, `[1, channels, 1, 1]`.
-fn over_batch(x: Tensor<4>) -> Tensor<4> {
-    x.mean_dim(3).mean_dim(2).mean_dim(0)
+/// The gain and the bias that change nothing.
+fn neutral<const D: usize>(like: &Tensor<D>, channels: usize) -> [Tensor<1>; 2] {
+    let (device, dtype) = (like.device(), like.dtype());
+    [1.0, 0.0].map(|value| Tensor::full([channels], value, (&device, dtype)))
 }
 
 fn by_group(x: Tensor<4>, groups: usize, epsilon: f64) -> Tensor<4> {
@@ -241,11 +270,4 @@ fn by_group(x: Tensor<4>, groups: usize, epsilon: f64) -> Tensor<4> {
     let centred = x.clone() - x.mean_dim(2);
     let variance = centred.clone().powi_scalar(2).mean_dim(2);
     (centred / (variance + epsilon).sqrt()).reshape(shape)
-}
-
-/// The values of a tensor of `count` numbers.
-fn numbers(x: Tensor<4>, count: usize) -> Vec<f32> {
-    let data = x.without_autodiff().into_data().convert::<f32>();
-    // Of a tensor that was just made of floats; should it ever fail, the numbers say so.
-    data.try_to_vec().unwrap_or_else(|_| vec![f32::NAN; count])
 }

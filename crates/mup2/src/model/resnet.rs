@@ -9,9 +9,9 @@ use super::dense::DenseConfig;
 use super::normalization::{Norm, NormConfig, NormKind};
 use super::{Dense, Dimension, Initializer, Pass};
 use crate::error::Result;
+use crate::fused::relu;
 use crate::scaling::{ScalingTable, TensorShape};
 use burn::module::Module;
-use burn::tensor::activation::relu;
 use burn::tensor::module::max_pool2d;
 use burn::tensor::ops::MaxPoolOptions;
 use burn::tensor::{DType, Device, Tensor};
@@ -311,7 +311,7 @@ impl ResNet {
     /// Logits `[batch, classes]` of `x` `[batch, channels, height, width]`.
     pub fn forward(&self, x: Tensor<4>, pass: &mut Pass) -> Tensor<2> {
         let x = self.stem.forward(x, &mut pass.trace);
-        let mut x = relu(self.stem_norm.forward(x, pass));
+        let mut x = self.stem_norm.forward_rectified(x, pass);
         if self.pools {
             let halving = MaxPoolOptions::new([3, 3])
                 .with_stride([2, 2])
@@ -350,10 +350,11 @@ impl Block {
         let last = self.convolutions.len().saturating_sub(1);
         let layers = self.convolutions.iter().zip(&self.norms);
         for (index, (convolution, norm)) in layers.enumerate() {
-            y = norm.forward(convolution.forward(y, &mut pass.trace), pass);
-            if index < last {
-                y = relu(y);
-            }
+            y = convolution.forward(y, &mut pass.trace);
+            y = match index < last {
+                true => norm.forward_rectified(y, pass),
+                false => norm.forward(y, pass),
+            };
         }
         let around = match (&self.shortcut, &self.shortcut_norm) {
             (Some(shortcut), Some(norm)) => {

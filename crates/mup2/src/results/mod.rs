@@ -32,12 +32,15 @@ pub enum RunStatus {
     },
 }
 
-/// What was measured after one epoch.
+/// What was measured after one epoch, or within one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EpochMetrics {
     /// Epoch, from 1.
     pub epoch: usize,
-    /// Mean of the training loss over the epoch's steps, at the unperturbed weights.
+    /// Steps of the run that were done, for an evaluation within the epoch; absent at its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<usize>,
+    /// Mean of the training loss over the epoch's steps so far, at the unperturbed weights.
     pub train_loss: f64,
     /// Accuracy on the validation split, 0 to 1; absent if there is none.
     pub validation_accuracy: Option<f64>,
@@ -64,7 +67,7 @@ pub struct RunResult {
     pub status: RunStatus,
     /// Steps taken.
     pub steps: usize,
-    /// Evaluated epochs, in order.
+    /// Evaluations, in order.
     pub epochs: Vec<EpochMetrics>,
 }
 

@@ -15,6 +15,7 @@ fn result(status: RunStatus) -> RunResult {
     let run = sweep("one").plan().remove(0);
     let epoch = |epoch, validation, test_accuracy| EpochMetrics {
         epoch,
+        step: None,
         train_loss: 0.1 + 0.2,
         validation_accuracy: Some(validation),
         test_accuracy,

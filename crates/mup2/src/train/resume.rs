@@ -201,10 +201,12 @@ fn lengthen(result: &mut RunResult, longer: &RunResult) -> Result<()> {
             "one of the same run with fewer epochs",
         ));
     }
-    let every = longer.spec.train.evaluate_every;
-    result
-        .epochs
-        .retain(|metrics| metrics.epoch.is_multiple_of(every));
+    let train = &longer.spec.train;
+    let last = (result.spec.train.epochs, result.steps);
+    result.epochs.retain(|metrics| {
+        let by_steps = metrics.epoch == last.0 && train.evaluates_after_steps(last.1);
+        metrics.step.is_some() || by_steps || metrics.epoch.is_multiple_of(train.evaluate_every)
+    });
     result.id = longer.id.clone();
     result.spec = longer.spec.clone();
     Ok(())

@@ -1,17 +1,15 @@
 //! The loop over epochs and steps of one run.
 
-use super::evaluate::{accuracy, recalibrate};
+use super::evaluation::{Evaluated, Evaluation};
 use super::feed::{Feed, StepBatch};
 use super::resume::{Keeper, Keeping, Position, place};
 use super::setup::{Setup, setup};
-use super::sharpness::sharpness_after;
 use crate::config::{PerturbationBatch, RunId, RunSpec};
 use crate::data::{BATCHES_AHEAD, BatchOrder, Dataset, Loader};
 use crate::error::{Error, Result};
 use crate::model::Network;
 use crate::results::{EpochMetrics, RESULT_FORMAT, RunResult, RunStatus};
 use crate::step::{StepReport, weight_norm};
-use burn::module::Module;
 use burn::tensor::Device;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -52,7 +50,7 @@ pub enum Progress {
         /// Training loss of the step.
         loss: f64,
     },
-    /// An epoch was evaluated.
+    /// The network was evaluated.
     Epoch(EpochMetrics),
     /// Something that the user should know, such as a refused checkpoint.
     Note(String),
@@ -111,6 +109,13 @@ pub fn train_resumably(
     for note in keeper.resume(&mut setup, &mut position)? {
         progress(Progress::Note(note));
     }
+    let evaluation = Evaluation {
+        spec,
+        data,
+        order: &order,
+        labels: feed.labels(),
+        device: &device,
+    };
     let total = spec.train.epochs * steps_per_epoch;
     progress(Progress::Started {
         step: position.result.steps,
@@ -139,55 +144,38 @@ pub fn train_resumably(
             }
             position.result.steps += 1;
             position.loss_sum += report.loss;
-            progress(Progress::Step {
-                step: position.result.steps,
-                total,
-                loss: report.loss,
-            });
+            let step = position.result.steps;
+            let loss = report.loss;
+            progress(Progress::Step { step, total, loss });
+            let in_epoch = step - (epoch - 1) * steps_per_epoch;
+            if in_epoch < steps_per_epoch && spec.train.evaluates_after_steps(step) {
+                if !weights_are_finite(&setup.model) {
+                    position.result.status = RunStatus::Diverged;
+                    return Ok(ended(position, &keeper));
+                }
+                let train_loss = position.loss_sum / in_epoch as f64;
+                let metrics = evaluation.within(epoch, step, train_loss, &setup)?;
+                record(metrics, &setup, &mut position, &keeper, &mut progress);
+            }
         }
         if !weights_are_finite(&setup.model) {
             position.result.status = RunStatus::Diverged;
             return Ok(ended(position, &keeper));
         }
         let loss_sum = std::mem::take(&mut position.loss_sum);
-        if epoch.is_multiple_of(spec.train.evaluate_every) || epoch == spec.train.epochs {
-            let model = evaluated(&setup, spec, data, &order)?;
-            let on = |images| accuracy(&model, images, &data.normalization, &Device::flex());
+        let by_steps = spec.train.evaluates_after_steps(position.result.steps);
+        let by_epochs = epoch.is_multiple_of(spec.train.evaluate_every);
+        if by_steps || by_epochs || epoch == spec.train.epochs {
+            let train_loss = loss_sum / steps_per_epoch as f64;
             let steps = position.result.steps;
-            let sharpness =
-                sharpness_after(epoch, spec, data, feed.labels(), &setup, steps, &device)?;
-            let metrics = EpochMetrics {
-                epoch,
-                train_loss: loss_sum / steps_per_epoch as f64,
-                validation_accuracy: on(&data.validation)?,
-                test_accuracy: on(&data.test)?.unwrap_or(0.0),
-                sharpness,
-            };
-            position.result.epochs.push(metrics.clone());
-            if let Some(note) = keeper.keep_weights(&setup, &position, &model) {
-                progress(Progress::Note(note));
-            }
-            progress(Progress::Epoch(metrics));
+            let metrics = evaluation.after(epoch, steps, train_loss, &setup)?;
+            record(metrics, &setup, &mut position, &keeper, &mut progress);
         }
     }
     if let Some(note) = keeper.complete(&setup, &position) {
         progress(Progress::Note(note));
     }
     Ok(position.result)
-}
-
-/// The model that is evaluated: the weights or their average, with the statistics of batch
-/// normalization that the spec asks for.
-fn evaluated(setup: &Setup, spec: &RunSpec, data: &Dataset, order: &BatchOrder) -> Result<Network> {
-    let mut model = match &setup.average {
-        Some(average) => average.model.clone(),
-        None => setup.model.valid(),
-    };
-    let batches = spec.train.recalibrate_batches;
-    if batches > 0 {
-        recalibrate(&mut model, data, order, batches, &Device::flex())?;
-    }
-    Ok(model)
 }
 
 impl Setup {
@@ -228,6 +216,22 @@ impl Setup {
         }
         (self, report)
     }
+}
+
+/// Adds an evaluation to the result, writes its weights where they are wanted, and tells of it.
+fn record(
+    evaluated: Evaluated,
+    setup: &Setup,
+    position: &mut Position,
+    keeper: &Keeper,
+    progress: &mut impl FnMut(Progress),
+) {
+    let Evaluated { metrics, model } = evaluated;
+    position.result.epochs.push(metrics.clone());
+    if let Some(note) = keeper.keep_weights(setup, position, &model) {
+        progress(Progress::Note(note));
+    }
+    progress(Progress::Epoch(metrics));
 }
 
 /// The result of a training that nothing can go on from.

@@ -1,0 +1,52 @@
+//! The same layers from the engine's own operations, for every device and type.
+
+use super::BatchMoments;
+use burn::tensor::Tensor;
+use burn::tensor::activation::relu;
+use burn::tensor::module::conv2d;
+use burn::tensor::ops::ConvOptions;
+
+/// As [`super::convolve`].
+pub fn convolve(x: Tensor<4>, kernel: Tensor<4>, stride: usize, padding: usize) -> Tensor<4> {
+    let options = ConvOptions::new([stride; 2], [padding; 2], [1, 1], 1);
+    conv2d(x, kernel, None, options)
+}
+
+/// As [`super::batch_normalize`].
+pub fn batch_normalize(
+    x: Tensor<4>,
+    gain: Tensor<1>,
+    bias: Tensor<1>,
+    epsilon: f64,
+    rectified: bool,
+) -> (Tensor<4>, BatchMoments) {
+    let [_, channels, _, _] = x.dims();
+    let mean = over_batch(x.clone());
+    let centred = x - mean.clone();
+    let variance = over_batch(centred.clone().powi_scalar(2));
+    let moments = BatchMoments {
+        mean: numbers(mean),
+        variance: numbers(variance.clone()),
+    };
+    let shape = [1, channels, 1, 1];
+    let y = centred / (variance + epsilon).sqrt() * gain.reshape(shape) + bias.reshape(shape);
+    (if rectified { relu(y) } else { y }, moments)
+}
+
+/// Mean of each channel over batch and pixels, `[1, channels, 1, 1]`.
+fn over_batch(x: Tensor<4>) -> Tensor<4> {
+    x.mean_dim(3).mean_dim(2).mean_dim(0)
+}
+
+/// The values of a tensor.
+pub(super) fn numbers<const D: usize>(x: Tensor<D>) -> Vec<f32> {
+    x.without_autodiff().into_data().iter::<f32>().collect()
+}
+
+/// As [`super::normalize_rows`].
+pub fn normalize_rows(x: Tensor<2>, gain: Tensor<1>, bias: Tensor<1>, epsilon: f64) -> Tensor<2> {
+    let centred = x.clone() - x.mean_dim(1);
+    let variance = centred.clone().powi_scalar(2).mean_dim(1);
+    let normalized = centred / (variance + epsilon).sqrt();
+    normalized * gain.unsqueeze::<2>() + bias.unsqueeze::<2>()
+}

@@ -1,0 +1,146 @@
+//! The operations by which the engine is extended: on its processor backend, and there with gradients.
+
+use super::BatchMoments;
+use super::{batch_normalization, convolution, gelu, relu, row_normalization, softmax};
+use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Autodiff, Backend, Flex, backend_extension};
+
+/// Operations on tensors of `f32`; [`super`] says what each computes.
+#[backend_extension(Flex, Autodiff)]
+pub trait Fused: Backend {
+    /// [`super::convolve`].
+    fn convolve(
+        x: FloatTensor<Self>,
+        kernel: FloatTensor<Self>,
+        stride: usize,
+        padding: usize,
+    ) -> FloatTensor<Self>;
+
+    /// Mean and variance of each channel of a batch, `[2, channels]`; no gradient passes.
+    fn channel_moments(x: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// [`super::batch_normalize`], by the moments of `x` itself.
+    fn batch_normalize(
+        x: FloatTensor<Self>,
+        gain: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        moments: BatchMoments,
+        epsilon: f64,
+        rectified: bool,
+    ) -> FloatTensor<Self>;
+
+    /// [`super::normalize_rows`].
+    fn normalize_rows(
+        x: FloatTensor<Self>,
+        gain: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        epsilon: f64,
+    ) -> FloatTensor<Self>;
+
+    /// [`super::gelu`].
+    fn gaussian_unit(x: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// [`super::relu`].
+    fn rectify(x: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// [`super::softmax`].
+    fn row_softmax(x: FloatTensor<Self>) -> FloatTensor<Self>;
+}
+
+impl Fused for Flex {
+    fn convolve(
+        x: FloatTensor<Self>,
+        kernel: FloatTensor<Self>,
+        stride: usize,
+        padding: usize,
+    ) -> FloatTensor<Self> {
+        convolution::forward(&x.to_contiguous(), &kernel.to_contiguous(), stride, padding)
+    }
+
+    fn channel_moments(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        batch_normalization::moments(&x.to_contiguous())
+    }
+
+    fn batch_normalize(
+        x: FloatTensor<Self>,
+        gain: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        moments: BatchMoments,
+        epsilon: f64,
+        rectified: bool,
+    ) -> FloatTensor<Self> {
+        let inputs = [x, gain, bias].map(|input| input.to_contiguous());
+        batch_normalization::forward(&inputs, &moments, epsilon, rectified)
+    }
+
+    fn normalize_rows(
+        x: FloatTensor<Self>,
+        gain: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        epsilon: f64,
+    ) -> FloatTensor<Self> {
+        let inputs = [x, gain, bias].map(|input| input.to_contiguous());
+        row_normalization::forward(&inputs, epsilon)
+    }
+
+    fn gaussian_unit(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        gelu::forward(&x.to_contiguous())
+    }
+
+    fn rectify(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        relu::forward(&x.to_contiguous())
+    }
+
+    fn row_softmax(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        softmax::forward(&x.to_contiguous())
+    }
+}
+
+impl<C: CheckpointStrategy> Fused for Autodiff<Flex, C> {
+    fn convolve(
+        x: FloatTensor<Self>,
+        kernel: FloatTensor<Self>,
+        stride: usize,
+        padding: usize,
+    ) -> FloatTensor<Self> {
+        convolution::differentiable::<C>(x, kernel, stride, padding)
+    }
+
+    fn channel_moments(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        let moments = batch_normalization::moments(&x.into_primitive().to_contiguous());
+        FloatTensor::<Self>::new(moments)
+    }
+
+    fn batch_normalize(
+        x: FloatTensor<Self>,
+        gain: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        moments: BatchMoments,
+        epsilon: f64,
+        rectified: bool,
+    ) -> FloatTensor<Self> {
+        batch_normalization::differentiable::<C>([x, gain, bias], moments, epsilon, rectified)
+    }
+
+    fn normalize_rows(
+        x: FloatTensor<Self>,
+        gain: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        epsilon: f64,
+    ) -> FloatTensor<Self> {
+        row_normalization::differentiable::<C>([x, gain, bias], epsilon)
+    }
+
+    fn gaussian_unit(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        gelu::differentiable::<C>(x)
+    }
+
+    fn rectify(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        relu::differentiable::<C>(x)
+    }
+
+    fn row_softmax(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        softmax::differentiable::<C>(x)
+    }
+}

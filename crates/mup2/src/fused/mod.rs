@@ -1,0 +1,104 @@
+//! Layers that the engine would compute from many small operations, as one each: forward by a kernel of
+//! [`crate::kernels`], with a gradient of its own.
+//!
+//! Each function here takes and gives ordinary tensors. On the processor, in `f32`, it is the fused
+//! operation; on any other device and in any other type it is the same layer put together from the engine's
+//! operations ([`composite`]), against which the fused one is tested.
+
+mod batch_normalization;
+pub mod composite;
+mod convolution;
+mod extension;
+mod gelu;
+mod relu;
+mod row_normalization;
+mod slices;
+mod softmax;
+#[cfg(test)]
+mod tests;
+
+pub use batch_normalization::BatchMoments;
+
+use burn::backend::{Dispatch, DispatchDevice};
+use burn::tensor::{DType, Tensor};
+use extension::Fused;
+
+/// Whether the kernels can read `x`.
+fn is_fused<const D: usize>(x: &Tensor<D>) -> bool {
+    x.dtype() == DType::F32 && matches!(x.device().inner().as_dispatch(), DispatchDevice::Flex(_))
+}
+
+/// `x` `[batch, channels in, height, width]` convolved with `kernel` `[channels out, channels in, side,
+/// side]`, which moves by `stride` over an image with `padding` rows and columns of zeros around it.
+pub fn convolve(x: Tensor<4>, kernel: Tensor<4>, stride: usize, padding: usize) -> Tensor<4> {
+    let [_, _, rows, columns] = kernel.dims();
+    if !is_fused(&x) || rows != columns {
+        return composite::convolve(x, kernel, stride, padding);
+    }
+    let (x, kernel) = (x.into_dispatch(), kernel.into_dispatch());
+    Tensor::from_dispatch(<Dispatch as Fused>::convolve(x, kernel, stride, padding))
+}
+
+/// `x` `[batch, channels, height, width]`, each channel normalized over batch and pixels, times `gain` plus
+/// `bias` `[channels]`; what is negative then becomes 0 where `rectified`. Also the moments that it was
+/// normalized by.
+pub fn batch_normalize(
+    x: Tensor<4>,
+    gain: Tensor<1>,
+    bias: Tensor<1>,
+    epsilon: f64,
+    rectified: bool,
+) -> (Tensor<4>, BatchMoments) {
+    if !is_fused(&x) {
+        return composite::batch_normalize(x, gain, bias, epsilon, rectified);
+    }
+    let seen = x.clone().without_autodiff().into_dispatch();
+    let moments = Tensor::<2>::from_dispatch(<Dispatch as Fused>::channel_moments(seen));
+    let moments = BatchMoments::of(moments);
+    let y = <Dispatch as Fused>::batch_normalize(
+        x.into_dispatch(),
+        gain.into_dispatch(),
+        bias.into_dispatch(),
+        moments.clone(),
+        epsilon,
+        rectified,
+    );
+    (Tensor::from_dispatch(y), moments)
+}
+
+/// Each row of `x` `[rows, channels]` normalized, times `gain` plus `bias` `[channels]`.
+pub fn normalize_rows(x: Tensor<2>, gain: Tensor<1>, bias: Tensor<1>, epsilon: f64) -> Tensor<2> {
+    if !is_fused(&x) {
+        return composite::normalize_rows(x, gain, bias, epsilon);
+    }
+    let (x, gain, bias) = (
+        x.into_dispatch(),
+        gain.into_dispatch(),
+        bias.into_dispatch(),
+    );
+    Tensor::from_dispatch(<Dispatch as Fused>::normalize_rows(x, gain, bias, epsilon))
+}
+
+/// `x Φ(x)`, the Gaussian error linear unit.
+pub fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    if !is_fused(&x) {
+        return burn::tensor::activation::gelu(x);
+    }
+    Tensor::from_dispatch(<Dispatch as Fused>::gaussian_unit(x.into_dispatch()))
+}
+
+/// What is negative in `x` becomes 0.
+pub fn relu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    if !is_fused(&x) {
+        return burn::tensor::activation::relu(x);
+    }
+    Tensor::from_dispatch(<Dispatch as Fused>::rectify(x.into_dispatch()))
+}
+
+/// Softmax over the last dimension.
+pub fn softmax<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    if !is_fused(&x) {
+        return burn::tensor::activation::softmax(x, D - 1);
+    }
+    Tensor::from_dispatch(<Dispatch as Fused>::row_softmax(x.into_dispatch()))
+}

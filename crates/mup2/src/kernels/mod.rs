@@ -1,0 +1,19 @@
+//! The arithmetic of layers on the processor, where the engine's own is slow: plain `f32` slices, in
+//! vectors as wide as the processor has.
+//!
+//! Every function runs on the thread that calls it, in one order: the same bits each time. Nothing
+//! here knows of tensors or gradients' graphs; [`crate::fused`] makes operations of these.
+
+mod activation;
+mod convolution;
+mod normalization;
+#[cfg(test)]
+mod tests;
+mod vector;
+
+pub use activation::{gelu, gelu_backward, relu, relu_backward, softmax, softmax_backward};
+pub use convolution::{ConvolutionShape, backward_input, backward_weight, forward};
+pub use normalization::{
+    BatchNormalization, ChannelMap, channel_moments, map_channels, normalize_rows,
+    normalize_rows_backward,
+};

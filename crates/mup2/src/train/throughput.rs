@@ -1,0 +1,139 @@
+//! How fast this machine trains a run.
+
+use super::one_core::panic_message;
+use super::run::{Cancel, Progress, train};
+use crate::config::RunSpec;
+use crate::data::Dataset;
+use crate::error::{Error, Result};
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+/// How a throughput is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ThroughputOptions {
+    /// Copies of the run that train at once.
+    pub workers: usize,
+    /// Threads of each copy.
+    pub threads: usize,
+    /// Steps of each copy before the clock starts; at least 1.
+    pub warmup: usize,
+    /// Steps of each copy that are timed; at least 1.
+    pub steps: usize,
+}
+
+/// What was measured.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Throughput {
+    /// Steps per second, all copies together.
+    pub steps_per_second: f64,
+    /// Seconds of each timed step of the first copy.
+    pub step_seconds: Vec<f64>,
+}
+
+/// Trains copies of `spec` on `data` side by side, as workers of a sweep do, and times their steps. What a
+/// run does between steps is part of it: order, augmentation, the making of batches. Evaluations are not.
+///
+/// # Errors
+/// As [`train`]'s; when a copy diverges; when the system cannot start threads.
+pub fn throughput(
+    spec: &RunSpec,
+    data: &Dataset,
+    options: &ThroughputOptions,
+    cancel: &Cancel,
+) -> Result<Throughput> {
+    /// More than anyone waits for: no evaluation falls into the timed steps.
+    const EPOCHS: usize = 1_000_000;
+    let mut spec = spec.clone();
+    spec.train.epochs = EPOCHS;
+    spec.train.schedule_epochs = None;
+    spec.train.evaluate_every = EPOCHS;
+    spec.train.evaluate_every_steps = None;
+    spec.sharpness.every_epochs = 0;
+    let barrier = Barrier::new(options.workers);
+    let times = std::thread::scope(|scope| {
+        let copies: Vec<_> = (0..options.workers)
+            .map(|_| scope.spawn(|| step_seconds(&spec, data, options, &barrier, cancel)))
+            .collect();
+        let joined = copies.into_iter().map(|copy| match copy.join() {
+            Ok(times) => times,
+            Err(panic) => Err(failed(panic_message(&*panic))),
+        });
+        joined.collect::<Result<Vec<Vec<f64>>>>()
+    })?;
+    let rate = |times: &Vec<f64>| times.len() as f64 / times.iter().sum::<f64>();
+    Ok(Throughput {
+        steps_per_second: times.iter().map(rate).sum(),
+        step_seconds: times.into_iter().next().unwrap_or_default(),
+    })
+}
+
+fn failed(problem: String) -> Error {
+    Error::invalid("throughput", problem, "a run that trains")
+}
+
+/// Meets the other copies once, also when its own breaks before: they would wait forever.
+struct Meeting<'a> {
+    barrier: &'a Barrier,
+    met: AtomicBool,
+}
+
+impl Meeting<'_> {
+    fn meet(&self) {
+        if !self.met.swap(true, Ordering::Relaxed) {
+            self.barrier.wait();
+        }
+    }
+}
+
+impl Drop for Meeting<'_> {
+    fn drop(&mut self) {
+        self.meet();
+    }
+}
+
+/// Seconds of each timed step of one copy.
+fn step_seconds(
+    spec: &RunSpec,
+    data: &Dataset,
+    options: &ThroughputOptions,
+    barrier: &Barrier,
+    cancel: &Cancel,
+) -> Result<Vec<f64>> {
+    let enough = Cancel::default();
+    let (mut times, mut last) = (Vec::with_capacity(options.steps), Instant::now());
+    let meeting = Meeting {
+        barrier,
+        met: AtomicBool::new(false),
+    };
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(options.threads)
+        .build();
+    let trained = pool
+        .map_err(|error| failed(error.to_string()))
+        .and_then(|pool| {
+            pool.install(|| {
+                train(spec, data, &enough, |progress| {
+                    let Progress::Step { step, .. } = progress else {
+                        return;
+                    };
+                    if step == options.warmup {
+                        meeting.meet();
+                        last = Instant::now();
+                    } else if step > options.warmup {
+                        times.push(last.elapsed().as_secs_f64());
+                        last = Instant::now();
+                    }
+                    if cancel.is_cancelled() || times.len() == options.steps {
+                        enough.cancel();
+                    }
+                })
+            })
+        });
+    drop(meeting);
+    match trained {
+        Err(Error::Interrupted) if times.len() == options.steps => Ok(times),
+        Err(error) => Err(error),
+        Ok(_) => Err(failed("the run diverged".to_owned())),
+    }
+}
