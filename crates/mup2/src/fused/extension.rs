@@ -44,6 +44,9 @@ pub trait Fused: Backend {
     /// [`super::relu`].
     fn rectify(x: FloatTensor<Self>) -> FloatTensor<Self>;
 
+    /// [`super::add_relu`].
+    fn add_rectify(one: FloatTensor<Self>, other: FloatTensor<Self>) -> FloatTensor<Self>;
+
     /// [`super::softmax`].
     fn row_softmax(x: FloatTensor<Self>) -> FloatTensor<Self>;
 }
@@ -92,6 +95,10 @@ impl Fused for Flex {
         relu::forward(&x.to_contiguous())
     }
 
+    fn add_rectify(one: FloatTensor<Self>, other: FloatTensor<Self>) -> FloatTensor<Self> {
+        relu::forward_sum(&one.to_contiguous(), &other.to_contiguous())
+    }
+
     fn row_softmax(x: FloatTensor<Self>) -> FloatTensor<Self> {
         softmax::forward(&x.to_contiguous())
     }
@@ -138,6 +145,10 @@ impl<C: CheckpointStrategy> Fused for Autodiff<Flex, C> {
 
     fn rectify(x: FloatTensor<Self>) -> FloatTensor<Self> {
         relu::differentiable::<C>(x)
+    }
+
+    fn add_rectify(one: FloatTensor<Self>, other: FloatTensor<Self>) -> FloatTensor<Self> {
+        relu::differentiable_sum::<C>(one, other)
     }
 
     fn row_softmax(x: FloatTensor<Self>) -> FloatTensor<Self> {

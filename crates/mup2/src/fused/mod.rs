@@ -95,6 +95,15 @@ pub fn relu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     Tensor::from_dispatch(<Dispatch as Fused>::rectify(x.into_dispatch()))
 }
 
+/// As [`relu`] of `one + other`, which have one shape.
+pub fn add_relu<const D: usize>(one: Tensor<D>, other: Tensor<D>) -> Tensor<D> {
+    if !is_fused(&one) || one.dims() != other.dims() {
+        return burn::tensor::activation::relu(one + other);
+    }
+    let (one, other) = (one.into_dispatch(), other.into_dispatch());
+    Tensor::from_dispatch(<Dispatch as Fused>::add_rectify(one, other))
+}
+
 /// Softmax over the last dimension.
 pub fn softmax<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     if !is_fused(&x) {

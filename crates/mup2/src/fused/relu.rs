@@ -1,4 +1,4 @@
-//! [`super::relu`] on the processor.
+//! [`super::relu`] and [`super::add_relu`] on the processor.
 
 use super::slices::{Differentiable, filled, values};
 use crate::kernels;
@@ -35,5 +35,39 @@ impl Backward<Flex, 1> for Relu {
             let dy = dy.to_contiguous();
             filled(&y, |dx| kernels::relu_backward(values(&y), values(&dy), dx))
         });
+    }
+}
+
+pub(super) fn forward_sum(one: &FlexTensor, other: &FlexTensor) -> FlexTensor {
+    filled(one, |y| kernels::add_relu(values(one), values(other), y))
+}
+
+pub(super) fn differentiable_sum<C: CheckpointStrategy>(
+    one: Differentiable<C>,
+    other: Differentiable<C>,
+) -> Differentiable<C> {
+    let nodes = [one.node(), other.node()];
+    let [one, other] = [one, other].map(|input| input.into_primitive().to_contiguous());
+    let y = forward_sum(&one, &other);
+    match AddRelu.prepare::<C>(nodes).compute_bound().stateful() {
+        OpsKind::Tracked(prepared) => prepared.finish(y.clone(), y),
+        OpsKind::UnTracked(prepared) => prepared.finish(y),
+    }
+}
+
+#[derive(Debug)]
+struct AddRelu;
+
+impl Backward<Flex, 2> for AddRelu {
+    /// Its output.
+    type State = FlexTensor;
+
+    fn backward(self, ops: Ops<Self::State, 2>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let y = ops.state;
+        let dy = gradients.consume::<Flex>(&ops.node).to_contiguous();
+        let dx = filled(&y, |dx| kernels::relu_backward(values(&y), values(&dy), dx));
+        for node in ops.parents.into_iter().flatten() {
+            gradients.register::<Flex>(node.id, dx.clone());
+        }
     }
 }

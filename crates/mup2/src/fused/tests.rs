@@ -129,6 +129,12 @@ proptest! {
         assert_equal!(gelu(x.single.clone()), gelu(x.double.clone()), 1e-5, x);
         assert_equal!(relu(x.single.clone()), relu(x.double.clone()), 1e-5, x);
         assert_equal!(softmax(x.single.clone()), softmax(x.double.clone()), 1e-5, x);
+        let other = leaf([rows, heads, columns], 8);
+        assert_equal!(
+            add_relu(x.single.clone(), other.single.clone()),
+            add_relu(x.double.clone(), other.double.clone()),
+            1e-5, x, other
+        );
     }
 }
 

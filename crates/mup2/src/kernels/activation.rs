@@ -183,6 +183,29 @@ impl WithSimd for Relu<'_> {
     }
 }
 
+/// As [`relu`] of `one + other`, into `y`.
+pub fn add_relu(one: &[f32], other: &[f32], y: &mut [f32]) {
+    vectorized(AddRelu { one, other, y });
+}
+
+struct AddRelu<'a> {
+    one: &'a [f32],
+    other: &'a [f32],
+    y: &'a mut [f32],
+}
+
+impl WithSimd for AddRelu<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        for ((one, other), y) in self.one.iter().zip(self.other).zip(self.y) {
+            let sum = one + other;
+            *y = if sum < 0.0 { 0.0 } else { sum };
+        }
+    }
+}
+
 /// Gradient of [`relu`] from its output `y`, into `dx`; 0 where the output is 0.
 pub fn relu_backward(y: &[f32], dy: &[f32], dx: &mut [f32]) {
     vectorized(ReluBackward { y, dy, dx });

@@ -11,7 +11,9 @@ mod normalization;
 mod tests;
 mod vector;
 
-pub use activation::{gelu, gelu_backward, relu, relu_backward, softmax, softmax_backward};
+pub use activation::{
+    add_relu, gelu, gelu_backward, relu, relu_backward, softmax, softmax_backward,
+};
 pub use convolution::{ConvolutionShape, backward_input, backward_weight, forward};
 pub use normalization::{
     BatchNormalization, ChannelMap, channel_moments, map_channels, normalize_rows,

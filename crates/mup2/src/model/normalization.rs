@@ -5,10 +5,9 @@ use super::pass::BatchStatistics;
 use super::trace::multiplied;
 use super::{Application, Dimension, Initializer, Pass, Site, Trace};
 use crate::error::Result;
-use crate::fused::{batch_normalize, normalize_rows};
+use crate::fused::{batch_normalize, normalize_rows, relu};
 use crate::scaling::{TensorKind, TensorShape};
 use burn::module::{Module, Param};
-use burn::tensor::activation::relu;
 use burn::tensor::{Tensor, TensorData};
 
 /// PyTorch's share of a new batch in the running statistics.
@@ -158,7 +157,10 @@ impl Norm {
             NormKind::Batch if pass.is_training() => {
                 return self.by_batch(x, [gain, bias], rectified, pass);
             }
-            NormKind::Batch => self.by_running(x),
+            NormKind::Batch => {
+                let y = self.by_running(x, [gain, bias], pass);
+                return if rectified { relu(y) } else { y };
+            }
             NormKind::Group { groups } => by_group(x, groups, self.epsilon),
             NormKind::Layer => by_group(x, 1, self.epsilon),
         };
@@ -245,15 +247,23 @@ impl Norm {
         y
     }
 
-    fn by_running(&self, x: Tensor<4>) -> Tensor<4> {
+    /// By the running statistics: one factor and one summand a channel.
+    fn by_running(&self, x: Tensor<4>, [gain, bias]: [Tensor<1>; 2], pass: &mut Pass) -> Tensor<4> {
         let [_, channels, _, _] = x.dims();
         let (device, dtype) = (x.device(), x.dtype());
-        let tensor = |values: &[f32]| {
-            let data = TensorData::new(values.to_vec(), [1, channels, 1, 1]);
-            Tensor::<4>::from_data(data.convert_dtype(dtype), (&device, dtype))
+        let vector = |values: &[f32]| {
+            let data = TensorData::new(values.to_vec(), [channels]);
+            Tensor::<1>::from_data(data.convert_dtype(dtype), (&device, dtype))
         };
-        let deviation = (tensor(&self.running.variance) + self.epsilon).sqrt();
-        (x - tensor(&self.running.mean)) / deviation
+        let mean = vector(&self.running.mean);
+        let deviation = (vector(&self.running.variance) + self.epsilon).sqrt();
+        let shape = [1, channels, 1, 1];
+        let normalized =
+            || (x.clone() - mean.clone().reshape(shape)) / deviation.clone().reshape(shape);
+        self.record_images(normalized, pass);
+        let scale = gain / deviation;
+        let shift = bias - mean * scale.clone();
+        x * scale.reshape(shape) + shift.reshape(shape)
     }
 }
 

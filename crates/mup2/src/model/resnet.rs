@@ -9,7 +9,7 @@ use super::dense::DenseConfig;
 use super::normalization::{Norm, NormConfig, NormKind};
 use super::{Dense, Dimension, Initializer, Pass};
 use crate::error::Result;
-use crate::fused::relu;
+use crate::fused::add_relu;
 use crate::scaling::{ScalingTable, TensorShape};
 use burn::module::Module;
 use burn::tensor::module::max_pool2d;
@@ -362,6 +362,6 @@ impl Block {
             }
             _ => x,
         };
-        relu(y + around)
+        add_relu(y, around)
     }
 }

@@ -82,9 +82,20 @@ impl Planes {
                 }
                 continue;
             }
-            for (pixel, place) in pixels.iter().zip(&places) {
-                if let Some(place) = place {
-                    planes[*place] = *pixel;
+            for (pixels, places) in pixels
+                .chunks_exact(self.width)
+                .zip(places.chunks_exact(self.width))
+            {
+                // Every stride-th pixel of a row is a neighbour in one plane.
+                for (first, place) in places.iter().enumerate().take(self.stride) {
+                    let Some(place) = *place else {
+                        continue;
+                    };
+                    let room = self.columns - place % self.columns;
+                    let seen = pixels[first..].iter().step_by(self.stride);
+                    for (value, pixel) in planes[place..][..room].iter_mut().zip(seen) {
+                        *value = *pixel;
+                    }
                 }
             }
         }

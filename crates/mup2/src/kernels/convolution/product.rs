@@ -1,9 +1,9 @@
 //! The product of a matrix with shifted pixels: the forward pass and the gradient of the input.
 
 use super::blocks::{Block, blocks};
-use super::panel::Panels;
+use super::panel::{Panel, Panels, Vectors};
 use super::planes::Planes;
-use crate::kernels::vector::{load, store, vectorized};
+use crate::kernels::vector::{load, vectorized};
 use pulp::{Simd, WithSimd};
 
 /// Where the pixels of a grid begin in the planes and end in the image.
@@ -90,45 +90,35 @@ impl WithSimd for Correlation<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let (matrix, map, taps) = (self.matrix, self.map, &self.planes.taps);
-        let (lanes, pixels) = (S::F32_LANES, map.starts.len());
-        let panels = Panels::new(&map.starts, lanes);
-        let at_once = panels.images_at_once(self.batch);
+        let lanes = S::F32_LANES;
+        let vectors = Vectors::new(&map.starts, lanes);
+        let at_once = Vectors::images_at_once(map.starts.len(), self.batch);
         let image_values = self.images.len() / self.batch;
-        let pitch = self.planes.image_pitch();
+        let panels = |count| Panels::new(map, &vectors, count, self.planes.image_pitch(), lanes);
+        let mut here = panels(at_once);
         let mut storage = Vec::new();
         let mut packed = vec![0.0; taps.len() * 2 * lanes];
         let packed_taps: Vec<usize> = (0..taps.len()).map(|tap| tap * 2 * lanes).collect();
         for first in (0..self.batch).step_by(at_once) {
             let count = at_once.min(self.batch - first);
+            if count < at_once {
+                here = panels(count);
+            }
             let images = &self.images[first * image_values..][..count * image_values];
             let planes = self.planes.of_all(images, count, &mut storage);
             let out = &mut self.out[first * map.image_pitch..];
-            for from in (0..count * pixels).step_by(2 * lanes) {
-                let range = from..(from + 2 * lanes).min(count * pixels);
-                let targets = Targets::new(map, range.clone(), lanes);
-                if panels.are_direct() {
-                    let start = |pixel| panels.start(pixel, pitch);
-                    // A second vector beyond the end repeats the first and goes nowhere.
-                    let second = if from + lanes < range.end {
-                        from + lanes
-                    } else {
-                        from
-                    };
-                    let x = Shifted {
-                        values: planes,
-                        taps,
-                        starts: [start(from), start(second)],
-                    };
-                    all_rows(simd, matrix, x, &targets, map.channel_pitch, out);
-                } else {
-                    panels.pack(planes, taps, pitch, range, 2 * lanes, &mut packed);
-                    let x = Shifted {
-                        values: &packed,
-                        taps: &packed_taps,
-                        starts: [0, lanes],
-                    };
-                    all_rows(simd, matrix, x, &targets, map.channel_pitch, out);
-                }
+            for (place, panel) in here.list.iter().enumerate() {
+                let (values, taps) = match here.are_read_in_place(place, planes, taps, &mut packed)
+                {
+                    true => (planes, taps.as_slice()),
+                    false => (packed.as_slice(), packed_taps.as_slice()),
+                };
+                let x = Shifted {
+                    values,
+                    taps,
+                    panel,
+                };
+                all_rows(simd, matrix, x, map.channel_pitch, out);
             }
         }
     }
@@ -139,71 +129,11 @@ impl WithSimd for Correlation<'_> {
 struct Shifted<'a> {
     values: &'a [f32],
     taps: &'a [usize],
-    starts: [usize; 2],
-}
-
-/// Where two vectors of pixels go, in the first channel of the output.
-struct Targets {
-    places: [usize; 2 * MOST_LANES],
-    /// Pixels of each vector; less than its lanes at the end.
-    counts: [usize; 2],
-    /// Whether they are neighbours in the output too.
-    contiguous: [bool; 2],
-}
-
-/// No vector is wider.
-const MOST_LANES: usize = 16;
-
-impl Targets {
-    fn new(map: &Map, range: std::ops::Range<usize>, lanes: usize) -> Self {
-        let mut targets = Self {
-            places: [0; 2 * MOST_LANES],
-            counts: [0; 2],
-            contiguous: [false; 2],
-        };
-        let pixels = map.places.len();
-        for (place, pixel) in targets.places.iter_mut().zip(range.clone()) {
-            *place = pixel / pixels * map.image_pitch + map.places[pixel % pixels];
-        }
-        for vector in 0..2 {
-            let count = range.len().saturating_sub(vector * lanes).min(lanes);
-            let places = &targets.places[vector * lanes..][..count];
-            targets.counts[vector] = count;
-            targets.contiguous[vector] = places.windows(2).all(|pair| pair[1] == pair[0] + 1);
-        }
-        targets
-    }
-
-    /// Writes both vectors of a row whose channel begins at `offset`.
-    #[inline(always)]
-    fn write<S: Simd>(&self, simd: S, vectors: [S::f32s; 2], offset: usize, out: &mut [f32]) {
-        for (vector, values) in vectors.into_iter().enumerate() {
-            let places = &self.places[vector * S::F32_LANES..][..self.counts[vector]];
-            let Some(&first) = places.first() else {
-                continue;
-            };
-            if self.contiguous[vector] {
-                store(simd, &mut out[offset + first..][..places.len()], values);
-                continue;
-            }
-            let mut numbers = [0.0; MOST_LANES];
-            store(simd, &mut numbers, values);
-            for (&place, number) in places.iter().zip(numbers) {
-                out[offset + place] = number;
-            }
-        }
-    }
+    panel: &'a Panel,
 }
 
 #[inline(always)]
-fn all_rows<S: Simd>(
-    simd: S,
-    matrix: &Matrix,
-    x: Shifted,
-    targets: &Targets,
-    channel_pitch: usize,
-    out: &mut [f32],
-) {
+fn all_rows<S: Simd>(simd: S, matrix: &Matrix, x: Shifted, channel_pitch: usize, out: &mut [f32]) {
     let mut rest = matrix.values.as_slice();
     for block in &matrix.blocks {
         let (values, others) = rest.split_at(block.rows * matrix.columns);
@@ -212,7 +142,7 @@ fn all_rows<S: Simd>(
         macro_rules! tile {
             ($($rows:literal)*) => {
                 match block.rows {
-                    $($rows => simd.vectorize(Tile::<$rows> { values, x, targets, offset, channel_pitch, out }),)*
+                    $($rows => simd.vectorize(Tile::<$rows> { values, x, offset, channel_pitch, out }),)*
                     _ => {}
                 }
             };
@@ -225,7 +155,6 @@ fn all_rows<S: Simd>(
 struct Tile<'a, const ROWS: usize> {
     values: &'a [f32],
     x: Shifted<'a>,
-    targets: &'a Targets,
     offset: usize,
     channel_pitch: usize,
     out: &'a mut [f32],
@@ -239,8 +168,9 @@ impl<const ROWS: usize> WithSimd for Tile<'_, ROWS> {
         let Shifted {
             values,
             taps,
-            starts,
+            panel,
         } = self.x;
+        let starts = panel.starts;
         let mut sums = [[simd.splat_f32s(0.0); 2]; ROWS];
         let (columns, _) = self.values.as_chunks::<ROWS>();
         for (column, &tap) in columns.iter().zip(taps) {
@@ -254,7 +184,7 @@ impl<const ROWS: usize> WithSimd for Tile<'_, ROWS> {
         }
         for (row, sums) in sums.into_iter().enumerate() {
             let offset = self.offset + row * self.channel_pitch;
-            self.targets.write(simd, sums, offset, self.out);
+            panel.write(simd, sums, offset, self.out);
         }
     }
 }
