@@ -78,7 +78,8 @@ class Sam:
             target = self.perturbed[index]
             torch.add(tensor, gradients[index], alpha=factor, out=target)
             tensor.data = target
-        self.optimizer.zero_grad()
+            # What `zero_grad` does, without its bookkeeping: small networks notice it.
+            tensor.grad = None
 
     @torch.no_grad()
     def second_step(self) -> None:
@@ -86,7 +87,8 @@ class Sam:
         for tensor, weight in zip(self.parameters, self.weights):
             tensor.data = weight
         self.optimizer.step()
-        self.optimizer.zero_grad()
+        for tensor in self.parameters:
+            tensor.grad = None
 
     def step(self, loss: Callable[[bool], torch.Tensor]) -> torch.Tensor:
         """One whole step; returns the loss at W, without its graph.
