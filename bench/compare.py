@@ -13,7 +13,7 @@ TRIES = 2
 
 @dataclass(frozen=True)
 class Outcome:
-    """A row of the table. Rates are in units a second; memory in bytes."""
+    """A row of the table. Rates are SAM steps or sweeps a second; memory is in bytes."""
 
     title: str
     target: float
@@ -43,9 +43,7 @@ class Outcome:
         return {**asdict(self), "ratio": self.ratio, "ratios": self.ratios}
 
 
-def best_configuration(
-    side: Side, arguments: list[str]
-) -> tuple[Configuration, dict[str, list[float]]]:
+def best_configuration(side: Side) -> tuple[Configuration, dict[str, list[float]]]:
     """The configuration with the highest rate of a few tries, and all rates.
 
     The tries go round, so that a slow minute does not fall on one configuration alone. They are not
@@ -56,36 +54,29 @@ def best_configuration(
     rates: dict[Configuration, list[float]] = {each: [] for each in side.configurations}
     for _ in range(TRIES):
         for configuration in side.configurations:
-            result = side.measure(configuration, arguments)
-            rates[configuration].append(result["steps_per_second"])
-            say(f"  try {side.name}, {configuration}: {rates[configuration][-1]:.4g} a second")
+            rate = side.measure(configuration, trial=True)["rate"]
+            rates[configuration].append(rate)
+            say(f"  try {side.name}, {configuration}: {rate:.4g} a second")
     best = max(rates, key=lambda configuration: max(rates[configuration]))
     return best, {str(configuration): found for configuration, found in rates.items()}
 
 
-def compare(
-    title: str,
-    target: float,
-    sides: tuple[Side, Side],
-    arguments: list[str],
-    trial_arguments: list[str],
-    repeats: int,
-) -> Outcome:
+def compare(title: str, target: float, sides: tuple[Side, Side], repeats: int) -> Outcome:
     """Measures ours and the peer in turns, so that both see the same quiet and busy minutes."""
     say(title)
-    chosen = [best_configuration(side, trial_arguments) for side in sides]
+    chosen = [best_configuration(side) for side in sides]
     results: tuple[list[dict[str, Any]], list[dict[str, Any]]] = ([], [])
     for repeat in range(repeats):
         for side, (configuration, _), found in zip(sides, chosen, results):
-            found.append(side.measure(configuration, arguments))
-            rate = found[-1]["steps_per_second"]
+            found.append(side.measure(configuration))
+            rate = found[-1]["rate"]
             say(f"  {repeat + 1}/{repeats} {side.name}, {configuration}: {rate:.4g} a second")
     ours, peers = results
     return Outcome(
         title=title,
         target=target,
-        rates=[result["steps_per_second"] for result in ours],
-        peer_rates=[result["steps_per_second"] for result in peers],
+        rates=[result["rate"] for result in ours],
+        peer_rates=[result["rate"] for result in peers],
         configuration=str(chosen[0][0]),
         peer_configuration=str(chosen[1][0]),
         memory=max(result["peak_memory_bytes"] for result in ours),

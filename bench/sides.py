@@ -4,11 +4,17 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass, field
+import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-BENCH = Path(__file__).parent
+from rows import Row
+
+OURS = "mup2"
+PEER = "PyTorch"
+
+BENCH = Path(__file__).resolve().parent
 # No measurement takes longer; one that does hangs.
 LONGEST_SECONDS = 3600
 
@@ -46,29 +52,93 @@ class Configuration:
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two programs."""
+    """One of the two programs, with the arguments of a measurement and those of a shorter trial."""
 
     name: str
     command: list[str]
     configurations: list[Configuration]
-    results: list[dict[str, Any]] = field(default_factory=list)
+    arguments: list[str]
+    trial_arguments: list[str]
 
-    def measure(self, configuration: Configuration, arguments: list[str]) -> dict[str, Any]:
-        """What the program prints, as one line of JSON, of one measurement.
+    def measure(self, configuration: Configuration, trial: bool = False) -> dict[str, Any]:
+        """What the program prints, as one line of JSON, of one measurement; and its `rate`.
 
         Raises RuntimeError with the program's own words when it fails.
         """
+        arguments = self.trial_arguments if trial else self.arguments
         command = [*self.command, *configuration.arguments(), *arguments, "--json"]
-        done = subprocess.run(
-            command,
-            env=configuration.environment(),
-            capture_output=True,
-            text=True,
-            timeout=LONGEST_SECONDS,
-        )
-        if done.returncode != 0:
-            raise RuntimeError(f"{' '.join(command)} failed:\n{done.stderr[-2000:]}")
-        return json.loads(done.stdout.strip().splitlines()[-1])
+        return with_rate(last_line(command, configuration.environment()))
+
+
+@dataclass(frozen=True)
+class Quickstart(Side):
+    """`mup2 quickstart` into a new directory, timed from outside, its report included."""
+
+    def measure(self, configuration: Configuration, trial: bool = False) -> dict[str, Any]:
+        """Seconds, peak memory and rate of the whole command, which has no shorter trial."""
+        with tempfile.TemporaryDirectory() as folder:
+            out = ["--out", str(Path(folder) / "results")]
+            workers = ["--workers", str(configuration.workers)]
+            command = [sys.executable, str(BENCH / "timed.py"), *self.command, *workers, *out]
+            return with_rate(last_line(command, configuration.environment()))
+
+
+def with_rate(result: dict[str, Any]) -> dict[str, Any]:
+    """The result and its rate: steps a second, or sweeps a second where a whole sweep was timed."""
+    if "seconds" in result:
+        return {**result, "rate": 1.0 / result["seconds"]}
+    return {**result, "rate": result["steps_per_second"]}
+
+
+def last_line(command: list[str], environment: dict[str, str]) -> dict[str, Any]:
+    """The JSON in the last line of a command's output.
+
+    Raises RuntimeError with the command's own words when it fails, and when the line is no JSON.
+    """
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=LONGEST_SECONDS
+    )
+    if done.returncode != 0:
+        raise RuntimeError(f"`{' '.join(command)}` failed:\n{done.stderr[-2000:]}")
+    last = done.stdout.rstrip().rpartition("\n")[2]
+    try:
+        return json.loads(last)
+    except json.JSONDecodeError as error:
+        message = f"`{' '.join(command)}` ended with `{last}`, which is no JSON"
+        raise RuntimeError(message) from error
+
+
+def step_sides(row: Row, binary: Path, data: Path, cores: int, quick: bool) -> tuple[Side, Side]:
+    """`mup2 bench` and PyTorch on a row; the run file is written beside the data."""
+    run_file = data / f"{row.name}.toml"
+    run_file.write_text(row.run_file(data))
+    trial = step_arguments(max(2, row.steps // 4), row.warmup)
+    arguments = trial if quick else step_arguments(row.steps, row.warmup)
+    configurations = [Configuration(*layout) for layout in layouts(cores)]
+    ours = Side(OURS, [str(binary), "bench", str(run_file)], configurations, arguments, trial)
+    command = [sys.executable, str(BENCH / "peer.py"), row.name, "--data", str(data)]
+    formats = [(), ("--channels-last",)] if row.kind == "resnet" else [()]
+    peer = Side(PEER, command, peer_configurations(cores, formats), arguments, trial)
+    return ours, peer
+
+
+def step_arguments(steps: int, warmup: int) -> list[str]:
+    """How long both programs are measured."""
+    return ["--steps", str(steps), "--warmup", str(warmup)]
+
+
+def quickstart_sides(binary: Path, cores: int, fraction: float) -> tuple[Side, Side]:
+    """`mup2 quickstart` and the same sweep in PyTorch, of which a fraction is trained."""
+    command = [str(binary), "quickstart"]
+    ours = Quickstart(OURS, command, [Configuration(cores, 1)], [], [])
+    peer = Side(
+        PEER,
+        [sys.executable, str(BENCH / "quickstart_peer.py")],
+        peer_configurations(cores, [()]),
+        ["--fraction", str(fraction)],
+        ["--fraction", "0.01"],
+    )
+    return ours, peer
 
 
 def layouts(cores: int) -> list[tuple[int, int]]:
@@ -76,21 +146,13 @@ def layouts(cores: int) -> list[tuple[int, int]]:
     return sorted({(cores, 1), (1, cores)}, reverse=True)
 
 
-def ours(binary: Path, run_file: Path, cores: int) -> Side:
-    """`mup2 bench` on a run file."""
-    configurations = [Configuration(*layout) for layout in layouts(cores)]
-    return Side("mup2", [str(binary), "bench", str(run_file)], configurations)
-
-
-def peer(row: str, kind: str, data: Path, cores: int) -> Side:
-    """PyTorch on a row, with and without what may make it faster."""
-    memory_formats = [(), ("--channels-last",)] if kind == "resnet" else [()]
+def peer_configurations(cores: int, formats: list[tuple[str, ...]]) -> list[Configuration]:
+    """Every configuration that may be PyTorch's best."""
+    # The variables are glibc's.
     allocators = [False, True] if sys.platform == "linux" else [False]
-    configurations = [
+    return [
         Configuration(*layout, flags, keeps)
         for layout in layouts(cores)
-        for flags in memory_formats
+        for flags in formats
         for keeps in allocators
     ]
-    command = [sys.executable, str(BENCH / "peer.py"), row, "--data", str(data)]
-    return Side("PyTorch", command, configurations)
