@@ -8,6 +8,7 @@
 
 import argparse
 import json
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -32,7 +33,7 @@ def main() -> int:
         if arguments.cores is not None:
             use_cores(arguments.cores)
         text, outcomes = measure(arguments)
-    except (RuntimeError, ValueError, OSError) as error:
+    except (RuntimeError, ValueError, OSError, subprocess.CalledProcessError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     print(text)

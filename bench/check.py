@@ -1,4 +1,4 @@
-"""Holds the peer's SAM step against formulas that do not use it: optax's numbers, and NumPy in float64."""
+"""Holds the peer's SAM step against what does not use it: optax's numbers, and NumPy in float64."""
 
 import sys
 from collections.abc import Callable
@@ -19,7 +19,7 @@ SCALINGS = [mup2_scalings(4.0)[role] for role in ("input", "hidden", "output")]
 
 
 def check() -> int:
-    """Prints the largest deviation of each comparison; returns 1 if one is too large, otherwise 0."""
+    """Prints the largest deviation of each comparison; returns 1 if one is too large, else 0."""
     deviations = {
         "sum of squares, 3 steps, against optax 0.2.8": sum_of_squares(),
         "quartic, 3 steps, against optax 0.2.8": quartic(),
@@ -29,7 +29,8 @@ def check() -> int:
         print(f"{title}: {deviation:.1e}")
     # The contrary of "all below", so that a NaN fails.
     failed = not all(deviation < TOLERANCE for deviation in deviations.values())
-    print(f"{'FAILED' if failed else 'passed'}: allowed is less than {TOLERANCE:.0e}", file=sys.stderr)
+    verdict = "FAILED" if failed else "passed"
+    print(f"{verdict}: allowed is less than {TOLERANCE:.0e}", file=sys.stderr)
     return int(failed)
 
 

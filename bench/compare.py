@@ -46,8 +46,8 @@ class Outcome:
 def best_configuration(side: Side) -> tuple[Configuration, dict[str, list[float]]]:
     """The configuration with the highest rate of a few tries, and all rates.
 
-    The tries go round, so that a slow minute does not fall on one configuration alone. They are not
-    counted in what is reported: the best of several is too good.
+    The tries go round, so that a slow minute does not fall on one configuration alone. They are
+    not counted in what is reported: the best of several is too good.
     """
     if len(side.configurations) == 1:
         return side.configurations[0], {}

@@ -1,4 +1,4 @@
-"""Random images that both sides train on: PNG files for mup2, the same pixels as arrays for PyTorch."""
+"""Random images that both sides train on: PNG files for mup2, the same pixels as arrays."""
 
 from pathlib import Path
 
@@ -13,8 +13,8 @@ TEST_IMAGES = 10
 
 def make_images(folder: Path, seed: int = 0) -> None:
     """Writes `train` and `test` as `data.dataset = "folder"` reads them, `pixels.npy`
-    `[4096, 3, 32, 32]` u8 and `labels.npy` `[4096]` int64, the training images again, and `normalization.npy` `[2, 3]`,
-    mean and standard deviation of each channel of their bytes.
+    `[4096, 3, 32, 32]` u8 and `labels.npy` `[4096]` int64, the training images again, and
+    `normalization.npy` `[2, 3]`, mean and standard deviation of each channel of their bytes.
     """
     random = np.random.default_rng(seed)
     for split, count in (("train", TRAIN_IMAGES), ("test", TEST_IMAGES)):

@@ -4,10 +4,11 @@ import datetime
 import os
 import platform
 import subprocess
+import sys
 from importlib.metadata import version
 from pathlib import Path
 
-PACKAGES = ["torch", "torchvision", "timm", "numpy"]
+PACKAGES = ["torchvision", "timm", "numpy"]
 
 
 def cores() -> int:
@@ -62,11 +63,19 @@ def revision() -> str:
     return done.stdout.strip()
 
 
+def torch_build() -> str:
+    """PyTorch's version with its build, such as `+cpu`, which the metadata leave out."""
+    command = [sys.executable, "-c", "import torch; print(torch.__version__)"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
 def description(binary: Path) -> dict[str, str]:
     """What belongs above every table."""
     command = [str(binary), "--version"]
     ours = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    ours = ours.removeprefix("mup2 ")
     packages = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
+    packages = f"torch {torch_build()}, {packages}"
     return {
         "Date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d"),
         "Processor": f"{processor()}, {cores()} cores used, {memory()}",

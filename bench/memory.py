@@ -8,8 +8,8 @@ STATUS = Path("/proc/self/status")
 
 
 def memory() -> dict[str, int]:
-    """Bytes: `peak`, the most that was ever resident, and `files`, pages of mapped files and shared
-    memory now (0 where the system does not tell them apart).
+    """Bytes: `peak`, the most that was ever resident, and `files`, pages of mapped files and
+    shared memory now (0 where the system does not tell them apart).
     """
     if not STATUS.exists():
         unit = 1 if sys.platform == "darwin" else 1024
@@ -22,8 +22,8 @@ def memory() -> dict[str, int]:
 
 
 def together(processes: list[dict[str, int]]) -> int:
-    """Peak bytes of processes that run at once. What they map from files, such as the libraries, is
-    counted once: the least that could be shared is taken for shared.
+    """Peak bytes of processes that run at once. What they map from files, such as the libraries,
+    is counted once, as far as all of them can share it.
     """
     shared = min(process["files"] for process in processes) * (len(processes) - 1)
     return sum(process["peak"] for process in processes) - shared

@@ -58,8 +58,8 @@ def roles(model: nn.Module, base: nn.Module) -> dict[str, str]:
 
 @torch.no_grad()
 def initialize(model: nn.Module, role_of: dict[str, str], growth: float) -> None:
-    """Draws matrices and kernels from N(0, 2 / fan_in); the readout from N(0, 1 / fan_in), and in µP
-    with a standard deviation that is smaller by √growth.
+    """Draws matrices and kernels from N(0, 2 / fan_in); the readout from N(0, 1 / fan_in), and in
+    µP with a standard deviation that is smaller by √growth.
     """
     for name, tensor in model.named_parameters():
         if tensor.dim() not in (2, 4):

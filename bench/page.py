@@ -5,11 +5,12 @@ import statistics
 from compare import Outcome
 
 NOTES = """\
-Each row was measured in one run, mup2 and PyTorch in turns; the ratio is the median rate of mup2 over that of
-PyTorch, and in brackets stand the smallest and the largest ratio of a repeat. Only ratios and memory may be compared with another
-run or another machine, not rates. Each side ran in its fastest configuration, given as workers × threads.
-Memory is the peak of all processes together, what they share counted once; in brackets what one
-process of PyTorch takes before it has a network. [What is measured, and what is not](../../bench/README.md).
+Each row was measured in one run, mup2 and PyTorch in turns; the ratio is the median rate of mup2
+over that of PyTorch, and in brackets stand the smallest and the largest ratio of a repeat. Only
+ratios may be compared with another run, not rates. Each side ran in its fastest configuration,
+given as workers × threads. Memory is the peak of all processes together, what they share counted
+once; in brackets what one process of PyTorch takes with its libraries and without a network.
+[What is measured, and what is not](../../bench/README.md).
 """
 
 

@@ -3,8 +3,9 @@
     python peer.py mlp-1024 --data DIR --workers 2 --threads 1 --steps 80 --warmup 5 --json
     python peer.py --check
 
-Trains as many networks of the row at once as there are workers, each in a process of its own. DIR is
-what `images.make_images` made. This process only starts the others, and is not part of their memory.
+Trains as many networks of the row at once as there are workers, each in a process of its own.
+DIR is what `images.make_images` made. This process only starts the others, and its memory does not
+count.
 """
 
 import argparse

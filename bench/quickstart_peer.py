@@ -3,9 +3,10 @@
     python quickstart_peer.py --workers 2 --threads 1
     python quickstart_peer.py --workers 2 --threads 1 --fraction 0.05
 
-Each worker is a process that trains one run after the other. With a fraction, a random part of each kind
-of run is trained and the time of the whole sweep is extrapolated from it. The time counts from the start of this process
-to the last result, so it includes that the workers import PyTorch and read the data.
+Each worker is a process that trains one run after the other. With a fraction, a random part of
+each kind of run is trained and the time of the whole sweep is extrapolated from it. The time counts
+from the start of this process to the last result, so it includes that the workers import PyTorch
+and read the data.
 """
 
 import argparse
@@ -83,8 +84,8 @@ def run_sweep(arguments: argparse.Namespace, started: float) -> dict[str, Any]:
 
 
 def training_seconds(runs: list[Run], chosen: list[Run], reports: list[dict[str, Any]]) -> float:
-    """Seconds that one worker would train for, all runs together: of each kind, the mean seconds of those
-    that were trained times the number of all. Runs that diverge early count with the steps that they took.
+    """Seconds that one worker would train for, all runs together: of each kind, the mean seconds of
+    those that were trained times the number of all. Runs that diverge early count as they are.
     """
     measured: dict[tuple[int, bool], list[float]] = defaultdict(list)
     for run, report in zip(chosen, reports, strict=True):

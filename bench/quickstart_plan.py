@@ -1,4 +1,4 @@
-"""The runs of `mup2 quickstart`, as numbers that PyTorch needs: those of quickstart.toml, each once."""
+"""The runs of `mup2 quickstart`, each once, as the numbers that PyTorch needs."""
 
 import itertools
 import random
@@ -15,13 +15,13 @@ FEWEST = 2
 
 @dataclass(frozen=True, order=True)
 class Run:
-    """One training. Triples are those of the input, hidden and output weights; two schemes that give the
-    same numbers are the same run.
+    """One training. Triples are those of the input, hidden and output weights; two schemes that
+    give the same numbers are the same run.
     """
 
     width: int
     seed: int
-    # Base widths in the width where the readout starts smaller by its root, as in µP; otherwise 1.
+    # The readout's initial variance is smaller by this: in µP the width in base widths, else 1.
     readout_shrink: float
     learning_rates: tuple[float, float, float]
     # Perturbation radii; all 0 for the base optimizer alone.

@@ -52,8 +52,8 @@ def begin(settings: dict[str, Any], threads: int) -> None:
 
 
 def read_images(settings: dict[str, Any]) -> dict[str, Split]:
-    """Images `[count, pixels]`, averaged over blocks, with mean 0 and deviation 1 over the training set, and
-    labels. `scripts/make_embedded_dataset.py` describes the file.
+    """Images `[count, pixels]`, averaged over blocks, with mean 0 and deviation 1 over the training
+    set, and labels. `scripts/make_embedded_dataset.py` describes the file.
     """
     content = gzip.decompress(IMAGES.read_bytes())
     *counts, height, width = np.frombuffer(content, ">u4", 5, HEADER_BYTES - 20).tolist()

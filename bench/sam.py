@@ -1,8 +1,8 @@
 """Sharpness-aware minimization in PyTorch: two passes, one global norm, per-tensor multipliers.
 
-The two steps have the names that the widely used implementations give them. As in those, each tensor is
-moved by an ε of its own and the norm is one over all tensors; as in the package `mup`, each has the
-learning rate of its group.
+The two steps have the names that the widely used implementations give them. As in those, each
+tensor is moved by an ε of its own and the norm is one over all tensors; as in the package `mup`,
+each has the learning rate of its group.
 """
 
 from collections.abc import Callable, Iterable
@@ -48,8 +48,8 @@ def sgd(
 class Sam:
     """The SAM step around a base optimizer.
 
-    The perturbed weights live in tensors of their own that are made once: moving there and back copies
-    nothing.
+    The perturbed weights live in tensors of their own that are made once: moving there and back
+    copies nothing.
     """
 
     def __init__(
@@ -93,8 +93,8 @@ class Sam:
     def step(self, loss: Callable[[bool], torch.Tensor]) -> torch.Tensor:
         """One whole step; returns the loss at W, without its graph.
 
-        `loss` is told whether the weights are the perturbed ones. With a radius of 0 the step is the
-        base optimizer's.
+        `loss` is told whether the weights are the perturbed ones. With a radius of 0 the step is
+        the base optimizer's.
         """
         first = loss(False)
         first.backward()

@@ -18,8 +18,8 @@ BENCH = Path(__file__).resolve().parent
 # No measurement takes longer; one that does hangs.
 LONGEST_SECONDS = 3600
 
-# Has glibc keep freed memory for the next tensor; by default it gives large blocks back to the system,
-# and each step faults their pages in again.
+# Has glibc keep freed memory for the next tensor; by default it gives large blocks back to the
+# system, and each step faults their pages in again.
 KEEPING = {
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": str(64 * 2**30),
@@ -29,7 +29,7 @@ KEEPING = {
 
 @dataclass(frozen=True)
 class Configuration:
-    """How many networks are trained at once, with how many threads each, and what else is chosen."""
+    """How many networks are trained at once, each with how many threads, and what else."""
 
     workers: int
     threads: int
@@ -52,7 +52,7 @@ class Configuration:
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two programs, with the arguments of a measurement and those of a shorter trial."""
+    """One of the two programs, with the arguments of a measurement and of a shorter trial."""
 
     name: str
     command: list[str]
@@ -84,7 +84,7 @@ class Quickstart(Side):
 
 
 def with_rate(result: dict[str, Any]) -> dict[str, Any]:
-    """The result and its rate: steps a second, or sweeps a second where a whole sweep was timed."""
+    """The result and its rate: steps a second, or sweeps a second of a whole sweep."""
     if "seconds" in result:
         return {**result, "rate": 1.0 / result["seconds"]}
     return {**result, "rate": result["steps_per_second"]}
@@ -93,19 +93,23 @@ def with_rate(result: dict[str, Any]) -> dict[str, Any]:
 def last_line(command: list[str], environment: dict[str, str]) -> dict[str, Any]:
     """The JSON in the last line of a command's output.
 
-    Raises RuntimeError with the command's own words when it fails, and when the line is no JSON.
+    Raises RuntimeError with the command's own words when it fails, when it takes too long, and
+    when the line is no JSON.
     """
-    done = subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=LONGEST_SECONDS
-    )
+    words = " ".join(command)
+    try:
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=LONGEST_SECONDS
+        )
+    except subprocess.TimeoutExpired as error:
+        raise RuntimeError(f"`{words}` took longer than {LONGEST_SECONDS} s") from error
     if done.returncode != 0:
-        raise RuntimeError(f"`{' '.join(command)}` failed:\n{done.stderr[-2000:]}")
+        raise RuntimeError(f"`{words}` failed:\n{done.stderr[-2000:]}")
     last = done.stdout.rstrip().rpartition("\n")[2]
     try:
         return json.loads(last)
     except json.JSONDecodeError as error:
-        message = f"`{' '.join(command)}` ended with `{last}`, which is no JSON"
-        raise RuntimeError(message) from error
+        raise RuntimeError(f"`{words}` ended with `{last}`, which is no JSON") from error
 
 
 def step_sides(row: Row, binary: Path, data: Path, cores: int, quick: bool) -> tuple[Side, Side]:

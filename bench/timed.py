@@ -2,7 +2,7 @@
 
     python timed.py COMMAND ...
 
-A process of its own, because the system tells the peak memory of all children of a process together.
+A process of its own, because the system tells one peak memory for all children of a process.
 """
 
 import json

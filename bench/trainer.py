@@ -1,4 +1,4 @@
-"""The training loop of the peer: batches from memory, two-pass SAM, no synchronization that is not needed."""
+"""The training loop of the peer: batches from memory, two-pass SAM, no loss read in between."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from sam import Sam, Scaling, mup2_scalings, sgd
 
 
 def load_libraries() -> None:
-    """Has PyTorch import what it only imports with the first optimizer: its compiler, unused here."""
+    """Has PyTorch import what it imports with the first optimizer: its compiler, unused here."""
     sgd([(nn.Parameter(torch.zeros(1)), Scaling())], LEARNING_RATE, MOMENTUM)
 
 
@@ -31,7 +31,7 @@ class Batches:
         self.place = 0
 
     def next(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Images `[batch, channels, height, width]` with mean 0 and deviation 1, and their labels."""
+        """Images `[batch, channels, height, width]`, mean 0 and deviation 1, and their labels."""
         if self.place + BATCH_SIZE > len(self.order):
             self.order = torch.randperm(len(self.labels))
             self.place = 0

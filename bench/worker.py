@@ -78,8 +78,8 @@ def work(job: Job, seed: int) -> dict[str, Any]:
 
 
 def measure(job: Job, trainer: Any) -> list[float]:
-    """Seconds of each step. The worker goes on training until the last one has measured its own, so that
-    none is measured while another's core is idle.
+    """Seconds of each step. The worker goes on training until the last one has measured its own,
+    so that none is measured while another's core is idle.
     """
     for _ in range(job.warmup):
         trainer.step()
