@@ -14,14 +14,14 @@ import math
 import multiprocessing
 import os
 import sys
-from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import version
+from multiprocessing import connection
 from pathlib import Path
 from typing import Any
 
 from memory import together
 from rows import ROWS
-from worker import Job, Meeting, join, work
+from worker import Job, Meeting, work
 
 
 def main() -> int:
@@ -69,11 +69,7 @@ def parse() -> argparse.Namespace:
 def measure(job: Job) -> dict[str, Any]:
     """Runs the workers; steps a second are the sum of the workers' own."""
     limit_threads(job.threads)
-    context = multiprocessing.get_context("spawn")
-    meeting = Meeting(context, job.workers)
-    with ProcessPoolExecutor(job.workers, context, join, (meeting,)) as pool:
-        futures = [pool.submit(work, job, seed) for seed in range(job.workers)]
-        reports = [future.result() for future in futures]
+    reports = run_workers(job)
     losses = [report["loss"] for report in reports]
     if not all(math.isfinite(loss) for loss in losses):
         raise RuntimeError(f"a training diverged (mean losses {losses}): its times mean nothing")
@@ -87,6 +83,38 @@ def measure(job: Job) -> dict[str, Any]:
         "import_bytes": max(report["import_bytes"] for report in reports),
         "version": version("torch"),
     }
+
+
+def run_workers(job: Job) -> list[dict[str, Any]]:
+    """What each worker tells.
+
+    Raises RuntimeError when one ends without a word; the others are ended then.
+    """
+    context = multiprocessing.get_context("spawn")
+    meeting = Meeting(context, job.workers)
+    processes, pipes = [], []
+    for seed in range(job.workers):
+        receiver, sender = context.Pipe(duplex=False)
+        process = context.Process(target=work, args=(job, seed, meeting, sender))
+        process.start()
+        # The worker has the other copy; when it dies, the pipe is at its end.
+        sender.close()
+        processes.append(process)
+        pipes.append(receiver)
+    reports = []
+    try:
+        while pipes:
+            for pipe in connection.wait(pipes):
+                reports.append(pipe.recv())
+                pipes.remove(pipe)
+    except EOFError as error:
+        raise RuntimeError("a worker ended without a result") from error
+    finally:
+        for process in processes:
+            if pipes:
+                process.terminate()
+            process.join()
+    return reports
 
 
 def limit_threads(threads: int) -> None:

@@ -1,8 +1,9 @@
 """One training process of the peer: trains, and measures its steps while all others train too."""
 
-import multiprocessing
 import time
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnContext
 from multiprocessing.sharedctypes import Synchronized
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
@@ -27,7 +28,7 @@ class Job:
 class Meeting:
     """Where workers wait for each other, at the beginning and at the end of what is measured."""
 
-    def __init__(self, context: multiprocessing.context.SpawnContext, workers: int) -> None:
+    def __init__(self, context: SpawnContext, workers: int) -> None:
         self.start: Barrier = context.Barrier(workers)
         self.running: Synchronized = context.Value("i", workers)
 
@@ -36,48 +37,31 @@ class Meeting:
         with self.running.get_lock():
             self.running.value -= 1
 
-    def abort(self) -> None:
-        """Lets nobody wait for a worker that failed."""
-        self.start.abort()
-        self.running.value = 0
 
-
-meeting: Meeting
-
-
-def join(shared: Meeting) -> None:
-    """Gives a new process its place at the meeting."""
-    global meeting
-    meeting = shared
-
-
-def work(job: Job, seed: int) -> dict[str, Any]:
-    """Trains one network of the row and returns seconds by step, memory and mean loss.
+def work(job: Job, seed: int, meeting: Meeting, reports: Connection) -> None:
+    """Trains one network of the row; sends seconds by step, memory and mean loss.
 
     `import_bytes` is what the process takes with its libraries and without a network or data.
     """
-    try:
-        import torch
-        from trainer import Trainer, load_libraries
+    import torch
+    from trainer import Trainer, load_libraries
 
-        torch.set_num_threads(job.threads)
-        torch.set_num_interop_threads(1)
-        load_libraries()
-        import_bytes = memory()["peak"]
-        trainer = Trainer(job.row, job.data, seed, job.channels_last)
-        seconds = measure(job, trainer)
-        return {
-            "step_seconds": seconds,
-            "memory": memory(),
-            "import_bytes": import_bytes,
-            "loss": trainer.mean_loss(),
-        }
-    except BaseException:
-        meeting.abort()
-        raise
+    torch.set_num_threads(job.threads)
+    torch.set_num_interop_threads(1)
+    load_libraries()
+    import_bytes = memory()["peak"]
+    trainer = Trainer(job.row, job.data, seed, job.channels_last)
+    seconds = measure(job, trainer, meeting)
+    report = {
+        "step_seconds": seconds,
+        "memory": memory(),
+        "import_bytes": import_bytes,
+        "loss": trainer.mean_loss(),
+    }
+    reports.send(report)
 
 
-def measure(job: Job, trainer: Any) -> list[float]:
+def measure(job: Job, trainer: Any, meeting: Meeting) -> list[float]:
     """Seconds of each step. The worker goes on training until the last one has measured its own,
     so that none is measured while another's core is idle.
     """
