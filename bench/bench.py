@@ -17,6 +17,7 @@ from compare import Outcome, compare, say
 from images import make_images
 from machine import busy, cores, description, use_cores
 from page import markdown
+from quickstart_plan import FEWEST
 from rows import ROWS
 from sides import quickstart_sides, step_sides
 
@@ -95,7 +96,7 @@ def circumstances(arguments: argparse.Namespace) -> list[str]:
         remarks.append("**Measured with `--quick`: rough.**")
     fraction = arguments.quickstart_fraction
     if wanted(arguments, QUICKSTART) and fraction < 1.0:
-        share = f"{100 * fraction:g} % of the sweep's runs"
+        share = f"{100 * fraction:g} % of the sweep's runs, at least {FEWEST} of each kind"
         remarks.append(f"PyTorch trained {share}; its time is extrapolated.")
     return remarks
 

@@ -78,7 +78,7 @@ def description(binary: Path) -> dict[str, str]:
     packages = f"torch {torch_build()}, {packages}"
     return {
         "Date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d"),
-        "Processor": f"{processor()}, {cores()} cores used, {memory()}",
+        "Processor": f"{processor()}, {memory()}; cores used: {cores()}",
         "System": f"{platform.system()} {platform.release()}",
         "mup2": f"{ours}, commit {revision()}",
         "Peer": f"Python {platform.python_version()}, {packages}",
