@@ -21,6 +21,13 @@ lint:
 quickstart:
     cargo run --release --bin mup2 -- quickstart
 
+# Measures mup2 against PyTorch in turns and prints the ratios (bench/README.md); about an hour, on an idle machine.
+bench-peer *arguments:
+    test -x bench/.venv/bin/python || python3 -m venv bench/.venv
+    bench/.venv/bin/pip install --quiet --requirement bench/requirements.txt
+    cargo build --release --workspace --bins
+    bench/.venv/bin/python bench/bench.py {{arguments}}
+
 # What has to pass before a change goes in.
 ci:
     .ci/run
