@@ -51,7 +51,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "check",
         &[
-            "error", "random", "scaling", "data", "config", "model", "step", "train", "figure",
+            "error", "random", "kernels", "scaling", "data", "config", "model", "step", "train",
+            "figure",
         ],
     ),
     (

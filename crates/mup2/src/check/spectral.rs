@@ -1,5 +1,6 @@
 //! The largest singular value of a matrix by power iteration.
 
+use crate::kernels::gram_product;
 use crate::random::stream;
 use rand_distr::{Distribution, StandardNormal};
 
@@ -38,23 +39,16 @@ pub fn spectral_norm(matrix: &[f32], columns: usize) -> f64 {
         .map(|_| StandardNormal.sample(&mut random))
         .collect();
     normalize(&mut vector);
+    let mut next = vec![0.0; columns];
     let mut estimate = 0.0;
     for _ in 0..MOST_ITERATIONS {
-        let mut next = vec![0.0_f32; columns];
-        let mut squared = 0.0_f64;
-        for row in matrix.chunks_exact(columns) {
-            let image = dot(row, &vector) * scale;
-            squared += f64::from(image).powi(2);
-            for (sum, entry) in next.iter_mut().zip(row) {
-                *sum += image * entry;
-            }
-        }
+        let squared = gram_product(matrix, scale, &vector, &mut next);
         let previous = std::mem::replace(&mut estimate, squared.sqrt());
         if estimate == 0.0 || (estimate - previous).abs() <= POWER_ITERATION_TOLERANCE * estimate {
             break;
         }
         normalize(&mut next);
-        vector = next;
+        std::mem::swap(&mut vector, &mut next);
     }
     estimate / f64::from(scale)
 }
@@ -71,21 +65,4 @@ fn normalize(x: &mut [f32]) {
             *value = (f64::from(*value) / norm) as f32;
         }
     }
-}
-
-/// The scalar product, in independent lanes that the compiler turns into vector instructions.
-fn dot(x: &[f32], y: &[f32]) -> f32 {
-    const LANES: usize = 16;
-    let mut lanes = [0.0_f32; LANES];
-    let (x_blocks, y_blocks) = (x.chunks_exact(LANES), y.chunks_exact(LANES));
-    let tail: f32 = (x_blocks.remainder().iter())
-        .zip(y_blocks.remainder())
-        .map(|(x, y)| x * y)
-        .sum();
-    for (x, y) in x_blocks.zip(y_blocks) {
-        for lane in 0..LANES {
-            lanes[lane] += x[lane] * y[lane];
-        }
-    }
-    lanes.iter().sum::<f32>() + tail
 }

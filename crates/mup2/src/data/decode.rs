@@ -10,8 +10,9 @@ use std::fs::File;
 use std::io::{BufReader, Cursor, Read, Seek};
 use std::path::Path;
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::{U8, U8x3};
+use fast_image_resize::{FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader};
 
 use super::images::average_blocks;
@@ -157,15 +158,29 @@ fn resize(
     if (new_height, new_width) == (height, width) {
         return Ok((pixels, height, width));
     }
-    let kind = match recipe.channels {
-        1 => PixelType::U8,
-        _ => PixelType::U8x3,
+    let (from, to) = ([height, width], [new_height, new_width]);
+    let resized = match recipe.channels {
+        1 => resize_typed::<U8>(&pixels, from, to)?,
+        _ => resize_typed::<U8x3>(&pixels, from, to)?,
     };
-    let from = ImageRef::new(width.try_into()?, height.try_into()?, &pixels, kind)?;
-    let mut to = Image::new(new_width.try_into()?, new_height.try_into()?, kind);
+    Ok((resized, new_height, new_width))
+}
+
+/// The library's `resize` would choose among all its types of pixels at run time, and each of them would be
+/// compiled here: half of this crate's machine code.
+fn resize_typed<P: PixelTrait>(
+    pixels: &[u8],
+    from: [usize; 2],
+    to: [usize; 2],
+) -> std::result::Result<Vec<u8>, Box<dyn std::error::Error>> {
+    let source = TypedImageRef::<P>::from_buffer(from[1].try_into()?, from[0].try_into()?, pixels)?;
+    let mut resized = vec![0; to[0] * to[1] * P::size()];
+    let mut target =
+        TypedImage::<P>::from_buffer(to[1].try_into()?, to[0].try_into()?, &mut resized)?;
     let filter = ResizeAlg::Convolution(FilterType::Bilinear);
-    Resizer::new().resize(&from, &mut to, &ResizeOptions::new().resize_alg(filter))?;
-    Ok((to.into_vec(), new_height, new_width))
+    let options = ResizeOptions::new().resize_alg(filter);
+    Resizer::new().resize_typed(&source, &mut target, &options)?;
+    Ok(resized)
 }
 
 /// The middle of an image whose channels lie side by side, as one plane a channel.

@@ -6,6 +6,7 @@
 
 mod activation;
 mod convolution;
+mod gram;
 mod normalization;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ pub use activation::{
     add_relu, gelu, gelu_backward, relu, relu_backward, softmax, softmax_backward,
 };
 pub use convolution::{ConvolutionShape, backward_input, backward_weight, forward};
+pub use gram::gram_product;
 pub use normalization::{
     BatchNormalization, ChannelMap, channel_moments, map_channels, normalize_rows,
     normalize_rows_backward,

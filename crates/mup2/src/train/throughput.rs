@@ -6,7 +6,7 @@ use crate::config::RunSpec;
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use std::sync::Barrier;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
 
 /// How a throughput is measured.
@@ -50,11 +50,14 @@ pub fn throughput(
     spec.train.evaluate_every = EPOCHS;
     spec.train.evaluate_every_steps = None;
     spec.sharpness.every_epochs = 0;
-    let barrier = Barrier::new(options.workers);
+    let crew = Crew {
+        start: Barrier::new(options.workers),
+        finished: AtomicUsize::new(0),
+        size: options.workers,
+    };
+    let copy = || step_seconds(&spec, data, options, &Member::of(&crew), cancel);
     let times = std::thread::scope(|scope| {
-        let copies: Vec<_> = (0..options.workers)
-            .map(|_| scope.spawn(|| step_seconds(&spec, data, options, &barrier, cancel)))
-            .collect();
+        let copies: Vec<_> = (0..options.workers).map(|_| scope.spawn(copy)).collect();
         let joined = copies.into_iter().map(|copy| match copy.join() {
             Ok(times) => times,
             Err(panic) => Err(failed(panic_message(&*panic))),
@@ -72,23 +75,51 @@ fn failed(problem: String) -> Error {
     Error::invalid("throughput", problem, "a run that trains")
 }
 
-/// Meets the other copies once, also when its own breaks before: they would wait forever.
-struct Meeting<'a> {
-    barrier: &'a Barrier,
-    met: AtomicBool,
+/// The copies that train at once.
+struct Crew {
+    start: Barrier,
+    finished: AtomicUsize,
+    size: usize,
 }
 
-impl Meeting<'_> {
-    fn meet(&self) {
-        if !self.met.swap(true, Ordering::Relaxed) {
-            self.barrier.wait();
+/// One copy of a crew. Whatever happens to it, it starts and finishes: the others would wait forever.
+struct Member<'a> {
+    crew: &'a Crew,
+    started: AtomicBool,
+    finished: AtomicBool,
+}
+
+impl<'a> Member<'a> {
+    fn of(crew: &'a Crew) -> Self {
+        Self {
+            crew,
+            started: AtomicBool::new(false),
+            finished: AtomicBool::new(false),
         }
+    }
+
+    /// Waits until all copies are here.
+    fn start(&self) {
+        if !self.started.swap(true, Ordering::Relaxed) {
+            self.crew.start.wait();
+        }
+    }
+
+    fn finish(&self) {
+        if !self.finished.swap(true, Ordering::Relaxed) {
+            self.crew.finished.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn all_have_finished(&self) -> bool {
+        self.crew.finished.load(Ordering::Relaxed) == self.crew.size
     }
 }
 
-impl Drop for Meeting<'_> {
+impl Drop for Member<'_> {
     fn drop(&mut self) {
-        self.meet();
+        self.start();
+        self.finish();
     }
 }
 
@@ -97,40 +128,36 @@ fn step_seconds(
     spec: &RunSpec,
     data: &Dataset,
     options: &ThroughputOptions,
-    barrier: &Barrier,
+    member: &Member,
     cancel: &Cancel,
 ) -> Result<Vec<f64>> {
     let enough = Cancel::default();
-    let (mut times, mut last) = (Vec::with_capacity(options.steps), Instant::now());
-    let meeting = Meeting {
-        barrier,
-        met: AtomicBool::new(false),
+    let mut times = Vec::with_capacity(options.steps);
+    let mut last = Instant::now();
+    let watch = |progress| {
+        let Progress::Step { step, .. } = progress else {
+            return;
+        };
+        if step == options.warmup {
+            member.start();
+            last = Instant::now();
+        } else if step > options.warmup && times.len() < options.steps {
+            times.push(last.elapsed().as_secs_f64());
+            last = Instant::now();
+        }
+        if times.len() == options.steps {
+            member.finish();
+        }
+        // Whoever has finished trains on, so that nobody is timed with a core to spare.
+        if cancel.is_cancelled() || member.all_have_finished() {
+            enough.cancel();
+        }
     };
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(options.threads)
         .build();
-    let trained = pool
-        .map_err(|error| failed(error.to_string()))
-        .and_then(|pool| {
-            pool.install(|| {
-                train(spec, data, &enough, |progress| {
-                    let Progress::Step { step, .. } = progress else {
-                        return;
-                    };
-                    if step == options.warmup {
-                        meeting.meet();
-                        last = Instant::now();
-                    } else if step > options.warmup {
-                        times.push(last.elapsed().as_secs_f64());
-                        last = Instant::now();
-                    }
-                    if cancel.is_cancelled() || times.len() == options.steps {
-                        enough.cancel();
-                    }
-                })
-            })
-        });
-    drop(meeting);
+    let pool = pool.map_err(|error| failed(error.to_string()))?;
+    let trained = pool.install(|| train(spec, data, &enough, watch));
     match trained {
         Err(Error::Interrupted) if times.len() == options.steps => Ok(times),
         Err(error) => Err(error),
