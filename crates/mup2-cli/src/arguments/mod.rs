@@ -6,6 +6,7 @@ mod exponents;
 mod export;
 mod phases;
 mod scale;
+mod scale_files;
 mod sweep;
 mod weights;
 
@@ -15,6 +16,7 @@ pub use exponents::parse_exponents;
 pub use export::ExportArguments;
 pub use phases::{PhasesArguments, PhasesFormat};
 pub use scale::{ScaleArguments, ScaleFormat};
+pub use scale_files::ScaleFilesArguments;
 pub use sweep::{
     PlanFormat, StatusFormat, SweepArguments, SweepCancelArguments, SweepCommand,
     SweepCommandsArguments, SweepFileArguments, SweepPlanArguments, SweepRunArguments,

@@ -9,6 +9,8 @@ pub mod phases;
 pub mod quickstart;
 pub mod report;
 pub mod scale;
+pub mod scale_files;
+mod scale_table;
 pub mod spec;
 pub mod sweep;
 pub mod train;

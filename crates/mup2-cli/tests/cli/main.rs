@@ -9,6 +9,7 @@ mod halving;
 mod results;
 mod resume;
 mod scale;
+mod scale_files;
 mod sweep;
 
 use std::path::Path;
