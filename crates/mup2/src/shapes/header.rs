@@ -4,8 +4,8 @@ use super::names::check_name;
 use crate::error::{Error, Result};
 use safetensors::Dtype;
 use safetensors::tensor::TensorInfo;
-use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
-use std::collections::HashSet;
+use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor};
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::io::Read;
 use std::marker::PhantomData;
@@ -141,12 +141,16 @@ fn byte_length(tensor: &HeaderTensor) -> std::result::Result<usize, String> {
     let HeaderTensor {
         name, dtype, shape, ..
     } = tensor;
+    // A side of 0 makes no other side smaller.
     let bits = shape
         .iter()
-        .try_fold(dtype.bitsize(), |bits, side| bits.checked_mul(*side))
+        .try_fold(dtype.bitsize(), |bits, side| {
+            bits.checked_mul((*side).max(1))
+        })
         .ok_or_else(|| {
             format!("has a tensor `{name}` of shape {shape:?}, which no memory could hold")
         })?;
+    let bits = if shape.contains(&0) { 0 } else { bits };
     if bits % 8 != 0 {
         return Err(format!(
             "has a tensor `{name}` of type {dtype} and shape {shape:?} that ends within a byte"
@@ -202,7 +206,7 @@ impl<'de, T: serde::Deserialize<'de>> Visitor<'de> for EntriesSeed<T> {
                 return Err(M::Error::custom(format_args!("`{name}` occurs twice")));
             }
             if name == METADATA {
-                map.next_value::<IgnoredAny>()?;
+                map.next_value::<Option<HashMap<String, String>>>()?;
             } else {
                 entries.push((name, map.next_value()?));
             }

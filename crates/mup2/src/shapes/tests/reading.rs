@@ -178,6 +178,14 @@ fn a_hostile_header_is_refused_in_one_sentence() {
             "`a` occurs twice",
         ),
         (
+            file(&one("F32", "[0,18446744073709551615]", 0, 0), 0),
+            "no memory could hold",
+        ),
+        (
+            file(r#"{"__metadata__":{"a":1}}"#, 0),
+            "invalid type: integer `1`, expected a string",
+        ),
+        (
             file(r#"{"__metadata__":{},"__metadata__":{}}"#, 0),
             "`__metadata__` occurs twice",
         ),
