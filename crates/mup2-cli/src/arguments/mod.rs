@@ -1,6 +1,7 @@
 //! The command line, as clap parses it.
 
 mod check;
+mod convert_rho;
 mod doctor;
 mod exponents;
 mod export;
@@ -11,6 +12,7 @@ mod sweep;
 mod weights;
 
 pub use check::{CheckArguments, CheckFormat};
+pub use convert_rho::{ConvertRhoArguments, ConvertRhoFormat, parse_layers};
 pub use doctor::{DoctorArguments, DoctorFormat};
 pub use exponents::parse_exponents;
 pub use export::ExportArguments;
@@ -55,6 +57,8 @@ pub enum Command {
     Report(ReportArguments),
     /// Print each tensor's multipliers and the theory's verdict
     Scale(ScaleArguments),
+    /// Convert a perturbation radius between the conventions of different code
+    ConvertRho(ConvertRhoArguments),
     /// Measure on a real network whether every layer is effectively perturbed at every width
     Check(CheckArguments),
     /// Say in plain words what goes wrong in a sweep, and what to do

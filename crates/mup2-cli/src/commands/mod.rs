@@ -1,6 +1,7 @@
 //! One file a command: arguments in, library calls, output.
 
 pub mod check;
+pub mod convert_rho;
 pub mod data;
 pub mod doctor;
 pub mod evaluate;

@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod check;
+mod convert_rho;
 mod doctor;
 mod export;
 mod halving;
