@@ -9,11 +9,13 @@ use mup2::scaling::{Denominator, RadiusConvention, RadiusLayer};
 #[command(after_help = "Examples:
   mup2 convert-rho 0.05 --from plain --to plain:asam --weight-size input=0.1,hidden=0.1,output=0.1
   mup2 convert-rho 0.5 --from plain:asam --to mup2:asam --width 1024 --base-width 128 --asam-eta 0
-  mup2 convert-rho 0.1 --from mup2 --to paper --width 1024 --base-width 64 --shares input=99.4,hidden=0.2,output=0.4
+  mup2 convert-rho 0.1 --from mup2 --to paper --width 512 --base-width 64 \\
+      --shares input=97,hidden=2,output=1
 
-A convention is SCALING or SCALING:RULE. Scalings: plain (public SAM code: one ρ at every width), mup2 (µP² relative
-to --base-width), paper (µP² in powers of the width itself). Rules: sam, asam (T = |w| + η, biases 1), asam-absolute
-(T = |w|, biases too). docs/reference/radius-conventions.md says which code has which, and derives the formulas.")]
+A convention is SCALING or SCALING:RULE. Scalings: plain (public SAM code, one ρ at every width),
+mup2 (µP² relative to --base-width), paper (µP² in powers of the width itself). Rules: sam, asam
+(T = |w| + η, 1 for biases), asam-absolute (T = |w|). docs/reference/radius-conventions.md says
+which code has which, and derives the formulas.")]
 pub struct ConvertRhoArguments {
     /// The radius
     #[arg(value_name = "RHO")]

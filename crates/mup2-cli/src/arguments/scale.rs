@@ -18,7 +18,7 @@ use std::path::PathBuf;
   mup2 scale --model resnet --width 64 --base-width 16 --set model.resnet.layers=50
   mup2 scale --model mlp --width 1024 --base-width 64 --exponent d-layer=0,1,0 --exponent d=0
   mup2 scale --base small.safetensors --target large.safetensors
-  mup2 scale --base small.toml --target large.safetensors --roles roles.toml --format torch --out mup2_groups.py
+  mup2 scale --base small.toml --target large.safetensors --format torch --out mup2_groups.py
   mup2 scale --base small.safetensors --save-shapes small.toml
 
 Columns: initialization std, multipliers of learning rate, of ρ in the numerator, of the tensor in
