@@ -111,7 +111,9 @@ def batch_of(seed, size, shape, classes, dtype=torch.float64):
 
 
 def close(found, expected, tolerance, what):
-    pairs = [(one.detach().double(), other.detach().double()) for one, other in zip(found, expected, strict=True)]
+    pairs = [
+        (one.detach().double(), other.detach().double()) for one, other in zip(found, expected, strict=True)
+    ]
     error = max(float((one - other).abs().max() / max(other.abs().max(), 1e-3)) for one, other in pairs)
     assert error <= tolerance, f"{what}: differs by {error:.1e}"
     return error
@@ -130,7 +132,7 @@ def formula_step(model, batch, rows, rule, rho, optimizer, state, asam_bias="one
     weights = dict(model.named_parameters())
 
     def gradients():
-        return dict(zip(names, torch.autograd.grad(loss_of(model, batch), weights.values())))
+        return dict(zip(names, torch.autograd.grad(loss_of(model, batch), weights.values()), strict=True))
 
     def preconditioner(name):
         weight, row = weights[name].detach(), rows[name]
@@ -285,7 +287,7 @@ def check_scaler(groups, build):
         assert scaler.get_scale() == scale / 2
         assert scaled.sam.skipped == (spoil == "first")
     two_calls(scaled, batch, scaler)
-    assert any((one != other).any() for one, other in zip(before, scaled.model.parameters()))
+    assert any((one != other).any() for one, other in zip(before, scaled.model.parameters(), strict=True))
     print("GradScaler: an infinity in either pass skips the step and halves the scale")
 
 
@@ -396,7 +398,7 @@ def check_initialization(program):
             assert abs(ratio - 1) < 5 / math.sqrt(2 * found.numel()), (name, ratio)
     fan_in = 3 * 9
     assert math.isclose(rows["conv1.weight"]["init_std"], math.sqrt(2 / fan_in))
-    assert math.isclose(float(own.fc.weight.std()), 2.0 * 8 / 32, rel_tol=0.1)
+    assert math.isclose(own.fc.weight.std().item(), 2.0 * 8 / 32, rel_tol=0.1)
     print("initialization: every tensor has its std; gains stay 1, biases become 0")
 
 
@@ -456,8 +458,9 @@ def check_refusals(program, groups, build):
     frozen.input.requires_grad_(False)
     held = groups.param_groups(frozen, 0.1)
     assert sum(len(group["params"]) for group in held) == 4
-    groups.SAM(torch.optim.SGD(held), frozen, 0.1).step(closure_of(frozen, batch_of(0, 4, (12,), 5, torch.float32)))
-
+    groups.SAM(torch.optim.SGD(held), frozen, 0.1).step(
+        closure_of(frozen, batch_of(0, 4, (12,), 5, torch.float32))
+    )
 
     def flat():
         loss = 0.0 * loss_of(trial.model, batch)
@@ -582,7 +585,8 @@ def compute(case, program):
         losses = found[f"{rule}/losses"]
         print(
             f"{case['name']}, {rule}: loss {losses[0]:.4f} to {losses[-1]:.4f}; f32 differs by "
-            f"{errors[f'{rule}/losses']:.1e} in the losses, {errors[worst]:.1e} in {worst}; nearest kink {margin:.1e}"
+            f"{errors[f'{rule}/losses']:.1e} in the losses, {errors[worst]:.1e} in {worst}; "
+            f"nearest kink {margin:.1e}"
         )
         tensors |= found
     origin = {

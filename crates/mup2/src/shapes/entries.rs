@@ -23,7 +23,6 @@ pub struct LeftOut {
 /// Why an entry is no parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, strum::Display)]
 #[serde(rename_all = "kebab-case")]
-#[strum(serialize_all = "lowercase")]
 pub enum Reason {
     /// Integers and truth values have no gradient.
     #[strum(serialize = "integers")]

@@ -24,7 +24,6 @@ pub use file::{ModelShapes, StoredTensor, read_shapes};
 pub use groups::{ModelScaling, ParameterScaling};
 pub use header::{HeaderTensor, read_header};
 pub use layout::{Layout, Side};
-pub use names::Pattern;
 pub use python::python_file;
 pub use shapes_toml::write_shapes;
 

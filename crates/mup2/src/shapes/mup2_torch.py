@@ -1,7 +1,7 @@
 """µP² for one PyTorch model: parameter groups, initialization and sharpness-aware minimization.
 
-Written by `mup2 scale --format torch` for the tensors in GROUPS; ORIGIN says for which. Needs PyTorch
-alone. Copy it into your project:
+Written by `mup2 scale --format torch` for the tensors in GROUPS; ORIGIN says for which. Needs
+PyTorch alone. Copy it into your project:
 
     from mup2_groups import SAM, initialize_, param_groups
 
@@ -16,8 +16,8 @@ alone. Copy it into your project:
 
     loss = sam.step(closure)
 
-`lr`, `weight_decay` and `rho` are those that you tuned at the base width. The multipliers are for the class of
-optimizer that ORIGIN names: `sgd` is `torch.optim.SGD`, `adam` is `Adam` and `AdamW`.
+`lr`, `weight_decay` and `rho` are those that you tuned at the base width. The multipliers are for
+the class of optimizer that ORIGIN names: `sgd` is `torch.optim.SGD`, `adam` is `Adam` and `AdamW`.
 """
 
 from __future__ import annotations
@@ -86,12 +86,14 @@ def _matches(model: nn.Module) -> list[_Match]:
     for full_name, parameter in model.named_parameters():
         name = _plain_name(full_name, rows)
         if name not in rows:
-            raise ValueError(f"parameter {name!r} is not in GROUPS; this file was written for {ORIGIN}")
+            raise ValueError(
+                f"parameter {name!r} is not in GROUPS; this file was written for {ORIGIN}"
+            )
         entry, group = rows.pop(name)
         if tuple(parameter.shape) != entry.shape:
             raise ValueError(
-                f"parameter {name!r} has shape {tuple(parameter.shape)}, and {entry.shape} in GROUPS; "
-                f"this file was written for {ORIGIN}"
+                f"parameter {name!r} has shape {tuple(parameter.shape)}, and {entry.shape} in "
+                f"GROUPS; this file was written for {ORIGIN}"
             )
         matches.append(_Match(name, parameter, entry, group))
     if rows:
@@ -106,8 +108,8 @@ def _matches(model: nn.Module) -> list[_Match]:
 def param_groups(model: nn.Module, lr: float, weight_decay: float = 0.0) -> list[dict[str, Any]]:
     """Parameter groups for an optimizer of `torch.optim`, without the frozen parameters.
 
-    Learning rate and weight decay are those of the base width. The decay has to be one that the optimizer
-    multiplies by the learning rate, as `torch.optim.SGD` and `AdamW` do.
+    Learning rate and weight decay are those of the base width. The decay has to be one that the
+    optimizer multiplies by the learning rate, as `torch.optim.SGD` and `AdamW` do.
     """
     found: dict[tuple[float, float], list[nn.Parameter]] = {}
     for match in _matches(model):
@@ -128,10 +130,10 @@ def initialize_(
 ) -> None:
     """Draws the weights of a freshly built model, in place, from centred Gaussians.
 
-    A tensor's standard deviation is its `init_std`, or `base_std[name] * init_mult` where you give your
-    own for the base width. Tensors with neither start at constants, which do not depend on the width: what is
-    constant already, such as a norm's gain, stays as it is; biases and other vectors (`nn.Linear` draws its
-    bias at random) become 0.
+    A tensor's standard deviation is its `init_std`, or `base_std[name] * init_mult` where you give
+    your own for the base width. Tensors with neither start at constants, which do not depend on
+    the width: what is constant already, such as a norm's gain, stays as it is; biases and other
+    vectors (`nn.Linear` draws its bias at random) become 0.
     """
     own = dict(base_std or {})
     for name, parameter, entry, group in _matches(model):
@@ -153,12 +155,12 @@ class SAM:
 
         ε_l = ρ · rho_mult_l · T_l² ∇_l / ‖(norm_mult_k · T_k ∇_k)_k‖
 
-    and T is 1 (SAM, SAM-ON), `|w| + asam_eta · asam_eta_mult` (ASAM, elementwise) or `‖W_l‖` (by layer).
-    Running statistics of batch normalization are those of the pass at `W`. A learning-rate schedule
-    goes on the optimizer; `rho` may be set at any time.
+    and T is 1 (SAM, SAM-ON), `|w| + asam_eta · asam_eta_mult` (ASAM, elementwise) or `‖W_l‖` (by
+    layer). Running statistics of batch normalization are those of the pass at `W`. A learning-rate
+    schedule goes on the optimizer; `rho` may be set at any time.
 
-    After a step, `perturbation_norm` is the denominator, and `skipped` tells that a loss or the norm was
-    not finite, so that nothing was changed.
+    After a step, `perturbation_norm` is the denominator, and `skipped` tells that a loss or the
+    norm was not finite, so that nothing was changed.
     """
 
     def __init__(
@@ -172,7 +174,9 @@ class SAM:
         held = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
         for match in matches:
             if id(match.parameter) not in held:
-                raise ValueError(f"the optimizer does not hold parameter {match.name!r} of the model")
+                raise ValueError(
+                    f"the optimizer does not hold parameter {match.name!r} of the model"
+                )
         if not (rho >= 0.0 and math.isfinite(rho)):
             raise ValueError(f"rho is {rho}; it has to be a finite number from 0")
         self.optimizer = optimizer
@@ -180,7 +184,9 @@ class SAM:
         self.asam_eta = asam_eta
         self.perturbation_norm = 0.0
         self.skipped = False
-        self._perturbed = [match for match in matches if match.group.rho_mult or match.group.norm_mult]
+        self._perturbed = [
+            match for match in matches if match.group.rho_mult or match.group.norm_mult
+        ]
         self._statistics = [
             buffer
             for name, buffer in model.named_buffers()
@@ -192,10 +198,11 @@ class SAM:
     def step(self, closure: Callable[[], Tensor]) -> Tensor:
         """One step; returns the loss at `W`.
 
-        `closure` computes the loss of the whole batch, calls `backward` on it and returns it. It is called
-        twice, with gradients set to zero before and the same random numbers of PyTorch (dropout
-        masks) both times. To accumulate gradients, call `backward` on each part of the batch, divided by
-        the number of parts, and return the sum: the perturbation is then that of the whole batch.
+        `closure` computes the loss of the whole batch, calls `backward` on it and returns it. It
+        is called twice, with gradients set to zero before and the same random numbers of PyTorch
+        (dropout masks) both times. To accumulate gradients, call `backward` on each part of the
+        batch, divided by the number of parts, and return the sum: the perturbation is then that of
+        the whole batch.
         """
         self.optimizer.zero_grad()
         random_state = _random_state()
@@ -224,12 +231,15 @@ class SAM:
     def first_step(self, scaler: torch.amp.GradScaler | None = None) -> bool:
         """Moves the weights to `W + ε` by the gradients at `W`, and sets those to zero.
 
-        Returns whether it did: then compute gradients again. It does not where ρ or the gradient is 0,
-        which has no direction, and where the norm is not finite. In each case call `second_step`. With a
-        `scaler`, the gradients are those of its scaled loss; do not call `scaler.unscale_` before.
+        Returns whether it did: then compute gradients again. It does not where ρ or the gradient
+        is 0, which has no direction, and where the norm is not finite. In each case call
+        `second_step`. With a `scaler`, the gradients are those of its scaled loss; do not call
+        `scaler.unscale_` before.
         """
         if self._kept:
-            raise RuntimeError("the weights are perturbed already; call second_step or restore first")
+            raise RuntimeError(
+                "the weights are perturbed already; call second_step or restore first"
+            )
         self.skipped = False
         self.perturbation_norm = 0.0
         if self.rho == 0.0:
@@ -260,7 +270,8 @@ class SAM:
 
     @torch.no_grad()
     def restore(self) -> None:
-        """Puts the weights back to `W`, exactly, and running statistics to those of the first pass."""
+        """Puts the weights back to `W`, exactly, and running statistics to those of the first
+        pass."""
         for tensor, value in self._kept:
             tensor.copy_(value)
         self._kept = []
@@ -303,7 +314,9 @@ def _gradient(match: _Match) -> Tensor:
 
 def _norm(tensor: Tensor) -> Tensor:
     """Frobenius norm, summed in single precision at least."""
-    return torch.linalg.vector_norm(tensor, dtype=torch.promote_types(tensor.dtype, torch.float32))
+    dtype = torch.promote_types(tensor.dtype, torch.float32)
+    norm: Tensor = torch.linalg.vector_norm(tensor, dtype=dtype)
+    return norm
 
 
 def _random_state() -> tuple[Tensor, list[Tensor]]:
