@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes the seeds of corpus/ that nobody writes by hand: IDX, CIFAR, tar and image files."""
+"""Makes the seeds of corpus/ that nobody writes by hand: IDX, CIFAR, tar, image and safetensors files."""
 
 import gzip
 import io
@@ -95,8 +95,37 @@ def image() -> None:
     write("image_folder", "palette.png", png(3, 2, rows(1), chunk))
 
 
+def shapes() -> None:
+    def entry(name: str, dtype: str, shape: list[int], first: int, last: int) -> str:
+        return f'"{name}":{{"dtype":"{dtype}","shape":{shape},"data_offsets":[{first},{last}]}}'
+
+    def header(*entries: str) -> bytes:
+        return ("{" + ",".join(entries) + "}").encode()
+
+    def file(text: bytes, weights: int) -> bytes:
+        return b"\0" + struct.pack("<Q", len(text)) + text + bytes(weights)
+
+    two = header('"__metadata__":{"format":"pt"}', entry("a.w", "BF16", [2, 3], 0, 12), entry("b", "I64", [], 12, 20))
+    write("tensor_shapes", "two", file(two, 20))
+    write("tensor_shapes", "twice", file(header(entry("a", "U8", [1], 0, 1), entry("a", "U8", [1], 0, 1)), 1))
+    write("tensor_shapes", "overlap", file(header(entry("a", "U8", [2], 0, 2), entry("b", "U8", [2], 1, 3)), 3))
+    write("tensor_shapes", "huge-length", b"\0" + struct.pack("<Q", 2**63) + b"{}")
+    large = header(entry("w", "F32", [1 << 20, 1 << 18], 0, 1 << 40), entry("empty", "F16", [0, 7], 1 << 40, 1 << 40))
+    write("tensor_shapes", "terabyte", b"\1" + struct.pack("<Q", 1 << 40) + large)
+
+    def width(n: int) -> str:
+        sides = {"in": [n, 3], "h": [n, n], "out": [5, n], "t": [9, n], "bn.weight": [n], "bn.running_mean": [n]}
+        lines = [f'"{name}" = {{ dtype = "F32", shape = {shape} }}' for name, shape in sides.items()]
+        return "\n".join(["[tensors]", *lines])
+
+    roles = "embedding = ['t']\nnorm = ['bn.*']\n[gain]\n'*' = 1.4\n[layout]\nh = 'in out'"
+    write("tensor_shapes", "widths", f"\2{width(4)}\n---\n{width(12)}\n---\n{roles}".encode())
+    write("tensor_shapes", "ambiguous", f"\2{width(4)}\n---\n{width(12)}\n---\n".encode())
+
+
 if __name__ == "__main__":
     idx()
     cifar()
     tar()
     image()
+    shapes()

@@ -23,6 +23,8 @@ pub mod results;
 #[path = "../../crates/mup2/src/scaling/mod.rs"]
 pub mod scaling;
 mod scratch;
+#[path = "../../crates/mup2/src/shapes/mod.rs"]
+pub mod shapes;
 
 pub use promises::{keeps_run_promises, keeps_sweep_promises, sentence, text_and_overrides};
 pub use scratch::{empty_directory, scratch};

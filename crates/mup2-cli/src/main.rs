@@ -32,6 +32,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Sweep(arguments) => commands::sweep::run(&arguments),
         Command::Report(arguments) => commands::report::run(&arguments),
         Command::Scale(arguments) => commands::scale::run(&arguments),
+        Command::ConvertRho(arguments) => commands::convert_rho::run(&arguments),
         Command::Check(arguments) => commands::check::run(&arguments),
         Command::Doctor(arguments) => commands::doctor::run(&arguments),
         Command::Phases(arguments) => commands::phases::run(&arguments),

@@ -26,6 +26,7 @@ pub mod random;
 pub mod report;
 pub mod results;
 pub mod scaling;
+pub mod shapes;
 pub mod sharpness;
 pub mod step;
 pub mod sweep;

@@ -16,6 +16,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("figure", &[]),
     ("scaling", &["error"]),
     ("phases", &["scaling", "figure"]),
+    ("shapes", &["error", "publish", "scaling"]),
     ("tensorboard", &["error"]),
     ("data", &["error", "random", "publish"]),
     ("config", &["error", "random", "scaling", "data"]),

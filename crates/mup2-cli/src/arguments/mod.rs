@@ -2,23 +2,27 @@
 
 mod bench;
 mod check;
+mod convert_rho;
 mod data;
 mod doctor;
 mod exponents;
 mod export;
 mod phases;
 mod scale;
+mod scale_files;
 mod sweep;
 mod weights;
 
 pub use bench::BenchArguments;
 pub use check::{CheckArguments, CheckFormat};
+pub use convert_rho::{ConvertRhoArguments, ConvertRhoFormat, parse_layers};
 pub use data::{DataArguments, DataCommand, DataShowArguments, FetchArguments};
 pub use doctor::{DoctorArguments, DoctorFormat};
 pub use exponents::parse_exponents;
 pub use export::ExportArguments;
 pub use phases::{PhasesArguments, PhasesFormat};
 pub use scale::{ScaleArguments, ScaleFormat};
+pub use scale_files::ScaleFilesArguments;
 pub use sweep::{
     PlanFormat, StatusFormat, SweepArguments, SweepCancelArguments, SweepCommand,
     SweepCommandsArguments, SweepFileArguments, SweepPlanArguments, SweepRunArguments,
@@ -57,6 +61,8 @@ pub enum Command {
     Report(ReportArguments),
     /// Print each tensor's multipliers and the theory's verdict
     Scale(ScaleArguments),
+    /// Convert a perturbation radius between the conventions of different code
+    ConvertRho(ConvertRhoArguments),
     /// Measure on a real network whether every layer is effectively perturbed at every width
     Check(CheckArguments),
     /// Say in plain words what goes wrong in a sweep, and what to do

@@ -1,10 +1,14 @@
 //! The arguments of `mup2 scale`.
 
-use super::names;
+use super::{ScaleFilesArguments, names, parse_exponents};
 use clap::{Args, ValueEnum};
 use mup2::config::ModelKind;
 use mup2::data::ImageShape;
-use mup2::scaling::{AsamBias, BaseOptimizer, Denominator, Parameterization, Perturbation, Rule};
+use mup2::error::Error;
+use mup2::scaling::{
+    AsamBias, BaseOptimizer, Denominator, Parameterization, Perturbation, Rule, Scheme,
+};
+use std::path::PathBuf;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -13,6 +17,9 @@ use mup2::scaling::{AsamBias, BaseOptimizer, Denominator, Parameterization, Pert
   mup2 scale --model mlp --width 1024 --base-width 64 --rule asam --format json
   mup2 scale --model resnet --width 64 --base-width 16 --set model.resnet.layers=50
   mup2 scale --model mlp --width 1024 --base-width 64 --exponent d-layer=0,1,0 --exponent d=0
+  mup2 scale --base small.safetensors --target large.safetensors
+  mup2 scale --base small.toml --target large.safetensors --format torch --out mup2_groups.py
+  mup2 scale --base small.safetensors --save-shapes small.toml
 
 Columns: initialization std, multipliers of learning rate, of ρ in the numerator, of the tensor in
 the denominator's norm and of the weight decay (for decay that the optimizer multiplies by the
@@ -23,11 +30,11 @@ pub struct ScaleArguments {
     #[arg(long, value_name = "NAME", default_value = "mlp", value_parser = names::<ModelKind>())]
     pub model: ModelKind,
     /// Width to scale to
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1 << 24))]
-    pub width: u32,
+    #[arg(long, value_name = "N", required_unless_present = "base", value_parser = clap::value_parser!(u32).range(1..=1 << 24))]
+    pub width: Option<u32>,
     /// Width at which every multiplier is 1; 1 is the paper's own convention
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1 << 24))]
-    pub base_width: u32,
+    #[arg(long, value_name = "N", required_unless_present = "base", value_parser = clap::value_parser!(u32).range(1..=1 << 24))]
+    pub base_width: Option<u32>,
     /// MLP: weight layers, the readout included [default: 3]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(2..=1000))]
     pub depth: Option<u16>,
@@ -77,6 +84,27 @@ pub struct ScaleArguments {
     /// What to print
     #[arg(long, value_enum, default_value = "table")]
     pub format: ScaleFormat,
+    /// Write it to this file instead
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    #[command(flatten)]
+    pub files: ScaleFilesArguments,
+}
+
+impl ScaleArguments {
+    /// The scheme that the flags describe.
+    pub fn scheme(&self) -> Result<Scheme, Error> {
+        Ok(Scheme {
+            parameterization: self.param,
+            perturbation: self.perturb,
+            denominator: self.denominator,
+            rule: self.rule,
+            optimizer: self.optimizer,
+            asam_bias: self.asam_bias,
+            exponents: parse_exponents(&self.exponents)?,
+            weight_multipliers: self.weight_multipliers,
+        })
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -87,4 +115,6 @@ pub enum ScaleFormat {
     Json,
     /// Comma-separated values
     Csv,
+    /// A Python file with parameter groups and a SAM optimizer for PyTorch; needs --base and --target
+    Torch,
 }

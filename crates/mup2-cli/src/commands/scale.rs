@@ -1,7 +1,8 @@
 //! `mup2 scale`: each tensor's multipliers and the theory's verdict.
 
-use crate::arguments::{ScaleArguments, ScaleFormat, parse_exponents};
-use crate::terminal::print;
+use super::scale_files;
+use super::scale_table::{aligned, emit, number, shape, verdict};
+use crate::arguments::{ScaleArguments, ScaleFormat};
 use mup2::config::{ModelKind, RunSpec, parse_run};
 use mup2::data::ImageShape;
 use mup2::error::Error;
@@ -12,24 +13,30 @@ use std::fmt::Write;
 use std::process::ExitCode;
 
 pub fn run(arguments: &ScaleArguments) -> anyhow::Result<ExitCode> {
-    let mut scheme = Scheme::new(arguments.param, arguments.perturb);
-    scheme.denominator = arguments.denominator;
-    scheme.rule = arguments.rule;
-    scheme.optimizer = arguments.optimizer;
-    scheme.asam_bias = arguments.asam_bias;
-    scheme.weight_multipliers = arguments.weight_multipliers;
-    scheme.exponents = parse_exponents(&arguments.exponents)?;
+    if arguments.files.base.is_some() {
+        return scale_files::run(arguments);
+    }
+    let scheme = arguments.scheme()?;
     let shapes = tensor_shapes(
         &spec(arguments)?,
         image(arguments),
         arguments.classes as usize,
     )?;
     let table = scale(&scheme, &shapes)?;
-    print(&match arguments.format {
+    let text = match arguments.format {
         ScaleFormat::Table => text_table(&scheme, &table),
         ScaleFormat::Json => format!("{}\n", serde_json::to_string_pretty(&json!(table))?),
         ScaleFormat::Csv => csv(&table),
-    })?;
+        ScaleFormat::Torch => {
+            return Err(Error::invalid(
+                "--format torch",
+                "is for the shapes of a PyTorch model, whose names it needs",
+                "--base and --target in place of --model",
+            )
+            .into());
+        }
+    };
+    emit(arguments.out.as_deref(), &text)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -45,8 +52,9 @@ fn spec(arguments: &ScaleArguments) -> Result<RunSpec, Error> {
     }
     spec.model.bias |= arguments.bias;
     spec.validate("mup2 scale")?;
-    spec.model.width = arguments.width as usize;
-    spec.model.base_width = arguments.base_width as usize;
+    // clap asks for both where there are no files.
+    spec.model.width = arguments.width.unwrap_or(1) as usize;
+    spec.model.base_width = arguments.base_width.unwrap_or(1) as usize;
     Ok(spec)
 }
 
@@ -68,11 +76,6 @@ fn image(arguments: &ScaleArguments) -> ImageShape {
     }
 }
 
-fn shape(row: &TensorScaling) -> String {
-    let sides: Vec<String> = row.shape.iter().map(ToString::to_string).collect();
-    sides.join("x")
-}
-
 fn effect(row: &TensorScaling) -> String {
     row.effect_exponent
         .map_or_else(|| "-".to_owned(), |effect| effect.to_string())
@@ -92,7 +95,7 @@ fn csv(table: &ScalingTable) -> String {
             "{},{},{},{},{},{},{},{},{effect}",
             row.name,
             row.role,
-            shape(row),
+            shape(&row.shape),
             row.init_std,
             row.lr_mult,
             row.rho_mult,
@@ -122,7 +125,7 @@ fn text_table(scheme: &Scheme, table: &ScalingTable) -> String {
         rows.push([
             row.name.clone(),
             row.role.to_string(),
-            shape(row),
+            shape(&row.shape),
             number(row.init_std),
             number(row.lr_mult),
             number(row.rho_mult),
@@ -131,62 +134,13 @@ fn text_table(scheme: &Scheme, table: &ScalingTable) -> String {
             effect(row),
         ]);
     }
-    let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..rows[0].len()).map(width).collect();
-    let mut text = String::new();
-    for row in &rows {
-        let cells = row
-            .iter()
-            .zip(&widths)
-            .enumerate()
-            .map(|(column, (cell, &width))| {
-                // Words to the left, numbers to the right.
-                if column < 3 {
-                    format!("{cell:width$}")
-                } else {
-                    format!("{cell:>width$}")
-                }
-            });
-        let line = cells.collect::<Vec<_>>().join("  ");
-        text.push_str(line.trim_end());
-        text.push('\n');
-    }
+    let mut text = aligned(&rows, 3);
     text.push('\n');
-    text.push_str(&verdict(scheme, table));
-    text
-}
-
-fn number(value: f64) -> String {
-    if value != 0.0 && !(1e-4..1e6).contains(&value.abs()) {
-        return format!("{value:.3e}");
-    }
-    let text = format!("{value:.6}");
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
-fn verdict(scheme: &Scheme, table: &ScalingTable) -> String {
-    let verdict = &table.verdict;
-    let mut text = format!(
-        "c∇ = {}, d = {}, {} denominator\n{}\n",
-        table.c_nabla,
-        table.d,
+    text.push_str(&verdict(
+        (table.c_nabla, table.d),
         scheme.denominator(),
-        if verdict.stable {
-            "stable"
-        } else {
-            "UNSTABLE: something grows with the width"
-        }
-    );
-    for (title, names) in [
-        ("effectively perturbed", &verdict.effective),
-        ("perturbation vanishes", &verdict.vanishing),
-        ("perturbation blows up", &verdict.unstable),
-        ("not perturbed", &verdict.unperturbed),
-        ("update blows up", &verdict.unstable_updates),
-    ] {
-        if !names.is_empty() {
-            let _ = writeln!(text, "{title}: {}", names.join(", "));
-        }
-    }
+        &table.verdict,
+        usize::MAX,
+    ));
     text
 }

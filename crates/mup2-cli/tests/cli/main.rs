@@ -3,12 +3,14 @@
 
 mod bad_input;
 mod check;
+mod convert_rho;
 mod doctor;
 mod export;
 mod halving;
 mod results;
 mod resume;
 mod scale;
+mod scale_files;
 mod sweep;
 
 use std::path::Path;

@@ -11,6 +11,7 @@
 mod exponents;
 mod names;
 mod phases;
+mod radius;
 mod role;
 mod table;
 
@@ -19,8 +20,14 @@ pub use names::{
     AsamBias, BaseOptimizer, Denominator, Parameterization, Perturbation, Rule, Scheme,
 };
 pub use phases::{LayerPlane, LayerPoint, PhaseDiagram, Regime, SchemePoint, phases};
+pub use radius::{
+    ConvertedRadius, LayerSizes, RadiusConvention, RadiusLayer, RadiusRule, RadiusScaling,
+    RadiusSetting, convert_radius,
+};
 pub use role::{Role, TensorKind, TensorShape};
 pub use table::{ScalingTable, TensorScaling, Verdict, scale};
 
+#[cfg(test)]
+mod radius_tests;
 #[cfg(test)]
 mod tests;

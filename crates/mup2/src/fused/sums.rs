@@ -1,0 +1,36 @@
+//! [`super::add_scaled`] and [`super::squared_norm`] on the processor.
+
+use super::slices::{filled, tensor, values};
+use crate::kernels;
+use burn_flex::FlexTensor;
+
+/// In the memory of either, if nobody else has it.
+pub(super) fn add_scaled(x: FlexTensor, y: FlexTensor, factor: f64) -> FlexTensor {
+    let factor = factor as f32;
+    let (mut x, mut y) = (x.to_contiguous(), y.to_contiguous());
+    if let Some(sum) = own_values(&mut x) {
+        kernels::add_scaled(sum, values(&y), factor);
+        return x;
+    }
+    if let Some(sum) = own_values(&mut y) {
+        kernels::scale_and_add(values(&x), sum, factor);
+        return y;
+    }
+    filled(&x, |sum| {
+        sum.copy_from_slice(values(&x));
+        kernels::add_scaled(sum, values(&y), factor);
+    })
+}
+
+/// The values of a contiguous tensor that is the only owner of its memory, all of it.
+fn own_values(tensor: &mut FlexTensor) -> Option<&mut [f32]> {
+    let layout = tensor.layout();
+    let (first, count) = (layout.start_offset(), layout.num_elements());
+    tensor
+        .try_storage_mut::<f32>()?
+        .get_mut(first..first + count)
+}
+
+pub(super) fn squared_norm(x: &FlexTensor) -> FlexTensor {
+    tensor(vec![kernels::squared_norm(values(x)) as f32], [1])
+}

@@ -1,0 +1,220 @@
+//! `roles.toml`: what shapes alone do not show, said by the user for exact names or patterns.
+
+use super::layout::{Layout, Side};
+use super::names::Pattern;
+use super::shapes_toml::read_text;
+use crate::error::{Error, Result};
+use crate::scaling::TensorKind;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::Path;
+use strum::VariantNames;
+
+/// Written by hand; a larger file is something else.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// The keys of `roles.toml`. Names may have `*` for any part.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RolesFile {
+    readout: Vec<String>,
+    embedding: Vec<String>,
+    transposed: Vec<String>,
+    layout: BTreeMap<String, String>,
+    weight: Vec<String>,
+    bias: Vec<String>,
+    norm: Vec<String>,
+    gain: BTreeMap<String, f64>,
+    buffer: Vec<String>,
+}
+
+/// What is said of a tensor.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Meaning {
+    /// What its sides count.
+    Sides(Sides),
+    /// What it is within its layer.
+    Kind(TensorKind),
+    /// Initialization std at the base width, times √fan_in.
+    Gain(f64),
+    /// No optimizer sees it.
+    Buffer,
+}
+
+/// A layout, as it is declared.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Sides {
+    Readout,
+    Embedding,
+    Transposed,
+    Spelled(Layout),
+}
+
+impl Meaning {
+    /// Meanings of one topic contradict each other if they differ.
+    fn topic(&self) -> Topic {
+        match self {
+            Self::Sides(_) => Topic::Sides,
+            Self::Kind(_) => Topic::Kind,
+            Self::Gain(_) => Topic::Gain,
+            Self::Buffer => Topic::Buffer,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Topic {
+    Sides,
+    Kind,
+    Gain,
+    Buffer,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Claim {
+    key: &'static str,
+    pattern: Pattern,
+    meaning: Meaning,
+}
+
+/// Everything that a `roles.toml` says; nothing, by default.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Declarations {
+    place: String,
+    claims: Vec<Claim>,
+}
+
+impl Declarations {
+    /// Reads a `roles.toml`.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is not TOML, or has an unknown key or a value that is not allowed.
+    pub fn read(path: &Path) -> Result<Self> {
+        Self::parse(&read_text(path, MAX_BYTES)?, &path.display().to_string())
+    }
+
+    /// Parses the text of a `roles.toml`; `place` names it in messages.
+    ///
+    /// # Errors
+    /// As [`Declarations::read`].
+    pub fn parse(text: &str, place: &str) -> Result<Self> {
+        let file: RolesFile = toml::from_str(text).map_err(|error| {
+            let before = error.span().and_then(|span| text.get(..span.start));
+            let line = before.map_or(1, |before| before.matches('\n').count() + 1);
+            let message: Vec<&str> = error.message().split_whitespace().collect();
+            Error::invalid(
+                format!("{place}: line {line}"),
+                message.join(" "),
+                "lists `readout`, `embedding`, `transposed`, `weight`, `bias`, `norm`, `buffer` and tables `[layout]`, `[gain]`",
+            )
+        })?;
+        let mut claims = Vec::new();
+        let lists = [
+            ("readout", file.readout, Meaning::Sides(Sides::Readout)),
+            (
+                "embedding",
+                file.embedding,
+                Meaning::Sides(Sides::Embedding),
+            ),
+            (
+                "transposed",
+                file.transposed,
+                Meaning::Sides(Sides::Transposed),
+            ),
+            ("weight", file.weight, Meaning::Kind(TensorKind::Weight)),
+            ("bias", file.bias, Meaning::Kind(TensorKind::Bias)),
+            ("norm", file.norm, Meaning::Kind(TensorKind::Norm)),
+            ("buffer", file.buffer, Meaning::Buffer),
+        ];
+        for (key, patterns, meaning) in lists {
+            claims.extend(patterns.into_iter().map(|pattern| Claim {
+                key,
+                pattern: Pattern::new(pattern),
+                meaning: meaning.clone(),
+            }));
+        }
+        for (pattern, words) in file.layout {
+            let layout = Layout::parse(&words).map_err(|word| {
+                Error::invalid(
+                    format!("{place}: layout of `{pattern}`"),
+                    format!("has the word `{word}`"),
+                    format!("one of {} for each side", Side::VARIANTS.join(", ")),
+                )
+            })?;
+            claims.push(Claim {
+                key: "layout",
+                pattern: Pattern::new(pattern),
+                meaning: Meaning::Sides(Sides::Spelled(layout)),
+            });
+        }
+        for (pattern, gain) in file.gain {
+            if !gain.is_finite() || gain < 0.0 {
+                return Err(Error::invalid(
+                    format!("{place}: gain of `{pattern}`"),
+                    format!("is {gain}"),
+                    "a finite number from 0",
+                ));
+            }
+            claims.push(Claim {
+                key: "gain",
+                pattern: Pattern::new(pattern),
+                meaning: Meaning::Gain(gain),
+            });
+        }
+        Ok(Self {
+            place: place.to_owned(),
+            claims,
+        })
+    }
+
+    /// What is said of the tensor `name` on one topic. An exact name overrules patterns.
+    ///
+    /// # Errors
+    /// When two exact names, or two patterns, contradict each other.
+    pub(super) fn of(&self, name: &str, topic: Topic) -> Result<Option<&Meaning>> {
+        let on_topic = self
+            .claims
+            .iter()
+            .filter(|claim| claim.meaning.topic() == topic && claim.pattern.matches(name));
+        let (exact, patterns): (Vec<_>, Vec<_>) =
+            on_topic.partition(|claim| claim.pattern.is_exact());
+        let claims = if exact.is_empty() { patterns } else { exact };
+        let Some(first) = claims.first() else {
+            return Ok(None);
+        };
+        match claims.iter().find(|claim| claim.meaning != first.meaning) {
+            None => Ok(Some(&first.meaning)),
+            Some(other) => Err(Error::invalid(
+                format!("{}: tensor `{name}`", self.place),
+                format!(
+                    "is declared both by `{}` in {} and by `{}` in {}",
+                    first.pattern.as_str(),
+                    first.key,
+                    other.pattern.as_str(),
+                    other.key
+                ),
+                "one declaration of each kind; an exact name overrules patterns",
+            )),
+        }
+    }
+
+    /// Checks that each pattern means one of `names` at least.
+    ///
+    /// # Errors
+    /// The first pattern that means none.
+    pub(super) fn check_used<'a>(
+        &self,
+        names: impl Iterator<Item = &'a str> + Clone,
+    ) -> Result<()> {
+        for claim in &self.claims {
+            if !names.clone().any(|name| claim.pattern.matches(name)) {
+                return Err(Error::invalid(
+                    format!("{}: {}", self.place, claim.key),
+                    format!("`{}` matches no tensor", claim.pattern.as_str()),
+                    "names of tensors in the files, with `*` for any part",
+                ));
+            }
+        }
+        Ok(())
+    }
+}
