@@ -23,7 +23,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("kernels", &[]),
     ("fused", &["kernels"]),
     ("model", &["error", "random", "scaling", "fused"]),
-    ("step", &["error", "random", "scaling"]),
+    ("step", &["error", "random", "scaling", "fused"]),
     (
         "sharpness",
         &["error", "random", "step", "scaling", "model"],

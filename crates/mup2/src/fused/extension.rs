@@ -1,8 +1,9 @@
 //! The operations by which the engine is extended: on its processor backend, and there with gradients.
 
 use super::BatchMoments;
-use super::{batch_normalization, convolution, gelu, relu, row_normalization, softmax};
+use super::{batch_normalization, convolution, gelu, relu, row_normalization, softmax, sums};
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
+use burn::backend::ops::FloatTensorOps;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Flex, backend_extension};
 
@@ -46,6 +47,12 @@ pub trait Fused: Backend {
 
     /// [`super::add_relu`].
     fn add_rectify(one: FloatTensor<Self>, other: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// [`super::add_scaled`].
+    fn add_scaled(x: FloatTensor<Self>, y: FloatTensor<Self>, factor: f64) -> FloatTensor<Self>;
+
+    /// [`super::squared_norm`], `[1]`; no gradient passes.
+    fn sum_of_squares(x: FloatTensor<Self>) -> FloatTensor<Self>;
 
     /// [`super::softmax`].
     fn row_softmax(x: FloatTensor<Self>) -> FloatTensor<Self>;
@@ -99,6 +106,14 @@ impl Fused for Flex {
         relu::forward_sum(&one.to_contiguous(), &other.to_contiguous())
     }
 
+    fn add_scaled(x: FloatTensor<Self>, y: FloatTensor<Self>, factor: f64) -> FloatTensor<Self> {
+        sums::add_scaled(x, y, factor)
+    }
+
+    fn sum_of_squares(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        sums::squared_norm(&x.to_contiguous())
+    }
+
     fn row_softmax(x: FloatTensor<Self>) -> FloatTensor<Self> {
         softmax::forward(&x.to_contiguous())
     }
@@ -149,6 +164,14 @@ impl<C: CheckpointStrategy> Fused for Autodiff<Flex, C> {
 
     fn add_rectify(one: FloatTensor<Self>, other: FloatTensor<Self>) -> FloatTensor<Self> {
         relu::differentiable_sum::<C>(one, other)
+    }
+
+    fn add_scaled(x: FloatTensor<Self>, y: FloatTensor<Self>, factor: f64) -> FloatTensor<Self> {
+        Self::float_add(x, Self::float_mul_scalar(y, factor.into()))
+    }
+
+    fn sum_of_squares(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        FloatTensor::<Self>::new(sums::squared_norm(&x.into_primitive().to_contiguous()))
     }
 
     fn row_softmax(x: FloatTensor<Self>) -> FloatTensor<Self> {

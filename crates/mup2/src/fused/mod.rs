@@ -14,6 +14,7 @@ mod relu;
 mod row_normalization;
 mod slices;
 mod softmax;
+mod sums;
 #[cfg(test)]
 mod tests;
 
@@ -102,6 +103,29 @@ pub fn add_relu<const D: usize>(one: Tensor<D>, other: Tensor<D>) -> Tensor<D> {
     }
     let (one, other) = (one.into_dispatch(), other.into_dispatch());
     Tensor::from_dispatch(<Dispatch as Fused>::add_rectify(one, other))
+}
+
+/// `x + factor·y`, in the memory of `x` or `y` where it is theirs alone.
+pub fn add_scaled<const D: usize>(x: Tensor<D>, y: Tensor<D>, factor: f64) -> Tensor<D> {
+    if !is_fused(&x) || x.dims() != y.dims() {
+        return x + y.mul_scalar(factor);
+    }
+    let (x, y) = (x.into_dispatch(), y.into_dispatch());
+    Tensor::from_dispatch(<Dispatch as Fused>::add_scaled(x, y, factor))
+}
+
+/// Σ x² as a number, without a temporary of the tensor's size.
+pub fn squared_norm<const D: usize>(x: Tensor<D>) -> f64 {
+    let x = x.without_autodiff();
+    if !is_fused(&x) {
+        // The dot product of the flattened tensor with itself.
+        let count = x.shape().num_elements();
+        let row = x.reshape([1, count]);
+        let column = row.clone().reshape([count, 1]);
+        return row.matmul(column).into_scalar::<f64>();
+    }
+    let norm = <Dispatch as Fused>::sum_of_squares(x.into_dispatch());
+    Tensor::<1>::from_dispatch(norm).into_scalar::<f64>()
 }
 
 /// Softmax over the last dimension.

@@ -160,6 +160,34 @@ fn what_is_not_contiguous_is_read_in_its_own_order() {
 }
 
 #[test]
+fn a_scaled_sum_takes_memory_that_is_free_and_no_other() {
+    let device = Device::flex();
+    let tensor = |values: [f32; 3]| Tensor::<1>::from_data(values, &device);
+    let near = |sum: Tensor<1>| assert_near(sum, tensor([6.0, 4.0, 2.0]), 1e-6, "sum");
+    let (x, y) = (tensor([1.0, 2.0, 3.0]), tensor([10.0, 4.0, -2.0]));
+    near(add_scaled(x.clone(), y.clone(), 0.5));
+    near(add_scaled(tensor([1.0, 2.0, 3.0]), y.clone(), 0.5));
+    near(add_scaled(x.clone(), tensor([10.0, 4.0, -2.0]), 0.5));
+    // A slice shares its memory with what it was cut from.
+    let whole = tensor([7.0, 1.0, 2.0]);
+    let part = whole.clone().slice(1..3);
+    let sum = add_scaled(part, Tensor::from_data([1.0, 1.0], &device), 2.0);
+    assert_near(sum, Tensor::from_data([3.0, 4.0], &device), 1e-6, "part");
+    assert_near(whole, tensor([7.0, 1.0, 2.0]), 1e-9, "whole");
+    assert_near(x, tensor([1.0, 2.0, 3.0]), 1e-9, "x");
+    assert_near(y, tensor([10.0, 4.0, -2.0]), 1e-9, "y");
+    let leaf = leaf([5, 7], 3);
+    assert_equal!(
+        add_scaled(leaf.single.clone(), leaf.single.clone(), 3.0),
+        add_scaled(leaf.double.clone(), leaf.double.clone(), 3.0),
+        1e-6,
+        leaf
+    );
+    let norms = [leaf.single, leaf.double].map(squared_norm);
+    assert!((norms[0] - norms[1]).abs() < 1e-6 * norms[1], "{norms:?}");
+}
+
+#[test]
 fn a_batch_without_autodiff_is_computed_too() {
     let device = Device::flex();
     let x = Tensor::<4>::from_data(

@@ -8,6 +8,7 @@ mod activation;
 mod convolution;
 mod gram;
 mod normalization;
+mod sums;
 #[cfg(test)]
 mod tests;
 mod vector;
@@ -21,3 +22,4 @@ pub use normalization::{
     BatchNormalization, ChannelMap, channel_moments, map_channels, normalize_rows,
     normalize_rows_backward,
 };
+pub use sums::{add_scaled, scale_and_add, squared_norm};

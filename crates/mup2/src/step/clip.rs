@@ -1,17 +1,9 @@
 //! The global norm of a set of gradients, and clipping to it.
 
+use crate::fused::squared_norm;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
-
-/// Σ x² as a number, without a temporary of the tensor's size: the dot product of the flattened
-/// tensor with itself.
-pub(super) fn squared_norm<const D: usize>(tensor: Tensor<D>) -> f64 {
-    let count = tensor.shape().num_elements();
-    let row = tensor.reshape([1, count]);
-    let column = row.clone().reshape([count, 1]);
-    row.matmul(column).into_scalar::<f64>()
-}
 
 /// Frobenius norm of all gradients of `model` taken together; gradients that are absent count 0.
 pub fn gradient_norm<M: Module>(model: &M, gradients: &GradientsParams) -> f64 {

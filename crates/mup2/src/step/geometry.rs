@@ -1,9 +1,9 @@
 //! What "the ball of radius ρ" is: a Euclidean one, or the one in which SAM's step is the steepest.
 
-use super::clip::squared_norm;
 use super::parameters::{bind, flat_parameters, parameters};
 use super::preconditioner::{AsamOptions, Preconditioner};
 use crate::error::Result;
+use crate::fused::squared_norm;
 use crate::scaling::{Rule, ScalingTable};
 use burn::module::Module;
 use burn::tensor::Tensor;

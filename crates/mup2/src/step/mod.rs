@@ -11,6 +11,7 @@ mod preconditioner;
 mod record;
 mod sam;
 mod schedule;
+mod sgd;
 
 pub(crate) use clip::scale_gradients;
 pub use clip::{clip_gradients, gradient_norm, weight_norm};

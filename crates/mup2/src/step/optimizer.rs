@@ -1,11 +1,10 @@
-//! Base optimizers of `burn-optim`, with each parameter's learning-rate and decay multipliers.
+//! Base optimizers, with each parameter's learning-rate and decay multipliers.
 
 use super::parameters::bind;
+use super::sgd::SgdStep;
 use crate::error::Result;
 use crate::scaling::{ScalingTable, TensorScaling};
 use burn::module::{Module, ParamGroup};
-use burn::optim::decay::WeightDecayConfig;
-use burn::optim::momentum::MomentumConfig;
 use burn::optim::{AdamWConfig, ModuleOptimizer, Optimizer, SgdConfig};
 use burn::tensor::{Device, Tensor};
 
@@ -56,11 +55,9 @@ pub fn build_optimizer<M: Module>(
     for (parameter, row) in bind(model, table)? {
         let group = ParamGroup::from_ids(vec![parameter.id]);
         optimizer = match config {
-            BaseOptimizerConfig::Sgd(sgd) => optimizer.with_group(
-                group,
-                Multiplied::new(sgd_config(sgd, row).build(), row),
-                None,
-            ),
+            BaseOptimizerConfig::Sgd(sgd) => {
+                optimizer.with_group(group, SgdStep::new(&sgd, row), None)
+            }
             BaseOptimizerConfig::AdamW(adamw) => {
                 let built = AdamWConfig::new()
                     .with_beta_1(adamw.beta1 as f32)
@@ -73,20 +70,6 @@ pub fn build_optimizer<M: Module>(
         };
     }
     Ok(optimizer)
-}
-
-fn sgd_config(sgd: Sgd, row: &TensorScaling) -> SgdConfig {
-    let momentum = (sgd.momentum > 0.0).then_some(MomentumConfig {
-        momentum: sgd.momentum,
-        dampening: 0.0,
-        nesterov: sgd.nesterov,
-    });
-    let decay = (sgd.weight_decay > 0.0).then_some(WeightDecayConfig {
-        penalty: (sgd.weight_decay * row.wd_mult) as f32,
-    });
-    SgdConfig::new()
-        .with_momentum(momentum)
-        .with_weight_decay(decay)
 }
 
 /// An optimizer whose learning rate is multiplied: Burn's groups share one rate.

@@ -1,6 +1,6 @@
 //! The preconditioners T of the perturbation rules: `ε ∝ T²∇ / ‖T∇‖` (METHOD section 4).
 
-use super::clip::squared_norm;
+use crate::fused::squared_norm;
 use crate::scaling::{AsamBias, Rule, TensorKind, TensorScaling};
 use burn::tensor::Tensor;
 

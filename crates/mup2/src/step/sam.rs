@@ -1,10 +1,11 @@
 //! The sharpness-aware step: climb to `W + ε`, take the gradient there, apply it at `W`.
 
-use super::clip::{clip_gradients, scale_gradients, squared_norm};
+use super::clip::{clip_gradients, scale_gradients};
 use super::parameters::bind;
 use super::preconditioner::{AsamOptions, Preconditioner};
 use super::record::PerturbationRecord;
 use crate::error::Result;
+use crate::fused::{add_scaled, squared_norm};
 use crate::random;
 use crate::scaling::{Rule, ScalingTable};
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
@@ -357,11 +358,10 @@ impl ModuleMapper for Ascent<'_> {
             let tracked = weight.is_require_grad();
             let weight = weight.without_autodiff();
             let epsilon = tensor.preconditioner.apply(direction, &weight);
-            let epsilon = epsilon.mul_scalar(factor);
             if let Some(record) = record {
-                record.add(&tensor.name, &epsilon);
+                record.add(&tensor.name, &epsilon.clone().mul_scalar(factor));
             }
-            let moved = (weight + epsilon).autodiff();
+            let moved = add_scaled(weight, epsilon, factor).autodiff();
             moved.set_require_grad(tracked)
         })
     }

@@ -3,8 +3,8 @@
 use super::optimizer::Sgd;
 use crate::fused::add_scaled;
 use crate::scaling::TensorScaling;
-use burn::optim::{Optimizer, RecordState};
-use burn::tensor::{Device, Tensor};
+use burn::optim::{Optimizer, RecordState, StateSink, StateSource, join_path};
+use burn::tensor::{Device, Tensor, TensorData};
 
 /// [`Sgd`] for one parameter, with its multipliers.
 #[derive(Debug, Clone)]
@@ -26,16 +26,33 @@ impl SgdStep {
     }
 }
 
-/// What a parameter keeps from step to step.
-#[derive(RecordState, Clone)]
+/// What a parameter keeps from step to step: v, where there is momentum.
+#[derive(Clone)]
 pub(super) struct SgdState<const D: usize> {
-    momentum: Option<Velocity<D>>,
+    velocity: Option<Tensor<D>>,
 }
 
-/// v.
-#[derive(RecordState, Clone)]
-pub(super) struct Velocity<const D: usize> {
-    velocity: Tensor<D>,
+/// Names that Burn's own SGD gives v, so that a checkpoint of either can be read by the other.
+const PLACE: &str = "momentum";
+const LEAF: &str = "velocity";
+
+impl<const D: usize> RecordState for SgdState<D> {
+    fn state_flatten(&self, prefix: &str, out: &mut StateSink) {
+        if let Some(velocity) = &self.velocity {
+            out.push_tensor(&join_path(prefix, PLACE), LEAF, velocity.to_data());
+        }
+    }
+
+    fn state_unflatten(prefix: &str, source: &mut StateSource, device: &Device) -> Option<Self> {
+        let data = source.take_tensor(&join_path(prefix, PLACE), LEAF);
+        let tensor = |data: TensorData| {
+            let dtype = data.dtype();
+            Tensor::from_data(data, (device, dtype))
+        };
+        Some(Self {
+            velocity: data.map(tensor),
+        })
+    }
 }
 
 impl Optimizer for SgdStep {
@@ -53,36 +70,33 @@ impl Optimizer for SgdStep {
             gradient = add_scaled(gradient, weight.clone(), self.weight_decay);
         }
         if self.momentum == 0.0 {
-            let state = SgdState { momentum: None };
+            let state = SgdState { velocity: None };
             return (add_scaled(weight, gradient, -rate), Some(state));
         }
-        let before = state.and_then(|state| state.momentum);
+        let before = state.and_then(|state| state.velocity);
         let (velocity, direction) = match (before, self.nesterov) {
             (None, false) => (gradient.clone(), gradient),
             (Some(before), false) => {
-                let velocity = add_scaled(gradient, before.velocity, self.momentum);
+                let velocity = add_scaled(gradient, before, self.momentum);
                 (velocity.clone(), velocity)
             }
             (before, true) => {
                 let velocity = match before {
                     None => gradient.clone(),
-                    Some(before) => add_scaled(gradient.clone(), before.velocity, self.momentum),
+                    Some(before) => add_scaled(gradient.clone(), before, self.momentum),
                 };
                 let direction = add_scaled(gradient, velocity.clone(), self.momentum);
                 (velocity, direction)
             }
         };
-        let momentum = Some(Velocity { velocity });
         let moved = add_scaled(weight, direction, -rate);
-        (moved, Some(SgdState { momentum }))
+        let velocity = Some(velocity);
+        (moved, Some(SgdState { velocity }))
     }
 
     fn to_device<const D: usize>(state: SgdState<D>, device: &Device) -> SgdState<D> {
-        let moved = |momentum: Velocity<D>| Velocity {
-            velocity: momentum.velocity.to_device(device),
-        };
         SgdState {
-            momentum: state.momentum.map(moved),
+            velocity: state.velocity.map(|velocity| velocity.to_device(device)),
         }
     }
 }
