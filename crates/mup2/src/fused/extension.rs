@@ -1,7 +1,9 @@
 //! The operations by which the engine is extended: on its processor backend, and there with gradients.
 
 use super::BatchMoments;
-use super::{batch_normalization, convolution, gelu, relu, row_normalization, softmax, sums};
+use super::{
+    batch_normalization, convolution, gelu, linear, relu, row_normalization, softmax, sums,
+};
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::ops::FloatTensorOps;
 use burn::backend::tensor::FloatTensor;
@@ -47,6 +49,9 @@ pub trait Fused: Backend {
 
     /// [`super::add_relu`].
     fn add_rectify(one: FloatTensor<Self>, other: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// [`super::linear`].
+    fn linear(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self>;
 
     /// [`super::add_scaled`].
     fn add_scaled(x: FloatTensor<Self>, y: FloatTensor<Self>, factor: f64) -> FloatTensor<Self>;
@@ -104,6 +109,10 @@ impl Fused for Flex {
 
     fn add_rectify(one: FloatTensor<Self>, other: FloatTensor<Self>) -> FloatTensor<Self> {
         relu::forward_sum(&one.to_contiguous(), &other.to_contiguous())
+    }
+
+    fn linear(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
+        linear::forward(&x.to_contiguous(), &weight.to_contiguous())
     }
 
     fn add_scaled(x: FloatTensor<Self>, y: FloatTensor<Self>, factor: f64) -> FloatTensor<Self> {
@@ -164,6 +173,10 @@ impl<C: CheckpointStrategy> Fused for Autodiff<Flex, C> {
 
     fn add_rectify(one: FloatTensor<Self>, other: FloatTensor<Self>) -> FloatTensor<Self> {
         relu::differentiable_sum::<C>(one, other)
+    }
+
+    fn linear(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
+        linear::differentiable::<C>(x, weight)
     }
 
     fn add_scaled(x: FloatTensor<Self>, y: FloatTensor<Self>, factor: f64) -> FloatTensor<Self> {

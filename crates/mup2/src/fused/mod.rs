@@ -10,6 +10,7 @@ pub mod composite;
 mod convolution;
 mod extension;
 mod gelu;
+mod linear;
 mod relu;
 mod row_normalization;
 mod slices;
@@ -103,6 +104,19 @@ pub fn add_relu<const D: usize>(one: Tensor<D>, other: Tensor<D>) -> Tensor<D> {
     }
     let (one, other) = (one.into_dispatch(), other.into_dispatch());
     Tensor::from_dispatch(<Dispatch as Fused>::add_rectify(one, other))
+}
+
+/// Rows of a batch up to which reading the weights is most of the work of a linear layer; with more of
+/// them the engine's product is as fast.
+const THIN: usize = 256;
+
+/// `x w`, `x` `[rows, inputs]` and `weight` `[inputs, outputs]`.
+pub fn linear(x: Tensor<2>, weight: Tensor<2>) -> Tensor<2> {
+    if !is_fused(&x) || x.dims()[0] > THIN {
+        return x.matmul(weight);
+    }
+    let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
+    Tensor::from_dispatch(<Dispatch as Fused>::linear(x, weight))
 }
 
 /// `x + factor·y`, in the memory of `x` or `y` where it is theirs alone.

@@ -113,6 +113,18 @@ proptest! {
     }
 
     #[test]
+    fn a_linear_layer_equals_the_engines(
+        (rows, inputs, outputs) in (1usize..20, 1usize..50, 1usize..50),
+    ) {
+        let (x, w) = (leaf([rows, inputs], 1), leaf([inputs, outputs], 2));
+        assert_equal!(
+            linear(x.single.clone(), w.single.clone()),
+            linear(x.double.clone(), w.double.clone()),
+            1e-5, x, w
+        );
+    }
+
+    #[test]
     fn normalization_of_rows_equals_the_composite_one(rows in 1usize..9, channels in 2usize..40, seed in 1u64..100) {
         let x = leaf([rows, channels], seed);
         let (gain, bias) = (leaf([channels], seed + 1), leaf([channels], seed + 2));

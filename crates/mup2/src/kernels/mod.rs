@@ -5,8 +5,10 @@
 //! here knows of tensors or gradients' graphs; [`crate::fused`] makes operations of these.
 
 mod activation;
+mod blocks;
 mod convolution;
 mod gram;
+mod linear;
 mod normalization;
 mod sums;
 #[cfg(test)]
@@ -18,6 +20,7 @@ pub use activation::{
 };
 pub use convolution::{ConvolutionShape, backward_input, backward_weight, forward};
 pub use gram::gram_product;
+pub use linear::{input_gradient, linear, weight_gradient};
 pub use normalization::{
     BatchNormalization, ChannelMap, channel_moments, map_channels, normalize_rows,
     normalize_rows_backward,

@@ -233,3 +233,36 @@ proptest! {
         assert_near(&dbias, &differences(|bias| of.as_defined(&wide(&x), &gains, bias), &bias, &dy), 1e-4, "dbias");
     }
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    #[test]
+    fn products_of_any_linear_layer_are_as_defined(
+        (rows, inputs, outputs) in (1usize..30, 1usize..300, 1usize..70),
+        seed in 1u64..1000,
+    ) {
+        let (x, w) = (numbers(rows * inputs, seed), numbers(inputs * outputs, seed + 1));
+        let dy = numbers(rows * outputs, seed + 2);
+        let product = |a: &dyn Fn(usize, usize) -> f32, b: &dyn Fn(usize, usize) -> f32, [rows, inner, columns]: [usize; 3]| {
+            let entry = |place: usize| -> f64 {
+                let (row, column) = (place / columns, place % columns);
+                (0..inner).map(|k| f64::from(a(row, k)) * f64::from(b(k, column))).sum()
+            };
+            (0..rows * columns).map(entry).collect::<Vec<_>>()
+        };
+        let sizes = [inputs, outputs];
+        let mut y = vec![f32::NAN; rows * outputs];
+        linear(&x, &w, sizes, &mut y);
+        let exact = product(&|i, k| x[i * inputs + k], &|k, j| w[k * outputs + j], [rows, inputs, outputs]);
+        assert_near(&y, &exact, 1e-5, "y");
+        let mut dw = vec![f32::NAN; w.len()];
+        weight_gradient(&x, &dy, sizes, &mut dw);
+        let exact = product(&|i, k| x[k * inputs + i], &|k, j| dy[k * outputs + j], [inputs, rows, outputs]);
+        assert_near(&dw, &exact, 1e-5, "dw");
+        let mut dx = vec![f32::NAN; x.len()];
+        input_gradient(&dy, &w, sizes, &mut dx);
+        let exact = product(&|i, k| dy[i * outputs + k], &|k, j| w[j * outputs + k], [rows, outputs, inputs]);
+        assert_near(&dx, &exact, 1e-5, "dx");
+    }
+}

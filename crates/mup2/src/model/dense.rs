@@ -4,6 +4,7 @@ use super::dimension::Dimension;
 use super::trace::multiplied;
 use super::{Application, Initializer, Site, Trace};
 use crate::error::Result;
+use crate::fused::linear;
 use crate::scaling::{TensorKind, TensorShape};
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
@@ -108,7 +109,7 @@ impl Dense {
     pub(super) fn forward(&self, x: Tensor<2>, trace: &mut Trace) -> Tensor<2> {
         let input = trace.is_recording().then(|| x.clone().without_autodiff());
         // The multiplier acts on the smaller product: rows × fan_out entries, not the weight.
-        let y = multiplied(x.matmul(self.weight.val()), self.weight_multiplier);
+        let y = multiplied(linear(x, self.weight.val()), self.weight_multiplier);
         if let Some(input) = input {
             trace.record(Site {
                 parameter: format!("{}.weight", self.name),

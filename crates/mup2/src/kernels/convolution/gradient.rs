@@ -2,9 +2,9 @@
 //!
 //! Here neighbouring taps make a vector, so the images are turned: channels become neighbours.
 
-use super::blocks::{Block, blocks};
 use super::planes::{Planes, input_planes};
 use super::shape::ConvolutionShape;
+use crate::kernels::blocks::{Block, blocks};
 use crate::kernels::vector::{load, vectorized};
 use pulp::{Simd, WithSimd};
 

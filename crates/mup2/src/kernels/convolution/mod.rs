@@ -8,7 +8,6 @@
 //!
 //! Images are `[batch, channels, height, width]`, kernels `[channels out, channels in, side, side]`.
 
-mod blocks;
 mod gradient;
 mod panel;
 mod planes;

@@ -1,8 +1,8 @@
 //! The product of a matrix with shifted pixels: the forward pass and the gradient of the input.
 
-use super::blocks::{Block, blocks};
 use super::panel::{Panel, Panels, Vectors};
 use super::planes::Planes;
+use crate::kernels::blocks::{Block, blocks};
 use crate::kernels::vector::{load, vectorized};
 use pulp::{Simd, WithSimd};
 

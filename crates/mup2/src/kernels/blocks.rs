@@ -6,13 +6,13 @@ const FEW_ROWS: usize = 6;
 
 /// Some neighbouring rows.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Block {
+pub(in crate::kernels) struct Block {
     pub first: usize,
     pub rows: usize,
 }
 
 /// `rows` in blocks as equal as they can be: a last one that is a sliver would cost as much as a whole.
-pub(super) fn blocks(rows: usize, lanes: usize) -> Vec<Block> {
+pub(in crate::kernels) fn blocks(rows: usize, lanes: usize) -> Vec<Block> {
     let most = if lanes >= 16 { MOST_ROWS } else { FEW_ROWS };
     let count = rows.div_ceil(most);
     let bound = |block| rows * block / count;

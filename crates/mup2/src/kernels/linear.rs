@@ -1,0 +1,334 @@
+//! Products of a linear layer for a thin batch: so few rows that reading the weights is most of the work.
+//!
+//! `x` is `[rows, inputs]`, `w` `[inputs, outputs]` and `y` `[rows, outputs]`, all row by row. Each product
+//! reads or writes the weights once, along their rows.
+
+use super::blocks::{Block, blocks};
+use super::vector::{load, store, vectorized};
+use pulp::{Simd, WithSimd};
+use std::ops::Range;
+
+/// Rows of the weights that are packed together, and vectors of them: 256 KiB with AVX-512, which stay in the
+/// second cache while all rows of the batch use them.
+const ROWS_AT_ONCE: usize = 256;
+const VECTORS_AT_ONCE: usize = 16;
+
+/// `y = x w`, into `y`.
+pub fn linear(x: &[f32], w: &[f32], [inputs, outputs]: [usize; 2], y: &mut [f32]) {
+    vectorized(Linear {
+        x,
+        w,
+        inputs,
+        outputs,
+        y,
+    });
+}
+
+struct Linear<'a> {
+    x: &'a [f32],
+    w: &'a [f32],
+    inputs: usize,
+    outputs: usize,
+    y: &'a mut [f32],
+}
+
+impl WithSimd for Linear<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self {
+            x,
+            w,
+            inputs,
+            outputs,
+            y,
+        } = self;
+        let (rows, panel) = (x.len() / inputs, 2 * S::F32_LANES);
+        let blocks = blocks(rows, S::F32_LANES);
+        let x = pack_rows(x, inputs, &blocks);
+        let columns_at_once = VECTORS_AT_ONCE * S::F32_LANES;
+        let mut packed = vec![0.0; ROWS_AT_ONCE * columns_at_once];
+        y.fill(0.0);
+        for inner in pieces(inputs, ROWS_AT_ONCE) {
+            for columns in pieces(outputs, columns_at_once) {
+                let panels = columns.len().div_ceil(panel);
+                let depth = inner.len();
+                pack_panels(w, outputs, &inner, &columns, panel, &mut packed);
+                for place in 0..panels {
+                    let packed = &packed[place * depth * panel..][..depth * panel];
+                    let first = columns.start + place * panel;
+                    let width = panel.min(outputs - first);
+                    let mut rest = x.as_slice();
+                    for block in &blocks {
+                        let (own, others) = rest.split_at(block.rows * inputs);
+                        rest = others;
+                        let a = &own[inner.start * block.rows..][..depth * block.rows];
+                        let y = &mut y[block.first * outputs + first..];
+                        tile(simd, block.rows, a, packed, y, outputs, width);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// `dw = xᵀ dy`, into `dw`.
+pub fn weight_gradient(x: &[f32], dy: &[f32], [inputs, outputs]: [usize; 2], dw: &mut [f32]) {
+    vectorized(WeightGradient {
+        x,
+        dy,
+        inputs,
+        outputs,
+        dw,
+    });
+}
+
+struct WeightGradient<'a> {
+    x: &'a [f32],
+    dy: &'a [f32],
+    inputs: usize,
+    outputs: usize,
+    dw: &'a mut [f32],
+}
+
+impl WithSimd for WeightGradient<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self {
+            x,
+            dy,
+            inputs,
+            outputs,
+            dw,
+        } = self;
+        let (rows, panel) = (x.len() / inputs, 2 * S::F32_LANES);
+        let panels = outputs.div_ceil(panel);
+        let mut packed = vec![0.0; panels * rows * panel];
+        pack_panels(dy, outputs, &(0..rows), &(0..outputs), panel, &mut packed);
+        dw.fill(0.0);
+        let mut column = Vec::new();
+        for block in blocks(inputs, S::F32_LANES) {
+            column.clear();
+            for row in x.chunks_exact(inputs) {
+                column.extend_from_slice(&row[block.first..][..block.rows]);
+            }
+            let dw = &mut dw[block.first * outputs..];
+            for (place, packed) in packed.chunks_exact(rows * panel).enumerate() {
+                let first = place * panel;
+                let width = panel.min(outputs - first);
+                tile(
+                    simd,
+                    block.rows,
+                    &column,
+                    packed,
+                    &mut dw[first..],
+                    outputs,
+                    width,
+                );
+            }
+        }
+    }
+}
+
+/// `count` in pieces of at most `most`.
+fn pieces(count: usize, most: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..count)
+        .step_by(most)
+        .map(move |first| first..(first + most).min(count))
+}
+
+/// The entries of each block of rows, those of one column side by side.
+fn pack_rows(x: &[f32], columns: usize, blocks: &[Block]) -> Vec<f32> {
+    let mut packed = Vec::with_capacity(x.len());
+    for block in blocks {
+        let rows = &x[block.first * columns..][..block.rows * columns];
+        for column in 0..columns {
+            packed.extend(rows.chunks_exact(columns).map(|row| row[column]));
+        }
+    }
+    packed
+}
+
+/// Columns of some rows of a matrix, in panels of `panel` columns; the last is filled up with zeros.
+fn pack_panels(
+    matrix: &[f32],
+    width: usize,
+    rows: &Range<usize>,
+    columns: &Range<usize>,
+    panel: usize,
+    packed: &mut [f32],
+) {
+    let depth = rows.len();
+    for (place, row) in rows.clone().enumerate() {
+        let seen = &matrix[row * width..][columns.clone()];
+        for (number, seen) in seen.chunks(panel).enumerate() {
+            let target = &mut packed[(number * depth + place) * panel..][..panel];
+            target[..seen.len()].copy_from_slice(seen);
+            target[seen.len()..].fill(0.0);
+        }
+    }
+}
+
+/// Adds the product of `a` `[depth, rows]` and the panel `b` to `rows` rows of `y`, `pitch` apart and
+/// `width` wide.
+#[inline(always)]
+fn tile<S: Simd>(
+    simd: S,
+    rows: usize,
+    a: &[f32],
+    b: &[f32],
+    y: &mut [f32],
+    pitch: usize,
+    width: usize,
+) {
+    macro_rules! of {
+        ($($count:literal)*) => {
+            match rows {
+                $($count => simd.vectorize(Tile::<$count> { a, b, y, pitch, width }),)*
+                _ => {}
+            }
+        };
+    }
+    of!(1 2 3 4 5 6 7 8 9 10 11 12);
+}
+
+struct Tile<'a, const ROWS: usize> {
+    a: &'a [f32],
+    b: &'a [f32],
+    y: &'a mut [f32],
+    pitch: usize,
+    width: usize,
+}
+
+impl<const ROWS: usize> WithSimd for Tile<'_, ROWS> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let mut sums = [[simd.splat_f32s(0.0); 2]; ROWS];
+        let (a, _) = self.a.as_chunks::<ROWS>();
+        let (b, _) = S::as_simd_f32s(self.b);
+        for (a, b) in a.iter().zip(b.chunks_exact(2)) {
+            for (sums, &a) in sums.iter_mut().zip(a) {
+                let a = simd.splat_f32s(a);
+                sums[0] = simd.mul_add_f32s(a, b[0], sums[0]);
+                sums[1] = simd.mul_add_f32s(a, b[1], sums[1]);
+            }
+        }
+        for (row, sums) in sums.into_iter().enumerate() {
+            let y = &mut self.y[row * self.pitch..][..self.width];
+            for (y, sum) in y.chunks_mut(S::F32_LANES).zip(sums) {
+                let sum = simd.add_f32s(load(simd, y), sum);
+                store(simd, y, sum);
+            }
+        }
+    }
+}
+
+/// Rows of the batch and of the weights whose products are summed in registers together.
+const BATCH_ROWS: usize = 4;
+const WEIGHT_ROWS: usize = 6;
+
+/// `dx = dy wᵀ`, into `dx`.
+pub fn input_gradient(dy: &[f32], w: &[f32], [inputs, outputs]: [usize; 2], dx: &mut [f32]) {
+    vectorized(InputGradient {
+        dy,
+        w,
+        inputs,
+        outputs,
+        dx,
+    });
+}
+
+struct InputGradient<'a> {
+    dy: &'a [f32],
+    w: &'a [f32],
+    inputs: usize,
+    outputs: usize,
+    dx: &'a mut [f32],
+}
+
+impl WithSimd for InputGradient<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self {
+            dy,
+            w,
+            inputs,
+            outputs,
+            dx,
+        } = self;
+        let rows = dy.len() / outputs;
+        for columns in pieces(inputs, WEIGHT_ROWS) {
+            let w = &w[columns.start * outputs..columns.end * outputs];
+            for batch in pieces(rows, BATCH_ROWS) {
+                let dy = &dy[batch.start * outputs..batch.end * outputs];
+                let dx = &mut dx[batch.start * inputs + columns.start..];
+                if (batch.len(), columns.len()) == (BATCH_ROWS, WEIGHT_ROWS) {
+                    simd.vectorize(Dots::<BATCH_ROWS, WEIGHT_ROWS> {
+                        dy,
+                        w,
+                        outputs,
+                        dx,
+                        inputs,
+                    });
+                    continue;
+                }
+                for row in 0..batch.len() {
+                    for column in 0..columns.len() {
+                        simd.vectorize(Dots::<1, 1> {
+                            dy: &dy[row * outputs..][..outputs],
+                            w: &w[column * outputs..][..outputs],
+                            outputs,
+                            dx: &mut dx[row * inputs + column..],
+                            inputs,
+                        });
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The scalar products of `A` rows of `dy` with `B` rows of `w`.
+struct Dots<'a, const A: usize, const B: usize> {
+    dy: &'a [f32],
+    w: &'a [f32],
+    outputs: usize,
+    dx: &'a mut [f32],
+    inputs: usize,
+}
+
+impl<const A: usize, const B: usize> WithSimd for Dots<'_, A, B> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let mut sums = [[simd.splat_f32s(0.0); B]; A];
+        for first in (0..self.outputs).step_by(S::F32_LANES) {
+            // The last vector ends with its row: what is beyond counts 0.
+            let count = S::F32_LANES.min(self.outputs - first);
+            let mut left = [simd.splat_f32s(0.0); A];
+            for (row, vector) in left.iter_mut().enumerate() {
+                *vector = load(simd, &self.dy[row * self.outputs + first..][..count]);
+            }
+            for column in 0..B {
+                let right = load(simd, &self.w[column * self.outputs + first..][..count]);
+                for (sums, &left) in sums.iter_mut().zip(&left) {
+                    sums[column] = simd.mul_add_f32s(left, right, sums[column]);
+                }
+            }
+        }
+        for (row, sums) in sums.into_iter().enumerate() {
+            let places = &mut self.dx[row * self.inputs..][..B];
+            for (place, sum) in places.iter_mut().zip(sums) {
+                *place = simd.reduce_sum_f32s(sum);
+            }
+        }
+    }
+}
