@@ -52,8 +52,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "check",
         &[
-            "error", "random", "kernels", "scaling", "data", "config", "model", "step", "train",
-            "figure",
+            "error", "random", "kernels", "fused", "scaling", "data", "config", "model", "step",
+            "train", "figure",
         ],
     ),
     (

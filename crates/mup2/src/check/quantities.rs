@@ -3,6 +3,7 @@
 use super::result::Point;
 use super::spectral::{norm, spectral_norm};
 use crate::error::{Error, Result};
+use crate::fused::squared_norm;
 use crate::model::{Site, Trace};
 use crate::step::PerturbationRecord;
 use burn::tensor::Tensor;
@@ -107,28 +108,19 @@ fn update(point: &mut Point, later: &Site, origin: &Site, initial: &Tensor<1>) {
 /// Spectral and Frobenius norm of a change of the weight that acts (multiplier included).
 fn sizes(change: &Tensor<1>, site: &Site, (fan_in, fan_out): (usize, usize)) -> (f64, f64) {
     let multiplier = site.application.multiplier().abs();
-    let Ok(values) = change
-        .clone()
-        .into_data()
-        .convert::<f32>()
-        .try_to_vec::<f32>()
-    else {
+    let data = change.clone().into_data().convert::<f32>();
+    let Ok(values) = data.as_slice::<f32>() else {
         return (f64::NAN, f64::NAN);
     };
     // Spectral norms do not care which side is the rows.
-    let spectral = spectral_norm(&values, site.application.columns(fan_in, fan_out));
-    (multiplier * spectral, multiplier * norm(&values))
+    let spectral = spectral_norm(values, site.application.columns(fan_in, fan_out));
+    (multiplier * spectral, multiplier * norm(values))
 }
 
 /// Root of the mean square over all entries.
 fn rms(x: Tensor<2>) -> f64 {
     let count = x.shape().num_elements().max(1);
-    let values = x.reshape([1, count]);
-    let squared = values
-        .clone()
-        .matmul(values.transpose())
-        .into_scalar::<f64>();
-    (squared / count as f64).sqrt()
+    (squared_norm(x) / count as f64).sqrt()
 }
 
 fn unknown(name: &str) -> Error {

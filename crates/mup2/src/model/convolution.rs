@@ -7,7 +7,6 @@ use crate::fused::convolve;
 use crate::scaling::{TensorKind, TensorShape};
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
-use burn::tensor::ops::ConvOptions;
 
 /// What a [`Convolution`] is made of.
 #[derive(Debug, Clone, PartialEq)]
@@ -79,13 +78,13 @@ impl Convolution {
         let y = convolve(x, self.weight.val(), self.stride, padding);
         let y = multiplied(y, self.multiplier);
         if let Some(input) = input {
-            let options = ConvOptions::new([self.stride; 2], [padding; 2], [1, 1], 1);
             trace.record(Site {
                 parameter: self.name.clone(),
                 application: Application::Convolution {
                     input,
                     kernel: [height, width],
-                    options,
+                    stride: self.stride,
+                    padding,
                     multiplier: self.multiplier,
                 },
                 product: image_rows(y.clone().without_autodiff()),

@@ -1,8 +1,7 @@
 //! What a forward pass did with each parameter: the tool of the coordinate check.
 
+use crate::fused::{convolve, linear};
 use burn::tensor::Tensor;
-use burn::tensor::module::conv2d;
-use burn::tensor::ops::ConvOptions;
 
 /// How a layer applied one of its parameters to its input. Inputs are detached from the graph of
 /// gradients; m is the weight multiplier of the a-form, 1 without.
@@ -22,8 +21,10 @@ pub enum Application {
         input: Tensor<4>,
         /// Height and width of the kernel.
         kernel: [usize; 2],
-        /// Stride and padding.
-        options: ConvOptions<2>,
+        /// Pixels from one place of the kernel to the next.
+        stride: usize,
+        /// Rows and columns of zeros around x.
+        padding: usize,
         /// m.
         multiplier: f64,
     },
@@ -51,18 +52,19 @@ impl Application {
             Self::Dense { input, multiplier } => {
                 let fan_in = input.dims()[1];
                 let weight = parameter.reshape([fan_in, count / fan_in.max(1)]);
-                multiplied(input.clone().matmul(weight), *multiplier)
+                multiplied(linear(input.clone(), weight), *multiplier)
             }
             Self::Convolution {
                 input,
                 kernel: [height, width],
-                options,
+                stride,
+                padding,
                 multiplier,
             } => {
                 let channels = input.dims()[1];
                 let outputs = count / (channels * height * width).max(1);
                 let weight = parameter.reshape([outputs, channels, *height, *width]);
-                let output = conv2d(input.clone(), weight, None, options.clone());
+                let output = convolve(input.clone(), weight, *stride, *padding);
                 image_rows(multiplied(output, *multiplier))
             }
             Self::Gain { input, multiplier } => {
