@@ -11,8 +11,8 @@ use std::io::{BufReader, Cursor, Read, Seek};
 use std::path::Path;
 
 use fast_image_resize::images::{TypedImage, TypedImageRef};
-use fast_image_resize::pixels::{U8, U8x3};
-use fast_image_resize::{FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::pixels::U8;
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader};
 
 use super::images::average_blocks;
@@ -158,25 +158,33 @@ fn resize(
     if (new_height, new_width) == (height, width) {
         return Ok((pixels, height, width));
     }
-    let (from, to) = ([height, width], [new_height, new_width]);
-    let resized = match recipe.channels {
-        1 => resize_typed::<U8>(&pixels, from, to)?,
-        _ => resize_typed::<U8x3>(&pixels, from, to)?,
-    };
+    let channels = recipe.channels;
+    let mut resized = vec![0; new_height * new_width * channels];
+    for channel in 0..channels {
+        let plane: Vec<u8> = pixels
+            .iter()
+            .skip(channel)
+            .step_by(channels)
+            .copied()
+            .collect();
+        let plane = resize_plane(&plane, [height, width], [new_height, new_width])?;
+        let places = resized.iter_mut().skip(channel).step_by(channels);
+        places.zip(plane).for_each(|(place, value)| *place = value);
+    }
     Ok((resized, new_height, new_width))
 }
 
-/// The library's `resize` would choose among all its types of pixels at run time, and each of them would be
-/// compiled here: half of this crate's machine code.
-fn resize_typed<P: PixelTrait>(
-    pixels: &[u8],
+/// One channel. The library's `resize` would choose among all its types of pixels at run time, and each of
+/// them would be compiled here: half of this crate's machine code.
+fn resize_plane(
+    plane: &[u8],
     from: [usize; 2],
     to: [usize; 2],
 ) -> std::result::Result<Vec<u8>, Box<dyn std::error::Error>> {
-    let source = TypedImageRef::<P>::from_buffer(from[1].try_into()?, from[0].try_into()?, pixels)?;
-    let mut resized = vec![0; to[0] * to[1] * P::size()];
+    let source = TypedImageRef::<U8>::from_buffer(from[1].try_into()?, from[0].try_into()?, plane)?;
+    let mut resized = vec![0; to[0] * to[1]];
     let mut target =
-        TypedImage::<P>::from_buffer(to[1].try_into()?, to[0].try_into()?, &mut resized)?;
+        TypedImage::<U8>::from_buffer(to[1].try_into()?, to[0].try_into()?, &mut resized)?;
     let filter = ResizeAlg::Convolution(FilterType::Bilinear);
     let options = ResizeOptions::new().resize_alg(filter);
     Resizer::new().resize_typed(&source, &mut target, &options)?;

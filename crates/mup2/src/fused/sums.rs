@@ -7,7 +7,7 @@ use burn_flex::FlexTensor;
 /// In the memory of either, if nobody else has it.
 pub(super) fn add_scaled(x: FlexTensor, y: FlexTensor, factor: f64) -> FlexTensor {
     let factor = factor as f32;
-    let (mut x, mut y) = (x.to_contiguous(), y.to_contiguous());
+    let (mut x, mut y) = (contiguous(x), contiguous(y));
     if let Some(sum) = own_values(&mut x) {
         kernels::add_scaled(sum, values(&y), factor);
         return x;
@@ -20,6 +20,14 @@ pub(super) fn add_scaled(x: FlexTensor, y: FlexTensor, factor: f64) -> FlexTenso
         sum.copy_from_slice(values(&x));
         kernels::add_scaled(sum, values(&y), factor);
     })
+}
+
+/// The tensor itself where nothing is to be done: `to_contiguous` would make a second owner.
+fn contiguous(tensor: FlexTensor) -> FlexTensor {
+    match tensor.is_contiguous() {
+        true => tensor,
+        false => tensor.to_contiguous(),
+    }
 }
 
 /// The values of a contiguous tensor that is the only owner of its memory, all of it.

@@ -49,7 +49,6 @@ impl WithSimd for Linear<'_> {
         let x = pack_rows(x, inputs, &blocks);
         let columns_at_once = VECTORS_AT_ONCE * S::F32_LANES;
         let mut packed = vec![0.0; ROWS_AT_ONCE * columns_at_once];
-        y.fill(0.0);
         for inner in pieces(inputs, ROWS_AT_ONCE) {
             for columns in pieces(outputs, columns_at_once) {
                 let panels = columns.len().div_ceil(panel);
@@ -65,7 +64,8 @@ impl WithSimd for Linear<'_> {
                         rest = others;
                         let a = &own[inner.start * block.rows..][..depth * block.rows];
                         let y = &mut y[block.first * outputs + first..];
-                        tile(simd, block.rows, a, packed, y, outputs, width);
+                        let is_first = inner.start == 0;
+                        tile(simd, block.rows, is_first, a, packed, y, outputs, width);
                     }
                 }
             }
@@ -108,7 +108,6 @@ impl WithSimd for WeightGradient<'_> {
         let panels = outputs.div_ceil(panel);
         let mut packed = vec![0.0; panels * rows * panel];
         pack_panels(dy, outputs, &(0..rows), &(0..outputs), panel, &mut packed);
-        dw.fill(0.0);
         let mut column = Vec::new();
         for block in blocks(inputs, S::F32_LANES) {
             column.clear();
@@ -122,6 +121,7 @@ impl WithSimd for WeightGradient<'_> {
                 tile(
                     simd,
                     block.rows,
+                    true,
                     &column,
                     packed,
                     &mut dw[first..],
@@ -142,11 +142,16 @@ fn pieces(count: usize, most: usize) -> impl Iterator<Item = Range<usize>> {
 
 /// The entries of each block of rows, those of one column side by side.
 fn pack_rows(x: &[f32], columns: usize, blocks: &[Block]) -> Vec<f32> {
-    let mut packed = Vec::with_capacity(x.len());
+    let mut packed = vec![0.0; x.len()];
+    let mut rest = packed.as_mut_slice();
     for block in blocks {
-        let rows = &x[block.first * columns..][..block.rows * columns];
-        for column in 0..columns {
-            packed.extend(rows.chunks_exact(columns).map(|row| row[column]));
+        let (own, others) = rest.split_at_mut(block.rows * columns);
+        rest = others;
+        let rows = x[block.first * columns..].chunks_exact(columns);
+        for (place, row) in rows.take(block.rows).enumerate() {
+            for (column, value) in own.chunks_exact_mut(block.rows).zip(row) {
+                column[place] = *value;
+            }
         }
     }
     packed
@@ -172,12 +177,17 @@ fn pack_panels(
     }
 }
 
-/// Adds the product of `a` `[depth, rows]` and the panel `b` to `rows` rows of `y`, `pitch` apart and
-/// `width` wide.
+/// Writes the product of `a` `[depth, rows]` and the panel `b` to `rows` rows of `y`, `pitch` apart and
+/// `width` wide; adds it unless it is the first.
 #[inline(always)]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "they are the operands of one product"
+)]
 fn tile<S: Simd>(
     simd: S,
     rows: usize,
+    is_first: bool,
     a: &[f32],
     b: &[f32],
     y: &mut [f32],
@@ -187,7 +197,7 @@ fn tile<S: Simd>(
     macro_rules! of {
         ($($count:literal)*) => {
             match rows {
-                $($count => simd.vectorize(Tile::<$count> { a, b, y, pitch, width }),)*
+                $($count => simd.vectorize(Tile::<$count> { is_first, a, b, y, pitch, width }),)*
                 _ => {}
             }
         };
@@ -196,6 +206,7 @@ fn tile<S: Simd>(
 }
 
 struct Tile<'a, const ROWS: usize> {
+    is_first: bool,
     a: &'a [f32],
     b: &'a [f32],
     y: &'a mut [f32],
@@ -221,7 +232,10 @@ impl<const ROWS: usize> WithSimd for Tile<'_, ROWS> {
         for (row, sums) in sums.into_iter().enumerate() {
             let y = &mut self.y[row * self.pitch..][..self.width];
             for (y, sum) in y.chunks_mut(S::F32_LANES).zip(sums) {
-                let sum = simd.add_f32s(load(simd, y), sum);
+                let sum = match self.is_first {
+                    true => sum,
+                    false => simd.add_f32s(load(simd, y), sum),
+                };
                 store(simd, y, sum);
             }
         }
@@ -310,15 +324,35 @@ impl<const A: usize, const B: usize> WithSimd for Dots<'_, A, B> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let mut sums = [[simd.splat_f32s(0.0); B]; A];
-        for first in (0..self.outputs).step_by(S::F32_LANES) {
-            // The last vector ends with its row: what is beyond counts 0.
-            let count = S::F32_LANES.min(self.outputs - first);
+        let vectors = self.outputs / S::F32_LANES;
+        let (mut lefts, mut rights) = ([[].as_slice(); A], [[].as_slice(); B]);
+        for (row, vector) in lefts.iter_mut().enumerate() {
+            *vector = &S::as_simd_f32s(&self.dy[row * self.outputs..]).0[..vectors];
+        }
+        for (column, vector) in rights.iter_mut().enumerate() {
+            *vector = &S::as_simd_f32s(&self.w[column * self.outputs..]).0[..vectors];
+        }
+        for place in 0..vectors {
             let mut left = [simd.splat_f32s(0.0); A];
-            for (row, vector) in left.iter_mut().enumerate() {
-                *vector = load(simd, &self.dy[row * self.outputs + first..][..count]);
+            for (left, vectors) in left.iter_mut().zip(&lefts) {
+                *left = vectors[place];
+            }
+            for (column, vectors) in rights.iter().enumerate() {
+                let right = vectors[place];
+                for (sums, &left) in sums.iter_mut().zip(&left) {
+                    sums[column] = simd.mul_add_f32s(left, right, sums[column]);
+                }
+            }
+        }
+        let rest = vectors * S::F32_LANES..self.outputs;
+        if !rest.is_empty() {
+            // What is less than a vector, filled up with zeros.
+            let mut left = [simd.splat_f32s(0.0); A];
+            for (row, left) in left.iter_mut().enumerate() {
+                *left = simd.partial_load_f32s(&self.dy[row * self.outputs..][rest.clone()]);
             }
             for column in 0..B {
-                let right = load(simd, &self.w[column * self.outputs + first..][..count]);
+                let right = simd.partial_load_f32s(&self.w[column * self.outputs..][rest.clone()]);
                 for (sums, &left) in sums.iter_mut().zip(&left) {
                     sums[column] = simd.mul_add_f32s(left, right, sums[column]);
                 }
