@@ -81,7 +81,7 @@ fn in_pieces(spec: &RunSpec) -> (RunResult, usize) {
 
 #[test]
 fn a_training_in_pieces_has_the_result_of_one_in_one_go() {
-    let cases: [&[&str]; 8] = [
+    let cases: [&[&str]; 9] = [
         &[],
         &[
             "optimizer.momentum=0.9",
@@ -95,6 +95,7 @@ fn a_training_in_pieces_has_the_result_of_one_in_one_go() {
         ],
         &["sam.rule=random", "sam.every=2", "data.label_noise=0.3"],
         &["sam.rule=asam", "sam.rho=0.5", "train.evaluate_every=2"],
+        &["train.evaluate_every=2", "train.evaluate_every_steps=3"],
         &[
             "model.kind=resnet",
             "model.width=4",
@@ -170,7 +171,9 @@ fn climbed(
 
 #[test]
 fn a_run_that_goes_on_from_shorter_ones_has_the_result_of_one_from_scratch() {
-    let cases: [&[&str]; 4] = [
+    let cases: [&[&str]; 5] = [
+        // Some epochs end with a step that is evaluated anyway.
+        &["train.evaluate_every=4", "train.evaluate_every_steps=2"],
         &["optimizer.momentum=0.9", "optimizer.schedule=cosine"],
         &[
             "optimizer.name=adamw",

@@ -189,6 +189,44 @@ fn trained_weights_know_their_run_and_evaluate_to_its_accuracy() {
 }
 
 #[test]
+fn evaluations_by_steps_come_within_epochs_and_change_no_bit_of_the_training() {
+    let plain = result(&run(RESNET, &["data.train_limit=320", "train.epochs=3"]));
+    let steps = plain.steps / 3;
+    let every = format!("train.evaluate_every_steps={}", steps - 1);
+    let often = result(&run(
+        RESNET,
+        &[
+            "data.train_limit=320",
+            "train.epochs=3",
+            "train.evaluate_every=3",
+            &every,
+        ],
+    ));
+    let places: Vec<(usize, Option<usize>)> = often
+        .epochs
+        .iter()
+        .map(|metrics| (metrics.epoch, metrics.step))
+        .collect();
+    assert!(steps > 3, "{steps}");
+    let within = |epoch: usize| (epoch, Some(epoch * (steps - 1)));
+    assert_eq!(places, [within(1), within(2), within(3), (3, None)]);
+    let (last, expected) = (often.epochs.last().unwrap(), plain.epochs.last().unwrap());
+    assert_eq!(last, expected);
+    // An evaluation that falls on the end of an epoch is the epoch's.
+    let every = format!("train.evaluate_every_steps={steps}");
+    let ends = result(&run(
+        RESNET,
+        &[
+            "data.train_limit=320",
+            "train.epochs=3",
+            "train.evaluate_every=3",
+            &every,
+        ],
+    ));
+    assert_eq!(ends.epochs, plain.epochs);
+}
+
+#[test]
 fn weights_of_another_width_are_refused_by_name() {
     let (weights, _) = trained(&run(RESNET, &[]));
     let wider = run(RESNET, &["model.width=8"]);

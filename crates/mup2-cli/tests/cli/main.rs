@@ -7,6 +7,7 @@ mod convert_rho;
 mod doctor;
 mod export;
 mod halving;
+mod look;
 mod results;
 mod resume;
 mod scale;
