@@ -242,9 +242,11 @@ impl<const ROWS: usize> WithSimd for Tile<'_, ROWS> {
     }
 }
 
-/// Rows of the batch and of the weights whose products are summed in registers together.
-const BATCH_ROWS: usize = 4;
-const WEIGHT_ROWS: usize = 6;
+/// Vectors of the batch, and rows of the weights, whose products are summed in registers together; fewer rows
+/// where there are 16 registers.
+const BATCH_VECTORS: usize = 4;
+const MOST_WEIGHT_ROWS: usize = 6;
+const FEW_WEIGHT_ROWS: usize = 2;
 
 /// `dx = dy wᵀ`, into `dx`.
 pub fn input_gradient(dy: &[f32], w: &[f32], [inputs, outputs]: [usize; 2], dx: &mut [f32]) {
@@ -278,30 +280,39 @@ impl WithSimd for InputGradient<'_> {
             dx,
         } = self;
         let rows = dy.len() / outputs;
-        for columns in pieces(inputs, WEIGHT_ROWS) {
-            let w = &w[columns.start * outputs..columns.end * outputs];
-            for batch in pieces(rows, BATCH_ROWS) {
-                let dy = &dy[batch.start * outputs..batch.end * outputs];
-                let dx = &mut dx[batch.start * inputs + columns.start..];
-                if (batch.len(), columns.len()) == (BATCH_ROWS, WEIGHT_ROWS) {
-                    simd.vectorize(Dots::<BATCH_ROWS, WEIGHT_ROWS> {
-                        dy,
-                        w,
-                        outputs,
-                        dx,
-                        inputs,
-                    });
-                    continue;
+        let width = BATCH_VECTORS * S::F32_LANES;
+        let most = match S::F32_LANES >= 16 {
+            true => MOST_WEIGHT_ROWS,
+            false => FEW_WEIGHT_ROWS,
+        };
+        // Neighbours of a vector are images; those beyond the batch are zeros.
+        let mut turned = vec![0.0; outputs * width];
+        let mut sums = vec![0.0; MOST_WEIGHT_ROWS * width];
+        for batch in pieces(rows, width) {
+            turned.fill(0.0);
+            for (place, row) in batch.clone().enumerate() {
+                let row = &dy[row * outputs..][..outputs];
+                for (images, value) in turned.chunks_exact_mut(width).zip(row) {
+                    images[place] = *value;
                 }
-                for row in 0..batch.len() {
-                    for column in 0..columns.len() {
-                        simd.vectorize(Dots::<1, 1> {
-                            dy: &dy[row * outputs..][..outputs],
-                            w: &w[column * outputs..][..outputs],
-                            outputs,
-                            dx: &mut dx[row * inputs + column..],
-                            inputs,
-                        });
+            }
+            for weights in pieces(inputs, most) {
+                let w = &w[weights.start * outputs..weights.end * outputs];
+                macro_rules! of {
+                    ($($count:literal)*) => {
+                        match weights.len() {
+                            $($count => simd.vectorize(Turned::<$count> {
+                                w, turned: &turned, outputs, sums: &mut sums,
+                            }),)*
+                            _ => {}
+                        }
+                    };
+                }
+                of!(1 2 3 4 5 6);
+                for (place, row) in batch.clone().enumerate() {
+                    let dx = &mut dx[row * inputs..][weights.clone()];
+                    for (dx, sums) in dx.iter_mut().zip(sums.chunks_exact(width)) {
+                        *dx = sums[place];
                     }
                 }
             }
@@ -309,60 +320,37 @@ impl WithSimd for InputGradient<'_> {
     }
 }
 
-/// The scalar products of `A` rows of `dy` with `B` rows of `w`.
-struct Dots<'a, const A: usize, const B: usize> {
-    dy: &'a [f32],
+/// `ROWS` rows of the weights with all images of a turned piece of the batch.
+struct Turned<'a, const ROWS: usize> {
     w: &'a [f32],
+    turned: &'a [f32],
     outputs: usize,
-    dx: &'a mut [f32],
-    inputs: usize,
+    sums: &'a mut [f32],
 }
 
-impl<const A: usize, const B: usize> WithSimd for Dots<'_, A, B> {
+impl<const ROWS: usize> WithSimd for Turned<'_, ROWS> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let mut sums = [[simd.splat_f32s(0.0); B]; A];
-        let vectors = self.outputs / S::F32_LANES;
-        let (mut lefts, mut rights) = ([[].as_slice(); A], [[].as_slice(); B]);
-        for (row, vector) in lefts.iter_mut().enumerate() {
-            *vector = &S::as_simd_f32s(&self.dy[row * self.outputs..]).0[..vectors];
+        let mut sums = [[simd.splat_f32s(0.0); BATCH_VECTORS]; ROWS];
+        let mut rows = [[].as_slice(); ROWS];
+        for (row, w) in rows.iter_mut().zip(self.w.chunks_exact(self.outputs)) {
+            *row = w;
         }
-        for (column, vector) in rights.iter_mut().enumerate() {
-            *vector = &S::as_simd_f32s(&self.w[column * self.outputs..]).0[..vectors];
-        }
-        for place in 0..vectors {
-            let mut left = [simd.splat_f32s(0.0); A];
-            for (left, vectors) in left.iter_mut().zip(&lefts) {
-                *left = vectors[place];
-            }
-            for (column, vectors) in rights.iter().enumerate() {
-                let right = vectors[place];
-                for (sums, &left) in sums.iter_mut().zip(&left) {
-                    sums[column] = simd.mul_add_f32s(left, right, sums[column]);
+        let (images, _) = S::as_simd_f32s(self.turned);
+        let (images, _) = images.as_chunks::<BATCH_VECTORS>();
+        for (place, images) in images.iter().enumerate() {
+            for (sums, row) in sums.iter_mut().zip(&rows) {
+                let weight = simd.splat_f32s(row[place]);
+                for (sum, &image) in sums.iter_mut().zip(images) {
+                    *sum = simd.mul_add_f32s(weight, image, *sum);
                 }
             }
         }
-        let rest = vectors * S::F32_LANES..self.outputs;
-        if !rest.is_empty() {
-            // What is less than a vector, filled up with zeros.
-            let mut left = [simd.splat_f32s(0.0); A];
-            for (row, left) in left.iter_mut().enumerate() {
-                *left = simd.partial_load_f32s(&self.dy[row * self.outputs..][rest.clone()]);
-            }
-            for column in 0..B {
-                let right = simd.partial_load_f32s(&self.w[column * self.outputs..][rest.clone()]);
-                for (sums, &left) in sums.iter_mut().zip(&left) {
-                    sums[column] = simd.mul_add_f32s(left, right, sums[column]);
-                }
-            }
-        }
-        for (row, sums) in sums.into_iter().enumerate() {
-            let places = &mut self.dx[row * self.inputs..][..B];
-            for (place, sum) in places.iter_mut().zip(sums) {
-                *place = simd.reduce_sum_f32s(sum);
-            }
+        let (places, _) = S::as_mut_simd_f32s(self.sums);
+        for (places, sums) in places.chunks_exact_mut(BATCH_VECTORS).zip(&sums) {
+            places.copy_from_slice(sums);
         }
     }
 }
