@@ -340,3 +340,46 @@ fn every_page_is_in_the_books_summary() {
     written.retain(|page| page.starts_with(&docs) && *page != summary);
     assert_eq!(listed, written);
 }
+
+/// Every name of an object's fields, and of those of objects within it.
+fn names(value: &serde_json::Value, found: &mut BTreeSet<String>) {
+    match value {
+        serde_json::Value::Object(fields) => {
+            for (name, value) in fields {
+                // What a sweep or a run is made of has pages of its own.
+                if name != "spec" && name != "run" && name != "grid" {
+                    names(value, found);
+                }
+                found.insert(name.clone());
+            }
+        }
+        serde_json::Value::Array(values) => values.iter().for_each(|value| names(value, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn the_page_on_file_formats_names_every_field_of_the_files() {
+    let directory = crate::workspace(crate::TINY);
+    let output = crate::run_sweep(directory.path(), "out", &[]);
+    assert!(output.status.success(), "{}", crate::stderr(&output));
+    let out = directory.path().join("out");
+    let mut files = vec![out.join("sweep.json"), out.join("report.json")];
+    for run in fs::read_dir(out.join("runs")).unwrap() {
+        files.push(run.unwrap().path().join("result.json"));
+    }
+    let page = repository().join("docs/reference/file-formats.md");
+    let page = fs::read_to_string(page).unwrap();
+    for file in files {
+        let mut fields = BTreeSet::new();
+        let text = fs::read(&file).unwrap();
+        names(&serde_json::from_slice(&text).unwrap(), &mut fields);
+        assert!(fields.len() >= 3, "{}: {fields:?}", file.display());
+        for field in fields {
+            let is_named = page.contains(&format!("`{field}`"))
+                || page.contains(&format!("[].{field}`"))
+                || page.contains(&format!("\"{field}\""));
+            assert!(is_named, "{}: `{field}` is not on the page", file.display());
+        }
+    }
+}
