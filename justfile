@@ -28,6 +28,12 @@ bench-peer *arguments:
     cargo build --release --workspace --bins
     bench/.venv/bin/python bench/bench.py {{arguments}}
 
+# Writes the pages that the program says of itself, and makes the book: target/book/index.html (needs mdbook 0.5).
+book:
+    cargo build --release --workspace --bins
+    scripts/docs/make_reference --mup2 target/release/mup2
+    mdbook build
+
 # What has to pass before a change goes in.
 ci:
     .ci/run
