@@ -4,6 +4,7 @@
 mod bad_input;
 mod check;
 mod convert_rho;
+mod device;
 mod doctor;
 mod export;
 mod halving;
