@@ -12,6 +12,10 @@ build:
 test:
     cargo test --release --workspace
 
+# Runs the tests of GPUs on Mesa's software Vulkan; builds Burn once more, apart.
+test-gpu:
+    scripts/gpu/test_on_software_vulkan
+
 # Checks formatting and lints; warnings are errors.
 lint:
     cargo fmt --all --check

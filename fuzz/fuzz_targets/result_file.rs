@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use mup2_fuzz::config::{RunId, RunSpec, Selection, parse_sweep};
+use mup2_fuzz::config::{RunId, RunSpec, Selection, TrainingDevice, parse_sweep};
 use mup2_fuzz::results::{RESULT_FORMAT, ResultStore, RunResult};
 use mup2_fuzz::{keeps_run_promises, scratch};
 use std::fs;
@@ -12,7 +12,9 @@ use std::sync::LazyLock;
 static STORE: LazyLock<ResultStore> = LazyLock::new(|| {
     let text = "name = 'fuzz'\n[grid]\nscheme = ['mup2']\nwidth = [128]\nlr = [0.1]\nrho = [0.1]";
     let sweep = parse_sweep(text, "SWEEP.toml", &[]).expect("the sweep is valid");
-    ResultStore::create(&scratch().join("results"), &sweep, "digest").expect("an empty directory")
+    let directory = scratch().join("results");
+    let device = TrainingDevice::Flex;
+    ResultStore::create(&directory, &sweep, "digest", device).expect("an empty directory")
 });
 
 fuzz_target!(|bytes: &[u8]| {

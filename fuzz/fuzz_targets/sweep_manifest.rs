@@ -17,15 +17,17 @@ fuzz_target!(|bytes: &[u8]| {
     };
     keeps_sweep_promises(&manifest.sweep, &[]);
 
-    ResultStore::create(&directory, &manifest.sweep, &manifest.dataset_digest)
+    let (digest, device) = (&manifest.dataset_digest, manifest.device);
+    ResultStore::create(&directory, &manifest.sweep, digest, device)
         .expect("a sweep may go on in its own directory");
     let (_, again) = ResultStore::open(&directory).expect("the directory was a sweep's before");
     assert_eq!(again.sweep, manifest.sweep);
     assert_eq!(again.dataset_digest, manifest.dataset_digest);
+    assert_eq!(again.device, device);
 
     let mut other = manifest.sweep;
     other.name.push('x');
-    let refused = ResultStore::create(&directory, &other, &manifest.dataset_digest);
+    let refused = ResultStore::create(&directory, &other, digest, device);
     sentence(
         &refused.expect_err("a sweep of another name"),
         "; allowed: ",

@@ -5,6 +5,7 @@ mod arguments;
 mod board;
 mod commands;
 mod dataset;
+mod device;
 mod interrupt;
 mod progress;
 mod terminal;

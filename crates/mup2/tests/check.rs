@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use mup2::check::{CheckOptions, CheckReport, TensorFinding, Verdict, check};
-use mup2::config::{RunSpec, parse_run};
+use mup2::config::{RunSpec, TrainingDevice, parse_run};
 use mup2::data::{DataSpec, Dataset, DatasetName, load};
 use mup2::train::Cancel;
 
@@ -32,6 +32,7 @@ fn options(widths: &[usize], seeds: u64, workers: usize) -> CheckOptions {
         steps: 4,
         tolerance: 0.2,
         workers,
+        device: TrainingDevice::Flex,
     }
 }
 

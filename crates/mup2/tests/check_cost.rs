@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use mup2::check::{CheckOptions, check};
-use mup2::config::parse_run;
+use mup2::config::{TrainingDevice, parse_run};
 use mup2::data::load;
 use mup2::train::{Cancel, Progress, one_core_pool, train};
 use std::time::{Duration, Instant};
@@ -32,6 +32,7 @@ fn a_check_at_width_1024_takes_less_than_twice_its_sam_steps() {
         steps: STEPS,
         tolerance: 0.2,
         workers: 1,
+        device: TrainingDevice::Flex,
     };
     let mut ratios: Vec<f64> = (0..5)
         .map(|_| {

@@ -2,7 +2,8 @@
 //! f32, and their state dictionaries read and written.
 //!
 //! The fixtures are those of `scripts/reference/pytorch_models.py`; `fixtures/pytorch/README.md`
-//! says what they hold and what PyTorch's own f32 differs by.
+//! says what they hold and what PyTorch's own f32 differs by. They run on the processor, or on the device
+//! that the variable MUP2_TEST_DEVICE names, if the tests were built with its feature.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -10,13 +11,15 @@ use burn::optim::GradientsParams;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use mup2::checkpoint::{Weights, read_weights};
-use mup2::config::parse_run;
+use mup2::config::{TrainingDevice, parse_run};
 use mup2::data::ImageShape;
 use mup2::model::{Network, NetworkConfig, Pass};
 use mup2::pytorch::{State, StateEntry, from_pytorch, state_entries, to_pytorch};
 use mup2::scaling::{ScalingTable, scale};
 use mup2::step::{flat_gradients, parameters};
-use mup2::train::{effective_weights, network_config, tensor_shapes, with_effective_weights};
+use mup2::train::{
+    effective_weights, network_config, open_device, tensor_shapes, with_effective_weights,
+};
 use safetensors::SafeTensors;
 use std::path::PathBuf;
 
@@ -39,7 +42,9 @@ struct Case {
 }
 
 fn device() -> Device {
-    Device::flex().autodiff()
+    let asked = std::env::var("MUP2_TEST_DEVICE");
+    let device = asked.map_or(TrainingDevice::Flex, |name| name.parse().unwrap());
+    open_device(device).unwrap().autodiff()
 }
 
 fn case(name: &str, toml: &str) -> Case {

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use mup2::checkpoint::CheckpointDirectory;
-use mup2::config::{RunSpec, parse_run};
+use mup2::config::{RunSpec, TrainingDevice, parse_run};
 use mup2::data::load;
 use mup2::error::Error;
 use mup2::results::RunResult;
@@ -48,8 +48,13 @@ fn in_pieces(spec: &RunSpec) -> (RunResult, usize) {
         let cancel = Cancel::default();
         let mut steps = 0;
         let mut resumed = false;
-        let result = train_resumably(spec, &data, &cancel, &keeping(&checkpointing), |progress| {
-            match progress {
+        let result = train_resumably(
+            spec,
+            &data,
+            TrainingDevice::Flex,
+            &cancel,
+            &keeping(&checkpointing),
+            |progress| match progress {
                 Progress::Note(note) => {
                     assert!(note.starts_with("resumed after step "), "{note}");
                     resumed = true;
@@ -61,8 +66,8 @@ fn in_pieces(spec: &RunSpec) -> (RunResult, usize) {
                     }
                 }
                 Progress::Epoch(_) | Progress::Started { .. } => {}
-            }
-        });
+            },
+        );
         assert_eq!(resumed, pieces > 1);
         match result {
             Ok(result) => {
@@ -158,6 +163,7 @@ fn climbed(
     let result = train_resumably(
         &spec,
         &data,
+        TrainingDevice::Flex,
         &cancel,
         &keeping(&checkpointing),
         |progress| {

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use mup2::checkpoint::{Weights, read_weights};
-use mup2::config::{RunId, RunSpec, parse_run};
+use mup2::config::{RunId, RunSpec, TrainingDevice, parse_run};
 use mup2::data::load;
 use mup2::results::RunResult;
 use mup2::train::{
@@ -45,7 +45,15 @@ fn trained(spec: &RunSpec) -> (BTreeMap<String, Weights>, RunResult) {
         weights: Some(weights.clone()),
     };
     let data = load(&spec.data).unwrap();
-    let result = train_resumably(spec, &data, &Cancel::default(), &keeping, |_| {}).unwrap();
+    let result = train_resumably(
+        spec,
+        &data,
+        TrainingDevice::Flex,
+        &Cancel::default(),
+        &keeping,
+        |_| {},
+    )
+    .unwrap();
     (read_weights(&weights.last()).unwrap(), result)
 }
 
@@ -168,9 +176,25 @@ fn trained_weights_know_their_run_and_evaluate_to_its_accuracy() {
     };
     let spec = run(RESNET, &["train.epochs=4", "optimizer.lr=0.2"]);
     let data = load(&spec.data).unwrap();
-    let result = train_resumably(&spec, &data, &Cancel::default(), &keeping, |_| {}).unwrap();
+    let result = train_resumably(
+        &spec,
+        &data,
+        TrainingDevice::Flex,
+        &Cancel::default(),
+        &keeping,
+        |_| {},
+    )
+    .unwrap();
     assert_eq!(run_of_weights(&weights.best()).unwrap(), Some(spec.clone()));
-    let of = |path: PathBuf| evaluate_weights(&spec, &data, read_weights(&path).unwrap()).unwrap();
+    let of = |path: PathBuf| {
+        evaluate_weights(
+            &spec,
+            &data,
+            TrainingDevice::Flex,
+            read_weights(&path).unwrap(),
+        )
+        .unwrap()
+    };
     let last = result.epochs.last().unwrap();
     assert_eq!(of(weights.last()).test, Some(last.test_accuracy));
     assert_eq!(of(weights.last()).validation, last.validation_accuracy);
@@ -231,6 +255,6 @@ fn weights_of_another_width_are_refused_by_name() {
     let (weights, _) = trained(&run(RESNET, &[]));
     let wider = run(RESNET, &["model.width=8"]);
     let data = load(&wider.data).unwrap();
-    let error = evaluate_weights(&wider, &data, weights).unwrap_err();
+    let error = evaluate_weights(&wider, &data, TrainingDevice::Flex, weights).unwrap_err();
     assert!(error.to_string().contains("weight `"), "{error}");
 }

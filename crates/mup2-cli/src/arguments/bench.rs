@@ -1,6 +1,8 @@
 //! The arguments of `mup2 bench`.
 
+use super::names;
 use clap::Args;
+use mup2::config::TrainingDevice;
 use std::path::PathBuf;
 
 #[derive(Debug, Args)]
@@ -18,7 +20,10 @@ pub struct BenchArguments {
     /// Replace one value, such as model.width=1024; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,
-    /// Copies of the run that train at once [default: one a core]
+    /// What computes; a GPU needs a build with its feature
+    #[arg(long, value_name = "NAME", default_value = "flex", value_parser = names::<TrainingDevice>())]
+    pub device: TrainingDevice,
+    /// Copies of the run that train at once [default: one a core; 1 on a GPU]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub workers: Option<u16>,
     /// Threads of each copy; a sweep gives each trial one

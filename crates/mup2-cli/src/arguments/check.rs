@@ -2,7 +2,7 @@
 
 use super::names;
 use clap::{Args, ValueEnum};
-use mup2::config::{ModelKind, SchemeName};
+use mup2::config::{ModelKind, SchemeName, TrainingDevice};
 use mup2::data::DatasetName;
 use mup2::scaling::{BaseOptimizer, Denominator, Parameterization, Perturbation, Rule};
 use std::path::PathBuf;
@@ -100,7 +100,10 @@ pub struct CheckArguments {
     /// A slope within this distance of 0 counts as 0
     #[arg(long, value_name = "X", default_value = "0.2")]
     pub tolerance: f64,
-    /// Worker threads [default: one a core]
+    /// What computes; a GPU needs a build with its feature
+    #[arg(long, value_name = "NAME", default_value = "flex", value_parser = names::<TrainingDevice>())]
+    pub device: TrainingDevice,
+    /// Worker threads [default: one a core; 1 on a GPU]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub workers: Option<u16>,
     /// What to print

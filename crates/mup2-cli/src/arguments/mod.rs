@@ -32,6 +32,7 @@ pub use weights::{EvaluateArguments, WeightNames, WeightsArguments};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use mup2::config::TrainingDevice;
 use std::path::PathBuf;
 use std::str::FromStr;
 use strum::VariantNames;
@@ -103,6 +104,7 @@ pub struct QuickstartArguments {
   mup2 train RUN.toml
   mup2 train RUN.toml --set optimizer.lr=0.1 --set model.width=1024 --out result.json
   mup2 train RUN.toml --weights weights --tensorboard curves
+  mup2 train RUN.toml --device vulkan
   mup2 train RUN.toml --checkpoints checkpoints --resume    # again and again, until it is done")]
 pub struct TrainArguments {
     /// The run's TOML file
@@ -111,6 +113,9 @@ pub struct TrainArguments {
     /// Replace one value, such as optimizer.lr=0.1; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,
+    /// What computes; a GPU needs a build with its feature
+    #[arg(long, value_name = "NAME", default_value = "flex", value_parser = names::<TrainingDevice>())]
+    pub device: TrainingDevice,
     /// Write the result to this JSON file
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
@@ -132,7 +137,7 @@ pub struct TrainArguments {
         requires = "checkpoints"
     )]
     pub checkpoint_every: u64,
-    /// Go on from the last usable checkpoint, to the same bits as without an interruption
+    /// Go on from the last usable checkpoint; on the processor to the same bits as without an interruption
     #[arg(long, requires = "checkpoints")]
     pub resume: bool,
 }

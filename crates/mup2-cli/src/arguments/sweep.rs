@@ -1,7 +1,8 @@
 //! The arguments of `mup2 sweep`.
 
+use super::names;
 use clap::{Args, Subcommand, ValueEnum};
-use mup2::config::RunId;
+use mup2::config::{RunId, TrainingDevice};
 use mup2::sweep::{Rerun, Selected, Shard};
 use std::path::PathBuf;
 
@@ -20,6 +21,7 @@ pub enum SweepCommand {
   mup2 sweep run SWEEP.toml --out results/first --set grid.seed=[0,1,2,3]   # runs the new seeds only
   mup2 sweep run SWEEP.toml --out results/first --rerun diverged
   mup2 sweep run SWEEP.toml --out results/first --shard 2/8                 # one of eight machines
+  mup2 sweep run SWEEP.toml --out results/gpu --device vulkan
 
 Runs whose result exists are skipped, so an interrupted sweep goes on where it was. Several calls may
 work on one directory at the same time, also from several machines: a run that another process is at
@@ -162,7 +164,10 @@ pub struct SweepRunArguments {
     /// Results directory: new, or one that this sweep has made
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
-    /// Worker threads; one trial a thread [default: one a core]
+    /// What computes; a GPU needs a build with its feature. A results directory keeps to one device
+    #[arg(long, value_name = "NAME", default_value = "flex", value_parser = names::<TrainingDevice>())]
+    pub device: TrainingDevice,
+    /// Worker threads; one trial a thread [default: one a core; 1 on a GPU]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub workers: Option<u16>,
     #[command(flatten)]

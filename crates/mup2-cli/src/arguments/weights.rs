@@ -1,6 +1,8 @@
 //! The arguments of `mup2 evaluate` and `mup2 weights`.
 
+use super::names;
 use clap::{Args, ValueEnum};
+use mup2::config::TrainingDevice;
 use mup2::data::ImageShape;
 use std::path::PathBuf;
 
@@ -25,6 +27,9 @@ pub struct EvaluateArguments {
     /// Whose names the file has
     #[arg(long, value_enum, default_value = "mup2")]
     pub names: WeightNames,
+    /// What computes; a GPU needs a build with its feature
+    #[arg(long, value_name = "NAME", default_value = "flex", value_parser = names::<TrainingDevice>())]
+    pub device: TrainingDevice,
 }
 
 #[derive(Debug, Args)]

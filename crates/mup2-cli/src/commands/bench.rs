@@ -2,6 +2,7 @@
 
 use crate::arguments::BenchArguments;
 use crate::dataset;
+use crate::device;
 use crate::interrupt::cancel_on_signal;
 use crate::terminal::print;
 use mup2::config::read_run;
@@ -11,10 +12,11 @@ use std::process::ExitCode;
 
 pub fn run(arguments: &BenchArguments) -> anyhow::Result<ExitCode> {
     let spec = read_run(&arguments.spec, &arguments.overrides)?;
+    device::announce(arguments.device)?;
     let data = dataset::open(&spec.data)?;
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let options = ThroughputOptions {
-        workers: arguments.workers.map_or(cores, usize::from),
+        device: arguments.device,
+        workers: device::workers(arguments.device, arguments.workers)?,
         threads: usize::from(arguments.threads),
         warmup: arguments.warmup as usize,
         steps: arguments.steps as usize,
@@ -33,6 +35,7 @@ pub fn run(arguments: &BenchArguments) -> anyhow::Result<ExitCode> {
             "steps_per_second": rate,
             "images_per_second": rate * spec.train.batch_size as f64,
             "step_seconds": measured.step_seconds,
+            "device": arguments.device,
             "workers": workers,
             "threads": threads,
             "steps": steps,

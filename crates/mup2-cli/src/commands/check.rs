@@ -2,6 +2,7 @@
 
 use crate::arguments::{CheckArguments, CheckFormat, parse_exponents};
 use crate::dataset;
+use crate::device;
 use crate::interrupt::cancel_on_signal;
 use crate::progress::bar;
 use crate::terminal::{print, table_options};
@@ -28,11 +29,10 @@ pub fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
             (None, Some(_)) => 16,
         },
         tolerance: arguments.tolerance,
-        workers: match arguments.workers {
-            Some(workers) => usize::from(workers),
-            None => std::thread::available_parallelism()?.get(),
-        },
+        workers: device::workers(arguments.device, arguments.workers)?,
+        device: arguments.device,
     };
+    device::announce(arguments.device)?;
     let data = dataset::open(&spec.data)?;
     let cancel = cancel_on_signal()?;
     let bar = bar(

@@ -3,7 +3,7 @@
 use super::sweep::{SweepRequest, run_sweep};
 use crate::arguments::QuickstartArguments;
 use crate::terminal::print;
-use mup2::config::parse_sweep;
+use mup2::config::{TrainingDevice, parse_sweep};
 use mup2::sweep::Selected;
 use std::process::ExitCode;
 
@@ -19,6 +19,7 @@ pub fn run(arguments: &QuickstartArguments) -> anyhow::Result<ExitCode> {
     run_sweep(&SweepRequest {
         sweep,
         out: &arguments.out,
+        device: TrainingDevice::Flex,
         workers: arguments.workers,
         selected: Selected::default(),
         command: "mup2 quickstart",

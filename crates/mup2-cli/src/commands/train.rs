@@ -3,6 +3,7 @@
 use crate::arguments::TrainArguments;
 use crate::board::Board;
 use crate::dataset;
+use crate::device;
 use crate::interrupt::cancel_on_signal;
 use crate::progress::bar;
 use crate::terminal::print;
@@ -34,6 +35,7 @@ pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
         checkpoints,
         weights: arguments.weights.as_deref().map(TrainedWeights::new),
     };
+    device::announce(arguments.device)?;
     let data = dataset::open(&spec.data)?;
     eprintln!("{}: {}", spec.data.dataset, describe(&data));
     let cancel = cancel_on_signal()?;
@@ -44,7 +46,8 @@ pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
     // One trial, one core: the result is then a function of the spec.
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
     let result = pool.install(|| {
-        train_resumably(&spec, &data, &cancel, &keeping, |progress| {
+        let device = arguments.device;
+        train_resumably(&spec, &data, device, &cancel, &keeping, |progress| {
             if let Some(problem) = board
                 .as_mut()
                 .and_then(|board| board.show(&progress, &spec))

@@ -5,6 +5,7 @@ mod bad_input;
 mod book;
 mod check;
 mod convert_rho;
+mod device;
 mod doctor;
 mod export;
 mod halving;

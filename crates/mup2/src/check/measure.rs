@@ -2,14 +2,13 @@
 
 use super::quantities::{ObservedStep, Origin};
 use super::result::{Divergence, Point};
-use crate::config::RunSpec;
+use crate::config::{RunSpec, TrainingDevice};
 use crate::data::{BatchOrder, Dataset, noisy_labels};
 use crate::error::{Error, Result};
 use crate::model::{Network, Pass, Trace};
 use crate::step::{PerturbationRecord, flat_parameters};
-use crate::train::{Batch, Cancel, Setup, network_for, setup};
+use crate::train::{Batch, Cancel, Setup, network_for, open_device, setup};
 use burn::module::Module;
-use burn::tensor::Device;
 use std::collections::HashMap;
 
 /// The measurements of one width and seed.
@@ -21,14 +20,15 @@ pub(super) struct Measured {
 /// Trains `steps` steps of `spec` on one batch, the first of its order, and measures each.
 ///
 /// # Errors
-/// As [`crate::train::train`]'s.
+/// As [`crate::train::train`]'s and [`open_device`]'s.
 pub(super) fn measure(
     spec: &RunSpec,
     data: &Dataset,
+    device: TrainingDevice,
     steps: usize,
     cancel: &Cancel,
 ) -> Result<Measured> {
-    let device = Device::flex().autodiff();
+    let device = open_device(device)?.autodiff();
     let order = BatchOrder::new(spec.seed, data.train.len(), spec.train.batch_size)?;
     let labels = noisy_labels(
         &data.train.labels,

@@ -3,7 +3,7 @@
 use super::judge::judge;
 use super::measure::{Measured, measure};
 use super::result::CheckReport;
-use crate::config::RunSpec;
+use crate::config::{RunSpec, TrainingDevice};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::scaling::scale;
@@ -26,6 +26,8 @@ pub struct CheckOptions {
     pub tolerance: f64,
     /// Worker threads, one training a thread; no result depends on it.
     pub workers: usize,
+    /// What computes.
+    pub device: TrainingDevice,
 }
 
 /// What the check tells while it works: one training is done.
@@ -43,8 +45,8 @@ pub struct CheckProgress {
 /// as 1, since a step without a perturbation has nothing to measure. Schedules are not applied.
 ///
 /// # Errors
-/// [`Error::Invalid`] for options that cannot be fitted, or as [`crate::train::train`]'s;
-/// [`Error::Interrupted`] when cancelled.
+/// [`Error::Invalid`] for options that cannot be fitted, or as [`crate::train::train`]'s and
+/// [`crate::train::open_device`]'s; [`Error::Interrupted`] when cancelled.
 pub fn check(
     spec: &RunSpec,
     data: &Dataset,
@@ -152,7 +154,9 @@ fn work(
                             return Ok(());
                         };
                         let measured = catch_unwind(AssertUnwindSafe(|| {
-                            pool.install(|| measure(spec, data, options.steps, cancel))
+                            pool.install(|| {
+                                measure(spec, data, options.device, options.steps, cancel)
+                            })
                         }));
                         let measured = measured.unwrap_or_else(|panic| {
                             let problem = format!("panic: {}", panic_message(panic.as_ref()));

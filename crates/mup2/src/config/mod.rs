@@ -1,6 +1,7 @@
 //! What a user asks for, as values: [`RunSpec`], [`SweepSpec`], their TOML form and the run id.
 
 mod axis;
+mod device;
 mod halving;
 mod identity;
 mod model;
@@ -13,6 +14,7 @@ mod sweep;
 mod train;
 
 pub use axis::Axis;
+pub use device::TrainingDevice;
 pub use halving::Halving;
 pub use identity::RunId;
 pub use model::{

@@ -1,7 +1,7 @@
 //! What is exported is what was published, in either format.
 
 use super::*;
-use crate::config::{PlannedRun, parse_sweep};
+use crate::config::{PlannedRun, TrainingDevice, parse_sweep};
 use crate::results::{
     EigenvalueMetrics, EpochMetrics, RESULT_FORMAT, RunResult, RunStatus, SamSharpnessMetrics,
     SharpnessMeasures, SharpnessMetrics, TraceMetrics,
@@ -40,7 +40,12 @@ impl Case {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let sweep = parse_sweep(SWEEP, "s.toml", &[]).unwrap();
-        let store = ResultStore::create(&directory.path().join("results"), &sweep, "digest");
+        let store = ResultStore::create(
+            &directory.path().join("results"),
+            &sweep,
+            "digest",
+            TrainingDevice::Flex,
+        );
         Self {
             store: store.unwrap(),
             directory,

@@ -1,7 +1,7 @@
 //! A results directory: `sweep.json` says whose it is, `runs/ID/result.json` holds one run.
 
 use super::{RESULT_FORMAT, RunResult, RunStatus};
-use crate::config::{RunId, SweepSpec};
+use crate::config::{RunId, SweepSpec, TrainingDevice};
 use crate::error::{Error, Result};
 use crate::publish::{ATTEMPT_PREFIX, attempt_path, write_atomically, write_synced};
 use serde::{Deserialize, Serialize};
@@ -23,6 +23,9 @@ pub struct Manifest {
     pub sweep: SweepSpec,
     /// SHA-256 of the dataset.
     pub dataset_digest: String,
+    /// What computes; absent for the processor.
+    #[serde(default, skip_serializing_if = "TrainingDevice::is_processor")]
+    pub device: TrainingDevice,
 }
 
 /// How a run ended, and when.
@@ -38,6 +41,7 @@ pub struct Ending {
 #[derive(Debug, Clone)]
 pub struct ResultStore {
     directory: PathBuf,
+    device: TrainingDevice,
 }
 
 impl ResultStore {
@@ -45,10 +49,16 @@ impl ResultStore {
     ///
     /// # Errors
     /// When the directory cannot be written, holds something else, or belongs to a sweep of
-    /// another name or other data.
-    pub fn create(directory: &Path, sweep: &SweepSpec, dataset_digest: &str) -> Result<Self> {
+    /// another name, other data or another device.
+    pub fn create(
+        directory: &Path,
+        sweep: &SweepSpec,
+        dataset_digest: &str,
+        device: TrainingDevice,
+    ) -> Result<Self> {
         let store = Self {
             directory: directory.to_path_buf(),
+            device,
         };
         let place = directory.display().to_string();
         if directory.join(MANIFEST).exists() {
@@ -65,6 +75,16 @@ impl ResultStore {
                     place,
                     "holds results made from other data",
                     "a new directory, or the data that its results were made from",
+                ));
+            }
+            if manifest.device != device {
+                // Results of devices differ in their last digits; which of them a run has would
+                // depend on who was first.
+                let theirs = manifest.device;
+                return Err(Error::invalid(
+                    place,
+                    format!("holds results of device `{theirs}`, not of `{device}`"),
+                    format!("a new directory, or `--device {theirs}`"),
                 ));
             }
         } else if directory.is_dir() {
@@ -84,6 +104,7 @@ impl ResultStore {
             format: RESULT_FORMAT,
             sweep: sweep.clone(),
             dataset_digest: dataset_digest.to_owned(),
+            device,
         };
         // First of all, so that a directory with anything in it says whose it is.
         write_atomically(&directory.join(MANIFEST), &json(&manifest))?;
@@ -99,8 +120,9 @@ impl ResultStore {
     /// # Errors
     /// When it is not one.
     pub fn open(directory: &Path) -> Result<(Self, Manifest)> {
-        let store = Self {
+        let mut store = Self {
             directory: directory.to_path_buf(),
+            device: TrainingDevice::Flex,
         };
         if !directory.join(MANIFEST).is_file() {
             return Err(Error::invalid(
@@ -110,12 +132,18 @@ impl ResultStore {
             ));
         }
         let manifest = store.manifest()?;
+        store.device = manifest.device;
         Ok((store, manifest))
     }
 
     /// The directory.
     pub fn directory(&self) -> &Path {
         &self.directory
+    }
+
+    /// What all its results are computed by.
+    pub fn device(&self) -> TrainingDevice {
+        self.device
     }
 
     /// The published result of a run, if there is a valid one.

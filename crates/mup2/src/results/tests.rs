@@ -1,7 +1,7 @@
 //! What is published stays, and what is torn counts as absent.
 
 use super::*;
-use crate::config::{SweepSpec, parse_sweep};
+use crate::config::{SweepSpec, TrainingDevice, parse_sweep};
 use std::fs;
 
 fn sweep(name: &str) -> SweepSpec {
@@ -33,7 +33,13 @@ fn result(status: RunStatus) -> RunResult {
 }
 
 fn store(directory: &tempfile::TempDir) -> ResultStore {
-    ResultStore::create(directory.path(), &sweep("one"), "digest").unwrap()
+    ResultStore::create(
+        directory.path(),
+        &sweep("one"),
+        "digest",
+        TrainingDevice::Flex,
+    )
+    .unwrap()
 }
 
 #[test]
@@ -133,7 +139,9 @@ fn a_directory_of_another_sweep_or_of_other_data_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     store(&directory);
     let refused = |name: &str, digest: &str| {
-        let error = ResultStore::create(directory.path(), &sweep(name), digest).unwrap_err();
+        let error =
+            ResultStore::create(directory.path(), &sweep(name), digest, TrainingDevice::Flex)
+                .unwrap_err();
         error.to_string()
     };
     assert!(refused("two", "digest").contains("holds the results of sweep `one`"));
@@ -141,10 +149,44 @@ fn a_directory_of_another_sweep_or_of_other_data_is_refused() {
 }
 
 #[test]
+fn a_directory_keeps_to_the_device_that_it_was_created_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let create = |device| ResultStore::create(directory.path(), &sweep("one"), "digest", device);
+    let store = create(TrainingDevice::Vulkan).unwrap();
+    assert_eq!(store.device(), TrainingDevice::Vulkan);
+    let (store, manifest) = ResultStore::open(directory.path()).unwrap();
+    assert_eq!(store.device(), TrainingDevice::Vulkan);
+    assert_eq!(manifest.device, TrainingDevice::Vulkan);
+    let error = create(TrainingDevice::Flex).unwrap_err().to_string();
+    assert!(
+        error.contains("holds results of device `vulkan`, not of `flex`"),
+        "{error}"
+    );
+    assert!(error.ends_with("`--device vulkan`"), "{error}");
+    create(TrainingDevice::Vulkan).unwrap();
+}
+
+#[test]
+fn a_directory_of_the_processor_is_one_of_before_there_were_devices() {
+    let directory = tempfile::tempdir().unwrap();
+    store(&directory);
+    let text = fs::read_to_string(directory.path().join("sweep.json")).unwrap();
+    assert!(!text.contains("device"), "{text}");
+    let (store, _) = ResultStore::open(directory.path()).unwrap();
+    assert_eq!(store.device(), TrainingDevice::Flex);
+}
+
+#[test]
 fn a_directory_with_foreign_files_is_left_untouched() {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("thesis.tex"), "text").unwrap();
-    let error = ResultStore::create(directory.path(), &sweep("one"), "digest").unwrap_err();
+    let error = ResultStore::create(
+        directory.path(),
+        &sweep("one"),
+        "digest",
+        TrainingDevice::Flex,
+    )
+    .unwrap_err();
     assert!(
         error
             .to_string()

@@ -5,7 +5,9 @@ use super::sgd::SgdStep;
 use crate::error::Result;
 use crate::scaling::{ScalingTable, TensorScaling};
 use burn::module::{Module, ParamGroup};
-use burn::optim::{AdamWConfig, ModuleOptimizer, Optimizer, SgdConfig};
+use burn::optim::{
+    AdamWConfig, ModuleOptimizer, Optimizer, RecordState, SgdConfig, StateSink, StateSource,
+};
 use burn::tensor::{Device, Tensor};
 
 /// SGD: `v ← momentum·v + g + wd·w`, `w ← w − η v` (PyTorch's form, without dampening).
@@ -89,7 +91,7 @@ impl<O> Multiplied<O> {
 }
 
 impl<O: Optimizer> Optimizer for Multiplied<O> {
-    type State<const D: usize> = O::State<D>;
+    type State<const D: usize> = ReadOnProcessor<O::State<D>>;
 
     fn step<const D: usize>(
         &self,
@@ -98,11 +100,29 @@ impl<O: Optimizer> Optimizer for Multiplied<O> {
         gradient: Tensor<D>,
         state: Option<Self::State<D>>,
     ) -> (Tensor<D>, Option<Self::State<D>>) {
-        self.inner
-            .step(learning_rate * self.lr_mult, tensor, gradient, state)
+        let rate = learning_rate * self.lr_mult;
+        let state = state.map(|state| state.0);
+        let (tensor, state) = self.inner.step(rate, tensor, gradient, state);
+        (tensor, state.map(ReadOnProcessor))
     }
 
     fn to_device<const D: usize>(state: Self::State<D>, device: &Device) -> Self::State<D> {
-        O::to_device(state, device)
+        ReadOnProcessor(O::to_device(state.0, device))
+    }
+}
+
+/// A state that is read from a checkpoint to the processor: the device that Burn names is any GPU that
+/// the program was built for, whether there is one or not. The next step moves the state to its
+/// parameter's device.
+#[derive(Clone)]
+struct ReadOnProcessor<S>(S);
+
+impl<S: RecordState> RecordState for ReadOnProcessor<S> {
+    fn state_flatten(&self, prefix: &str, out: &mut StateSink) {
+        self.0.state_flatten(prefix, out);
+    }
+
+    fn state_unflatten(prefix: &str, source: &mut StateSource, _device: &Device) -> Option<Self> {
+        S::state_unflatten(prefix, source, &Device::flex()).map(Self)
     }
 }

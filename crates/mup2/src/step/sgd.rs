@@ -43,11 +43,13 @@ impl<const D: usize> RecordState for SgdState<D> {
         }
     }
 
-    fn state_unflatten(prefix: &str, source: &mut StateSource, device: &Device) -> Option<Self> {
+    /// On the processor: the device that Burn names is any GPU that the program was built for, whether
+    /// there is one or not. The next step moves the state to its parameter's device.
+    fn state_unflatten(prefix: &str, source: &mut StateSource, _device: &Device) -> Option<Self> {
         let data = source.take_tensor(&join_path(prefix, PLACE), LEAF);
         let tensor = |data: TensorData| {
             let dtype = data.dtype();
-            Tensor::from_data(data, (device, dtype))
+            Tensor::from_data(data, (&Device::flex(), dtype))
         };
         Some(Self {
             velocity: data.map(tensor),

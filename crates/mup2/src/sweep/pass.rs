@@ -156,8 +156,7 @@ impl Worker<'_> {
                 Taken::Run(planned, heartbeat) => {
                     self.keep(Some(heartbeat));
                     let checkpointing = self.checkpointing(&planned);
-                    let trained =
-                        pool.install(|| trial(&planned, self.data, self.cancel, &checkpointing));
+                    let trained = pool.install(|| self.trial(&planned, &checkpointing));
                     let published = trained.and_then(|result| {
                         self.queue.publish(&result)?;
                         Ok(result)
@@ -209,44 +208,40 @@ impl Worker<'_> {
             *place = heartbeat;
         }
     }
-}
 
-/// One run, with a panic or an error of its own turned into a failed result.
-fn trial(
-    planned: &PlannedRun,
-    data: &Dataset,
-    cancel: &Cancel,
-    checkpointing: &Checkpointing,
-) -> Result<RunResult> {
-    let trained = catch_unwind(AssertUnwindSafe(|| {
-        train_resumably(
-            &planned.spec,
-            data,
-            cancel,
-            &Keeping {
-                checkpoints: Some(checkpointing.clone()),
-                weights: None,
-            },
-            |progress| {
-                if let Progress::Note(note) = progress {
-                    tracing::info!(run = %planned.id, note);
-                }
-            },
-        )
-    }));
-    let reason = match trained {
-        Ok(Ok(result)) => return Ok(result),
-        Ok(Err(Error::Interrupted)) => return Err(Error::Interrupted),
-        Ok(Err(error)) => error.to_string(),
-        Err(panic) => format!("panic: {}", panic_message(panic.as_ref())),
-    };
-    Ok(RunResult {
-        format: RESULT_FORMAT,
-        id: RunId::of(&planned.spec),
-        mup2_version: env!("CARGO_PKG_VERSION").to_owned(),
-        spec: planned.spec.clone(),
-        status: RunStatus::Failed { reason },
-        steps: 0,
-        epochs: Vec::new(),
-    })
+    /// One run, with a panic or an error of its own turned into a failed result.
+    fn trial(&self, planned: &PlannedRun, checkpointing: &Checkpointing) -> Result<RunResult> {
+        let trained = catch_unwind(AssertUnwindSafe(|| {
+            train_resumably(
+                &planned.spec,
+                self.data,
+                self.queue.store().device(),
+                self.cancel,
+                &Keeping {
+                    checkpoints: Some(checkpointing.clone()),
+                    weights: None,
+                },
+                |progress| {
+                    if let Progress::Note(note) = progress {
+                        tracing::info!(run = %planned.id, note);
+                    }
+                },
+            )
+        }));
+        let reason = match trained {
+            Ok(Ok(result)) => return Ok(result),
+            Ok(Err(Error::Interrupted)) => return Err(Error::Interrupted),
+            Ok(Err(error)) => error.to_string(),
+            Err(panic) => format!("panic: {}", panic_message(panic.as_ref())),
+        };
+        Ok(RunResult {
+            format: RESULT_FORMAT,
+            id: RunId::of(&planned.spec),
+            mup2_version: env!("CARGO_PKG_VERSION").to_owned(),
+            spec: planned.spec.clone(),
+            status: RunStatus::Failed { reason },
+            steps: 0,
+            epochs: Vec::new(),
+        })
+    }
 }

@@ -1,7 +1,7 @@
 //! A run that breaks costs itself and nothing else.
 
 use super::*;
-use crate::config::{SweepSpec, parse_sweep};
+use crate::config::{SweepSpec, TrainingDevice, parse_sweep};
 use crate::data::{Dataset, load};
 use crate::results::{ResultStore, RunStatus};
 use crate::train::{Cancel, train};
@@ -31,7 +31,7 @@ fn options(workers: usize) -> RunOptions {
 }
 
 fn run_in(directory: &Path, sweep: &SweepSpec, data: &Dataset) -> (Outcome, ResultStore) {
-    let store = ResultStore::create(directory, sweep, "digest").unwrap();
+    let store = ResultStore::create(directory, sweep, "digest", TrainingDevice::Flex).unwrap();
     let options = options(2);
     let outcome = run(sweep, data, &store, &options, &Cancel::default(), |_| {}).unwrap();
     (outcome, store)
@@ -65,7 +65,8 @@ fn a_cancelled_sweep_publishes_nothing_more() {
     let directory = tempfile::tempdir().unwrap();
     let sweep = parse_sweep(SWEEP, "s.toml", &[]).unwrap();
     let data = load(&sweep.run.data).unwrap();
-    let store = ResultStore::create(directory.path(), &sweep, "digest").unwrap();
+    let store =
+        ResultStore::create(directory.path(), &sweep, "digest", TrainingDevice::Flex).unwrap();
     let cancel = Cancel::default();
     cancel.cancel();
     let options = options(1);
@@ -91,7 +92,8 @@ fn a_promoted_run_starts_from_the_checkpoint_that_its_rung_has_left() {
     let first = known_runs(&sweep, None).unwrap();
     let mut options = options(2);
     options.selected.only = first.runs.iter().map(|run| run.id.clone()).collect();
-    let store = ResultStore::create(directory.path(), &sweep, "digest").unwrap();
+    let store =
+        ResultStore::create(directory.path(), &sweep, "digest", TrainingDevice::Flex).unwrap();
     let cancel = Cancel::default();
     let outcome = run(&sweep, &data, &store, &options, &cancel, |_| {}).unwrap();
     assert_eq!(outcome.trained, 3);

@@ -18,6 +18,7 @@ pub(super) struct Evaluation<'a> {
     pub order: &'a BatchOrder,
     /// The training labels, with their noise.
     pub labels: &'a [u16],
+    /// The training's device, with gradients.
     pub device: &'a Device,
 }
 
@@ -64,7 +65,8 @@ impl Evaluation<'_> {
 
     fn of(&self, epoch: usize, train_loss: f64, setup: &Setup) -> Result<Evaluated> {
         let model = self.model(setup)?;
-        let on = |images| accuracy(&model, images, &self.data.normalization, &Device::flex());
+        let device = self.device.clone().inner();
+        let on = |images| accuracy(&model, images, &self.data.normalization, &device);
         let metrics = EpochMetrics {
             epoch,
             step: None,
@@ -84,7 +86,8 @@ impl Evaluation<'_> {
         };
         let batches = self.spec.train.recalibrate_batches;
         if batches > 0 {
-            recalibrate(&mut model, self.data, self.order, batches, &Device::flex())?;
+            let device = self.device.clone().inner();
+            recalibrate(&mut model, self.data, self.order, batches, &device)?;
         }
         Ok(model)
     }

@@ -1,16 +1,17 @@
 //! Weights from outside: evaluated on a run's data, and given other names.
 
 use super::architecture::{network_config, network_for};
+use super::device::open_device;
 use super::evaluate::accuracy;
 use super::weights::with_effective_weights;
 use crate::checkpoint::Weights;
-use crate::config::RunSpec;
+use crate::config::{RunSpec, TrainingDevice};
 use crate::data::{Dataset, ImageShape};
 use crate::error::{Error, Result};
 use crate::model::{AttentionScale, NetworkConfig};
 use crate::pytorch::{StateEntry, from_pytorch, state_entries, to_pytorch};
 use crate::scaling::scale;
-use burn::tensor::{DType, Device};
+use burn::tensor::DType;
 use std::collections::BTreeMap;
 
 /// Tensors by name.
@@ -30,11 +31,16 @@ pub struct Accuracies {
 /// The accuracies of the network of `spec` with `weights`, by mup2's names ([`ours`] translates).
 ///
 /// # Errors
-/// When the weights are not those of the network, or an image cannot be read.
-pub fn evaluate_weights(spec: &RunSpec, data: &Dataset, weights: Named) -> Result<Accuracies> {
+/// When the weights are not those of the network, or an image cannot be read; as [`open_device`]'s.
+pub fn evaluate_weights(
+    spec: &RunSpec,
+    data: &Dataset,
+    device: TrainingDevice,
+    weights: Named,
+) -> Result<Accuracies> {
     let config = network_for(spec, data)?;
     let table = scale(&spec.scheme(), &config.tensor_shapes())?;
-    let device = Device::flex();
+    let device = open_device(device)?;
     let network = config.init(&table, spec.seed, &device, DType::F32)?;
     let network = with_effective_weights(network, &config, &table, weights)?;
     let on = |images| accuracy(&network, images, &data.normalization, &device);

@@ -3,6 +3,7 @@
 mod architecture;
 mod average;
 mod batch;
+mod device;
 mod evaluate;
 mod evaluation;
 mod exchange;
@@ -19,6 +20,7 @@ mod weights;
 pub(crate) use architecture::network_for;
 pub use architecture::{network_config, tensor_shapes};
 pub(crate) use batch::Batch;
+pub use device::{device_model, open_device};
 pub use evaluate::accuracy;
 pub use exchange::{Accuracies, evaluate_weights, ours, theirs};
 pub(crate) use one_core::panic_message;

@@ -1,16 +1,16 @@
 //! The loop over epochs and steps of one run.
 
+use super::device::open_device;
 use super::evaluation::{Evaluated, Evaluation};
 use super::feed::{Feed, StepBatch};
 use super::resume::{Keeper, Keeping, Position, place};
 use super::setup::{Setup, setup};
-use crate::config::{PerturbationBatch, RunId, RunSpec};
+use crate::config::{PerturbationBatch, RunId, RunSpec, TrainingDevice};
 use crate::data::{BATCHES_AHEAD, BatchOrder, Dataset, Loader};
 use crate::error::{Error, Result};
 use crate::model::Network;
 use crate::results::{EpochMetrics, RESULT_FORMAT, RunResult, RunStatus};
 use crate::step::{StepReport, weight_norm};
-use burn::tensor::Device;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A flag that ends training at the next step.
@@ -56,7 +56,7 @@ pub enum Progress {
     Note(String),
 }
 
-/// Trains one run on the calling thread, on the CPU.
+/// Trains one run on the calling thread, on the processor.
 ///
 /// The result depends on `spec` and `data` alone, bit for bit, if the surrounding rayon pool has
 /// one thread.
@@ -72,24 +72,27 @@ pub fn train(
     cancel: &Cancel,
     progress: impl FnMut(Progress),
 ) -> Result<RunResult> {
-    train_resumably(spec, data, cancel, &Keeping::default(), progress)
+    let device = TrainingDevice::Flex;
+    train_resumably(spec, data, device, cancel, &Keeping::default(), progress)
 }
 
-/// As [`train`], keeping checkpoints, so that an interrupted or killed training goes on from the last
-/// one to the same bits as an undisturbed one, and trained weights.
+/// As [`train`], on any device, keeping checkpoints, so that an interrupted or killed training goes on
+/// from the last one, and trained weights. On the processor it goes on to the same bits as an
+/// undisturbed one.
 ///
 /// # Errors
-/// As [`train`]'s, and when a checkpoint exists but belongs to another run or cannot be read. A
+/// As [`train`]'s and [`open_device`]'s, and when a checkpoint exists but belongs to another run or cannot be read. A
 /// checkpoint that cannot be written is told by [`Progress::Note`].
 pub fn train_resumably(
     spec: &RunSpec,
     data: &Dataset,
+    device: TrainingDevice,
     cancel: &Cancel,
     keeping: &Keeping,
     mut progress: impl FnMut(Progress),
 ) -> Result<RunResult> {
     let mut keeper = Keeper::new(keeping);
-    let device = Device::flex().autodiff();
+    let device = open_device(device)?.autodiff();
     let order = BatchOrder::new(spec.seed, data.train.len(), spec.train.batch_size)?;
     let feed = Feed::new(spec, data, &device)?;
     let steps_per_epoch = order.batches_per_epoch();

@@ -1,8 +1,9 @@
 //! How fast this machine trains a run.
 
 use super::one_core::panic_message;
-use super::run::{Cancel, Progress, train};
-use crate::config::RunSpec;
+use super::resume::Keeping;
+use super::run::{Cancel, Progress, train_resumably};
+use crate::config::{RunSpec, TrainingDevice};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use std::sync::Barrier;
@@ -12,6 +13,8 @@ use std::time::Instant;
 /// How a throughput is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ThroughputOptions {
+    /// What computes.
+    pub device: TrainingDevice,
     /// Copies of the run that train at once.
     pub workers: usize,
     /// Threads of each copy.
@@ -35,7 +38,7 @@ pub struct Throughput {
 /// run does between steps is part of it: order, augmentation, the making of batches. Evaluations are not.
 ///
 /// # Errors
-/// As [`train`]'s; when a copy diverges; when the system cannot start threads.
+/// As [`train_resumably`]'s; when a copy diverges; when the system cannot start threads.
 pub fn throughput(
     spec: &RunSpec,
     data: &Dataset,
@@ -157,7 +160,9 @@ fn step_seconds(
         .num_threads(options.threads)
         .build();
     let pool = pool.map_err(|error| failed(error.to_string()))?;
-    let trained = pool.install(|| train(spec, data, &enough, watch));
+    let keeping = Keeping::default();
+    let train = || train_resumably(spec, data, options.device, &enough, &keeping, watch);
+    let trained = pool.install(train);
     match trained {
         Err(Error::Interrupted) if times.len() == options.steps => Ok(times),
         Err(error) => Err(error),

@@ -4,6 +4,7 @@ use super::{existing, read};
 use crate::arguments::SweepCommandsArguments;
 use crate::terminal::print;
 use mup2::error::Error;
+use mup2::results::ResultStore;
 use mup2::sweep::{Selected, known_runs, refuse_halving};
 use std::path::Path;
 use std::process::ExitCode;
@@ -19,6 +20,11 @@ pub fn run(arguments: &SweepCommandsArguments) -> anyhow::Result<ExitCode> {
         words.extend(["--set".into(), quoted(Path::new(assignment))?]);
     }
     words.extend(["--out".into(), quoted(&arguments.out)?]);
+    if let Some(device) = store.as_ref().map(ResultStore::device)
+        && !device.is_processor()
+    {
+        words.extend(["--device".into(), device.to_string()]);
+    }
     let call = words.join(" ");
     let selected = Selected::default();
     let mut text = String::new();

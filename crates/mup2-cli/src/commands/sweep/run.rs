@@ -4,10 +4,11 @@ use super::{existing, read};
 use crate::arguments::SweepRunArguments;
 use crate::commands::report::write_report;
 use crate::dataset;
+use crate::device;
 use crate::interrupt::cancel_on_signal;
 use crate::progress::SweepProgress;
 use crate::terminal::{print, table_options};
-use mup2::config::SweepSpec;
+use mup2::config::{SweepSpec, TrainingDevice};
 use mup2::report::terminal_table;
 use mup2::results::ResultStore;
 use mup2::sweep::{self, RunOptions, Selected, describe, known_runs};
@@ -26,6 +27,7 @@ pub fn run(arguments: &SweepRunArguments) -> anyhow::Result<ExitCode> {
     run_sweep(&SweepRequest {
         sweep,
         out: &arguments.out,
+        device: arguments.device,
         workers: arguments.workers,
         selected: arguments.selection.selected(),
         command: &command,
@@ -36,6 +38,7 @@ pub fn run(arguments: &SweepRunArguments) -> anyhow::Result<ExitCode> {
 pub struct SweepRequest<'a> {
     pub sweep: SweepSpec,
     pub out: &'a Path,
+    pub device: TrainingDevice,
     pub workers: Option<u16>,
     pub selected: Selected,
     /// What the report names as its origin.
@@ -46,16 +49,15 @@ pub struct SweepRequest<'a> {
 pub fn run_sweep(request: &SweepRequest) -> anyhow::Result<ExitCode> {
     let sweep = &request.sweep;
     let start = Instant::now();
+    // A device that is missing would break every run.
+    device::announce(request.device)?;
     let data = dataset::open(&sweep.run.data)?;
     sweep::check_data(sweep, &data)?;
     // Before a directory is made; a promoted run is known to one that exists.
     let known = known_runs(sweep, existing(request.out)?.as_ref())?;
     request.selected.runs(sweep, &known)?;
-    let store = ResultStore::create(request.out, sweep, &data.digest)?;
-    let workers = match request.workers {
-        Some(workers) => usize::from(workers),
-        None => std::thread::available_parallelism()?.get(),
-    };
+    let store = ResultStore::create(request.out, sweep, &data.digest, request.device)?;
+    let workers = device::workers(request.device, request.workers)?;
     eprintln!(
         "{}: {} ({}), {workers} worker{}",
         sweep.name,

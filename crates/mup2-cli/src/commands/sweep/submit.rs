@@ -5,7 +5,7 @@ use super::read;
 use crate::arguments::{StatusFormat, SweepCancelArguments, SweepSubmitArguments};
 use crate::dataset;
 use crate::terminal::print;
-use mup2::config::SweepSpec;
+use mup2::config::{SweepSpec, TrainingDevice};
 use mup2::error::Error;
 use mup2::publish::write_atomically;
 use mup2::results::ResultStore;
@@ -28,7 +28,7 @@ pub fn submit(arguments: &SweepSubmitArguments) -> anyhow::Result<ExitCode> {
     // The data are read here too: a job that finds them missing would be found out hours later.
     let data = dataset::open(&sweep.run.data)?;
     sweep::check_data(&sweep, &data)?;
-    ResultStore::create(&arguments.out, &sweep, &data.digest)?;
+    ResultStore::create(&arguments.out, &sweep, &data.digest, TrainingDevice::Flex)?;
     let out = arguments.out.canonicalize()?;
     let files = Files::write(&out, &sweep, shards)?;
     let array = array_arguments(arguments, &files, shards)?;
