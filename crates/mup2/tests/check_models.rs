@@ -9,7 +9,7 @@ use mup2::check::{
     CheckOptions, CheckReport, TensorFinding, Verdict, check, default_run, default_steps,
     default_widths,
 };
-use mup2::config::{ModelKind, parse_run};
+use mup2::config::{ModelKind, TrainingDevice, parse_run};
 use mup2::data::load;
 use mup2::train::Cancel;
 
@@ -23,6 +23,7 @@ fn checked(kind: ModelKind, changes: &[&str]) -> CheckReport {
         steps: default_steps(kind),
         tolerance: 0.2,
         workers: 2,
+        device: TrainingDevice::Flex,
     };
     check(&spec, &data, &options, &Cancel::default(), |_| {}).unwrap()
 }
