@@ -1,6 +1,6 @@
 //! [`super::add_scaled`] and [`super::squared_norm`] on the processor.
 
-use super::slices::{filled, tensor, values};
+use super::slices::{tensor, values};
 use crate::kernels;
 use burn_flex::FlexTensor;
 
@@ -16,10 +16,9 @@ pub(super) fn add_scaled(x: FlexTensor, y: FlexTensor, factor: f64) -> FlexTenso
         kernels::scale_and_add(values(&x), sum, factor);
         return y;
     }
-    filled(&x, |sum| {
-        sum.copy_from_slice(values(&x));
-        kernels::add_scaled(sum, values(&y), factor);
-    })
+    let mut sum = values(&x).to_vec();
+    kernels::add_scaled(&mut sum, values(&y), factor);
+    tensor(sum, x.layout().shape().to_vec())
 }
 
 /// The tensor itself where nothing is to be done: `to_contiguous` would make a second owner.

@@ -202,9 +202,9 @@ fn lengthen(result: &mut RunResult, longer: &RunResult) -> Result<()> {
         ));
     }
     let train = &longer.spec.train;
-    let last = (result.spec.train.epochs, result.steps);
+    let steps_per_epoch = result.steps / result.spec.train.epochs;
     result.epochs.retain(|metrics| {
-        let by_steps = metrics.epoch == last.0 && train.evaluates_after_steps(last.1);
+        let by_steps = train.evaluates_after_steps(metrics.epoch * steps_per_epoch);
         metrics.step.is_some() || by_steps || metrics.epoch.is_multiple_of(train.evaluate_every)
     });
     result.id = longer.id.clone();
