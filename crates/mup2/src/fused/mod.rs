@@ -1,5 +1,5 @@
 //! Layers that the engine would compute from many small operations, as one each: forward by a kernel of
-//! [`crate::kernels`], with a gradient of its own.
+//! `kernels`, with a gradient of its own.
 //!
 //! Each function here takes and gives ordinary tensors. On the processor, in `f32`, it is the fused
 //! operation; on any other device and in any other type it is the same layer put together from the engine's
