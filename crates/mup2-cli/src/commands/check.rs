@@ -18,7 +18,7 @@ pub fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
     let spec = spec(arguments)?;
     let options = CheckOptions {
         widths: match &arguments.widths[..] {
-            [] => default_widths(spec.model.kind),
+            [] => default_widths(spec.model.kind, spec.sam.rule),
             widths => widths.iter().map(|width| *width as usize).collect(),
         },
         seeds: (0..u64::from(arguments.seeds)).collect(),
@@ -74,8 +74,7 @@ fn spec(arguments: &CheckArguments) -> Result<RunSpec, Error> {
         }
     };
     if let Some(scheme) = arguments.scheme {
-        spec.scaling.parameterization = scheme.parameterization;
-        spec.scaling.perturbation = scheme.perturbation;
+        scheme.apply(&mut spec);
     }
     let scaling = &mut spec.scaling;
     replace(&mut scaling.parameterization, arguments.param);

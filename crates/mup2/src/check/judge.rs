@@ -1,6 +1,6 @@
 //! From measurements to slopes, verdicts and sentences.
 
-use super::fit::slope;
+use super::fit::{Measurement, slope};
 use super::result::{CheckReport, Divergence, Point, Slope, TensorFinding, Verdict};
 use super::run::CheckOptions;
 use super::sentences::sentences;
@@ -75,6 +75,7 @@ fn scheme_name(spec: &RunSpec) -> String {
     let name = SchemeName {
         parameterization: spec.scaling.parameterization,
         perturbation: spec.scaling.perturbation,
+        rule: None,
     };
     match own_exponents(spec) {
         None => name.to_string(),
@@ -99,7 +100,13 @@ fn finding(
         .iter()
         .filter(|point| point.tensor == row.name && point.step == options.steps)
         .collect();
-    let fit = |value: fn(&Point) -> f64| slope(last.iter().map(|p| (p.width, value(p))));
+    let fit = |value: fn(&Point) -> f64| {
+        slope(last.iter().map(|point| Measurement {
+            seed: point.seed,
+            width: point.width,
+            value: value(point),
+        }))
+    };
     // A tensor that the rule leaves alone has no effect to fit.
     let predicted = row.effect_exponent;
     let effect = predicted.and_then(|_| fit(|point| point.effect));
@@ -156,7 +163,7 @@ fn is_flat(own: &[&Point], points: &[Point], steps: usize) -> bool {
 }
 
 /// A slope within the tolerance of 0 is effective if its error is no larger than the tolerance; one
-/// outside is a failure if it is two standard errors from 0.
+/// outside is a failure if it is outside by more than two standard errors.
 pub(super) fn verdict(effect: Option<Slope>, tolerance: f64) -> Verdict {
     let Some(Slope { slope, stderr }) = effect else {
         return Verdict::Inconclusive;
@@ -167,7 +174,7 @@ pub(super) fn verdict(effect: Option<Slope>, tolerance: f64) -> Verdict {
         } else {
             Verdict::Inconclusive
         }
-    } else if slope.abs() <= STANDARD_ERRORS * stderr {
+    } else if slope.abs() <= tolerance + STANDARD_ERRORS * stderr {
         Verdict::Inconclusive
     } else if slope < 0.0 {
         Verdict::Vanishing

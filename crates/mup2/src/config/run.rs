@@ -254,15 +254,20 @@ impl RunSpec {
         }
         not_negative("sam.rho", self.sam.rho)?;
         not_negative("sam.asam_eta", self.sam.asam_eta)?;
-        let has_norms = match self.model.kind {
+        self.validate_rule(&key("sam.rule"), self.sam.rule)
+    }
+
+    /// Refuses a rule that perturbs nothing of the model; `name` at `place` is what set it.
+    pub(super) fn validate_rule(&self, place: &str, name: impl std::fmt::Display) -> Result<()> {
+        let kind = self.model.kind;
+        let has_norms = match kind {
             ModelKind::Mlp | ModelKind::Gru => false,
             ModelKind::ResNet | ModelKind::Vit => true,
         };
         if self.sam.rule == Rule::SamOn && !has_norms {
-            let kind = self.model.kind;
             return Err(Error::invalid(
-                key("sam.rule"),
-                format!("is `sam-on`, but model `{kind}` has no normalization layers"),
+                place,
+                format!("is `{name}`, but model `{kind}` has no normalization layers"),
                 "`sam`, `asam`, `asam-layer` or `random` for this model",
             ));
         }

@@ -6,7 +6,7 @@ use super::identity::RunId;
 use super::run::RunSpec;
 use super::search::{Search, SearchMethod};
 use crate::error::{Error, Result};
-use crate::scaling::{Parameterization, Perturbation};
+use crate::scaling::{Parameterization, Perturbation, Rule};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::fmt::{Display, Formatter};
@@ -50,7 +50,7 @@ fn default_unstable_below() -> f64 {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Grid {
-    /// Schemes such as `sp-naive` or `mup2`.
+    /// Schemes such as `sp-naive` or `mup2`, with a rule if wanted: `mup2+asam`.
     pub scheme: Vec<SchemeName>,
     /// Widths.
     pub width: Vec<usize>,
@@ -92,7 +92,8 @@ impl Display for Selection {
     }
 }
 
-/// A parameterization with a perturbation scaling, written `mup-global`; `mup2` is `mup-mup2`.
+/// A parameterization with a perturbation scaling, written `mup-global`; `mup2` is `mup-mup2`. A
+/// perturbation rule may follow, as in `mup2+asam`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct SchemeName {
@@ -100,15 +101,30 @@ pub struct SchemeName {
     pub parameterization: Parameterization,
     /// Perturbation radius.
     pub perturbation: Perturbation,
+    /// Perturbation rule; without one the run's own `sam.rule`.
+    pub rule: Option<Rule>,
+}
+
+impl SchemeName {
+    /// Writes what the name says into `spec`.
+    pub fn apply(self, spec: &mut RunSpec) {
+        spec.scaling.parameterization = self.parameterization;
+        spec.scaling.perturbation = self.perturbation;
+        spec.sam.rule = self.rule.unwrap_or(spec.sam.rule);
+    }
 }
 
 impl Display for SchemeName {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> std::fmt::Result {
         match (self.parameterization, self.perturbation) {
-            (Parameterization::Mup, Perturbation::Mup2) => formatter.write_str("mup2"),
+            (Parameterization::Mup, Perturbation::Mup2) => formatter.write_str("mup2")?,
             (parameterization, perturbation) => {
-                write!(formatter, "{parameterization}-{perturbation}")
+                write!(formatter, "{parameterization}-{perturbation}")?;
             }
+        }
+        match self.rule {
+            Some(rule) => write!(formatter, "+{rule}"),
+            None => Ok(()),
         }
     }
 }
@@ -131,28 +147,42 @@ impl FromStr for SchemeName {
     type Err = String;
 
     fn from_str(text: &str) -> std::result::Result<Self, String> {
-        if text == "mup2" {
-            return Ok(Self {
-                parameterization: Parameterization::Mup,
-                perturbation: Perturbation::Mup2,
-            });
+        let (scaling, rule) = match text.split_once('+') {
+            None => (text, None),
+            Some((scaling, rule)) => (scaling, Some(rule)),
+        };
+        let rule = match rule.map(str::parse) {
+            None => None,
+            Some(Ok(rule)) => Some(rule),
+            Some(Err(_)) => return Err(unknown_scheme(text)),
+        };
+        let of = |parameterization, perturbation| Self {
+            parameterization,
+            perturbation,
+            rule,
+        };
+        if scaling == "mup2" {
+            return Ok(of(Parameterization::Mup, Perturbation::Mup2));
         }
-        for (index, _) in text.match_indices('-') {
+        for (index, _) in scaling.match_indices('-') {
             if let (Ok(parameterization), Ok(perturbation)) =
-                (text[..index].parse(), text[index + 1..].parse())
+                (scaling[..index].parse(), scaling[index + 1..].parse())
             {
-                return Ok(Self {
-                    parameterization,
-                    perturbation,
-                });
+                return Ok(of(parameterization, perturbation));
             }
         }
-        Err(format!(
-            "unknown scheme `{text}`, expected `mup2` or PARAMETERIZATION-PERTURBATION with {} and {}",
-            Parameterization::VARIANTS.join("|"),
-            Perturbation::VARIANTS.join("|"),
-        ))
+        Err(unknown_scheme(text))
     }
+}
+
+fn unknown_scheme(text: &str) -> String {
+    format!(
+        "unknown scheme `{text}`, expected `mup2` or PARAMETERIZATION-PERTURBATION with {} and {}, \
+         and then +RULE with {} if not `run.sam.rule`",
+        Parameterization::VARIANTS.join("|"),
+        Perturbation::VARIANTS.join("|"),
+        Rule::VARIANTS.join("|"),
+    )
 }
 
 /// One cell of the grid and seed, with the run that gives its result.
@@ -215,6 +245,11 @@ impl SweepSpec {
             }
         }
         self.run.validate_below(place, "run.")?;
+        for scheme in &grid.scheme {
+            let mut run = self.run.clone();
+            scheme.apply(&mut run);
+            run.validate_rule(&key("grid.scheme"), scheme)?;
+        }
         if let Some(width) = grid
             .width
             .iter()
@@ -311,8 +346,7 @@ impl SweepSpec {
 
     fn cell(&self, scheme: SchemeName, width: usize, lr: f64, rho: f64, seed: u64) -> RunSpec {
         let mut spec = self.run.clone();
-        spec.scaling.parameterization = scheme.parameterization;
-        spec.scaling.perturbation = scheme.perturbation;
+        scheme.apply(&mut spec);
         spec.model.width = width;
         spec.optimizer.lr = lr;
         spec.sam.rho = rho;

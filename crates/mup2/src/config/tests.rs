@@ -3,6 +3,7 @@
 use super::*;
 use crate::data::{Corrupt, Storage};
 use crate::scaling::{Parameterization, Perturbation, Rule};
+use std::collections::HashSet;
 
 const SWEEP: &str = r#"
 name = "test"
@@ -87,7 +88,8 @@ fn bad_grids_are_named() {
     insta::assert_snapshot!(sweep_error("[16, 64]", "[0, 64]"), @"s.toml: grid.width: holds 0; allowed: whole numbers from 1 to 1048576");
     insta::assert_snapshot!(sweep_error("[16, 64]", "[8, 64]"), @"s.toml: grid.width: holds 8, narrower than `run.model.base_width` = 16; allowed: widths of at least the base width, on which hyperparameters are tuned");
     insta::assert_snapshot!(sweep_error("[0, 1]", "[1, 1]"), @"s.toml: grid.seed: holds 1 twice; allowed: each value once");
-    insta::assert_snapshot!(sweep_error("sp-naive", "sp-mup3"), @"s.toml: grid.scheme[0]: unknown scheme `sp-mup3`; allowed: `mup2` or PARAMETERIZATION-PERTURBATION with sp|sp-stable|ntp|mup and naive|global|balanced|first-layer|mup2");
+    insta::assert_snapshot!(sweep_error("sp-naive", "sp-mup3"), @"s.toml: grid.scheme[0]: unknown scheme `sp-mup3`; allowed: `mup2` or PARAMETERIZATION-PERTURBATION with sp|sp-stable|ntp|mup and naive|global|balanced|first-layer|mup2, and then +RULE with sam|asam|asam-layer|sam-on|random if not `run.sam.rule`");
+    insta::assert_snapshot!(sweep_error("sp-naive", "sp-naive+sam-on"), @"s.toml: grid.scheme: is `sp-naive+sam-on`, but model `mlp` has no normalization layers; allowed: `sam`, `asam`, `asam-layer` or `random` for this model");
     insta::assert_snapshot!(sweep_error("{ log2_from = -4, log2_to = -3 }", "[0.1, 0]"), @"s.toml: grid.lr: holds 0; allowed: finite numbers above 0");
     insta::assert_snapshot!(sweep_error("{ log2_from = -4, log2_to = -3 }", "0.1"), @"s.toml: grid.lr: invalid type: floating point `0.1`; allowed: a list such as [0.1, 0.2] or { log2_from = -6, log2_to = 0, log2_step = 1 }");
     insta::assert_snapshot!(sweep_error("log2_from = -4", "log2_from = 4"), @"s.toml: grid.lr: its bounds do not ascend in finite steps; allowed: finite `log2_from` ≤ `log2_to` within ±1000, and `log2_step` above 0");
@@ -111,6 +113,45 @@ fn scheme_names_are_parsed_by_their_two_halves() {
         );
         assert_eq!(name.to_string(), text);
     }
+}
+
+#[test]
+fn a_scheme_may_name_its_rule_and_says_what_it_expects_when_it_does_not_know_it() {
+    let name: SchemeName = "sp-naive+asam-layer".parse().unwrap();
+    assert_eq!(name.to_string(), "sp-naive+asam-layer");
+    let mut spec = RunSpec::default();
+    name.apply(&mut spec);
+    assert_eq!(spec.sam.rule, Rule::AsamLayer);
+    assert_eq!(spec.scaling.parameterization, Parameterization::Sp);
+    let plain: SchemeName = "sp-naive".parse().unwrap();
+    plain.apply(&mut spec);
+    assert_eq!(spec.sam.rule, Rule::AsamLayer);
+    for wrong in ["mup2+", "mup2+adam", "+asam", "mup2+asam+sam"] {
+        let message = wrong.parse::<SchemeName>().unwrap_err();
+        assert!(
+            message.contains(wrong) && message.contains("sam-on"),
+            "{message}"
+        );
+    }
+}
+
+#[test]
+fn schemes_with_different_rules_are_different_runs_that_share_those_without_perturbation() {
+    let mut sweep = sweep();
+    let names = ["mup2", "mup2+asam", "mup2+asam-layer"];
+    sweep.grid.scheme = names.iter().map(|name| name.parse().unwrap()).collect();
+    let cells = sweep.plan();
+    let distinct = |rho_is_zero: bool| {
+        let of = cells
+            .iter()
+            .filter(|cell| (cell.spec.sam.rho == 0.0) == rho_is_zero);
+        let ids: HashSet<_> = of.clone().map(|cell| cell.id.clone()).collect();
+        (of.count(), ids.len())
+    };
+    let (perturbed, perturbed_ids) = distinct(false);
+    assert_eq!(perturbed, perturbed_ids);
+    let (plain, plain_ids) = distinct(true);
+    assert_eq!(plain, 3 * plain_ids);
 }
 
 #[test]

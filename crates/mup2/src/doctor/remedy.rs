@@ -7,11 +7,16 @@ use super::words::loses;
 /// From this base width on, the edges of `mup2` hardly move in the README's experiments.
 const WIDE_ENOUGH: usize = 64;
 
+/// Whether the scheme is `mup2`, with whatever rule.
+fn has_mup2(subject: &Subject) -> bool {
+    subject.scheme.split('+').next() == Some("mup2")
+}
+
 /// The remedy as a clause: what to do, in the imperative.
 pub(super) fn clause(subject: &Subject) -> &'static str {
     if subject.is_effective() {
         "look at what the theory leaves out (the base width, the length of training)"
-    } else if subject.scheme == "mup2" {
+    } else if has_mup2(subject) {
         "leave out the exponents of your own (`scaling.exponents`)"
     } else {
         "use scheme `mup2` for wide networks"
@@ -34,7 +39,7 @@ pub(super) fn remedy(subject: &Subject) -> String {
              {narrow}long training, or a tensor with the wrong role (`mup2 scale` prints the roles)."
         );
     }
-    if subject.scheme == "mup2" {
+    if has_mup2(subject) {
         return "Leave out the exponents of your own (`scaling.exponents`): those of `mup2` keep every \
                 layer effectively perturbed at every width."
             .to_owned();
