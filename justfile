@@ -12,6 +12,10 @@ build:
 test:
     cargo test --release --workspace
 
+# The slow coordinate checks: ResNet and Vision Transformer under every rule, in µP² and without; about ten minutes.
+check-models:
+    cargo test --release --workspace --test check_models -- --include-ignored
+
 # Runs the tests of GPUs on Mesa's software Vulkan; builds Burn once more, apart.
 test-gpu:
     scripts/gpu/test_on_software_vulkan

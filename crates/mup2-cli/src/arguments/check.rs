@@ -34,7 +34,7 @@ pub struct CheckArguments {
     /// Architecture [default: mlp, or the run file's]
     #[arg(long, value_name = "NAME", conflicts_with = "spec", value_parser = names::<ModelKind>())]
     pub model: Option<ModelKind>,
-    /// Widths to measure [default: 64,128,256,512,1024 for an MLP, four of 16 to 1024 for other models]
+    /// Widths to measure [default: 64,128,256,512,1024 for an MLP, four of 16 to 2048 for other models]
     #[arg(
         long,
         value_name = "N,N,…",

@@ -1,33 +1,57 @@
 //! Straight lines through logarithms: the slope over width and how sure it is.
 
 use super::result::Slope;
+use std::collections::BTreeMap;
 
-/// The least-squares slope of log `value` over log `width`, over all pairs given, with its standard
-/// error from the residuals.
+/// One number of one training.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Measurement {
+    pub seed: u64,
+    pub width: usize,
+    pub value: f64,
+}
+
+/// The least-squares slope of log `value` over log `width`, with its standard error from the
+/// residuals.
 ///
-/// Values that are not finite or not above 0 have no logarithm and are left out. Absent with fewer
-/// than two distinct widths or fewer than three values, from which no error can be told.
-pub(super) fn slope(pairs: impl IntoIterator<Item = (usize, f64)>) -> Option<Slope> {
-    let points: Vec<(f64, f64)> = pairs
-        .into_iter()
-        .filter(|(width, value)| *width > 0 && value.is_finite() && *value > 0.0)
-        .map(|(width, value)| ((width as f64).ln(), value.ln()))
-        .collect();
-    let count = points.len() as f64;
-    if points.len() < 3 {
+/// All widths of a seed see the same batch, whose luck moves all its values by one factor: every
+/// seed has an intercept of its own. With the same widths for every seed the slope is that of a
+/// single line through all points, and only the error is another.
+///
+/// Values that are not finite or not above 0 have no logarithm and are left out. Absent where no
+/// seed has two distinct widths, or no value is left over from which an error could be told.
+pub(super) fn slope(measurements: impl IntoIterator<Item = Measurement>) -> Option<Slope> {
+    let mut of_seeds: BTreeMap<u64, Vec<(f64, f64)>> = BTreeMap::new();
+    for Measurement { seed, width, value } in measurements {
+        if width > 0 && value.is_finite() && value > 0.0 {
+            let point = ((width as f64).ln(), value.ln());
+            of_seeds.entry(seed).or_default().push(point);
+        }
+    }
+    for points in of_seeds.values_mut() {
+        center(points);
+    }
+    let points = || of_seeds.values().flatten();
+    // One slope and an intercept a seed are fitted.
+    let freedom = points().count().checked_sub(of_seeds.len() + 1)?;
+    let spread: f64 = points().map(|(x, _)| x * x).sum();
+    if freedom == 0 || spread <= f64::EPSILON {
         return None;
     }
-    let mean = |of: fn(&(f64, f64)) -> f64| points.iter().map(of).sum::<f64>() / count;
-    let (x, y) = (mean(|point| point.0), mean(|point| point.1));
-    let spread: f64 = points.iter().map(|point| (point.0 - x).powi(2)).sum();
-    if spread <= f64::EPSILON {
-        return None;
-    }
-    let slope = points.iter().map(|p| (p.0 - x) * (p.1 - y)).sum::<f64>() / spread;
-    let residual = |p: &(f64, f64)| (p.1 - y - slope * (p.0 - x)).powi(2);
-    let variance = points.iter().map(residual).sum::<f64>() / (count - 2.0);
+    let slope = points().map(|(x, y)| x * y).sum::<f64>() / spread;
+    let residuals = points().map(|(x, y)| (y - slope * x).powi(2)).sum::<f64>();
     Some(Slope {
         slope,
-        stderr: (variance / spread).sqrt(),
+        stderr: (residuals / freedom as f64 / spread).sqrt(),
     })
+}
+
+/// Moves the mean of both coordinates to 0.
+fn center(points: &mut [(f64, f64)]) {
+    let count = points.len() as f64;
+    let mean = |of: fn(&(f64, f64)) -> f64| points.iter().map(of).sum::<f64>() / count;
+    let (x, y) = (mean(|point| point.0), mean(|point| point.1));
+    for point in points {
+        *point = (point.0 - x, point.1 - y);
+    }
 }

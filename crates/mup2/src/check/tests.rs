@@ -1,7 +1,7 @@
 //! Every measured quantity against hand-made cases and LAPACK's numbers
 //! (`scripts/reference/coordinate_check.py`).
 
-use super::fit::slope;
+use super::fit::{Measurement, slope};
 use super::judge::verdict;
 use super::quantities::{ObservedStep, Origin, Weights};
 use super::*;
@@ -55,29 +55,80 @@ fn the_spectral_norm_of_special_matrices_is_exact() {
     assert!((tiny / 4e-30 - 1.0).abs() < 1e-3, "{tiny}");
 }
 
+/// (seed, width, value).
+fn fitted(measurements: &[(u64, usize, f64)]) -> Option<Slope> {
+    slope(
+        measurements
+            .iter()
+            .map(|&(seed, width, value)| Measurement { seed, width, value }),
+    )
+}
+
+fn assert_fit(measurements: &[(u64, usize, f64)], expected: (f64, f64)) {
+    let fit = fitted(measurements).unwrap();
+    assert!((fit.slope - expected.0).abs() < 1e-12, "{fit:?}");
+    assert!((fit.stderr - expected.1).abs() < 1e-12, "{fit:?}");
+}
+
+/// Numbers of `scripts/reference/slope_fit.py`.
 #[test]
-fn the_fit_agrees_with_least_squares_and_its_standard_error() {
-    let widths = [64, 64, 128, 128, 256, 256, 512, 512];
-    let values = [1.0, 1.1, 0.7, 0.8, 0.5, 0.45, 0.36, 0.33];
-    let fit = slope(widths.into_iter().zip(values)).unwrap();
-    assert!((fit.slope - -0.5474096086611887).abs() < 1e-12);
-    assert!((fit.stderr - 0.03196747959243105).abs() < 1e-12);
+fn the_fit_agrees_with_least_squares_with_an_intercept_a_seed() {
+    let points = [
+        (64, 1.0),
+        (64, 1.1),
+        (128, 0.7),
+        (128, 0.8),
+        (256, 0.5),
+        (256, 0.45),
+        (512, 0.36),
+        (512, 0.33),
+    ];
+    let with_seeds = |seeds: usize| -> Vec<(u64, usize, f64)> {
+        let seeds = (0..).map(|index| (index % seeds) as u64);
+        let points = seeds.zip(points);
+        points
+            .map(|(seed, (width, value))| (seed, width, value))
+            .collect()
+    };
+    assert_fit(&with_seeds(1), (-0.5474096086611889, 0.03196747959243101));
+    assert_fit(&with_seeds(2), (-0.5474096086611896, 0.03491966429642725));
+    let unbalanced = [
+        (0, 64, 1.0),
+        (0, 128, 0.7),
+        (0, 256, 0.5),
+        (1, 64, 3.0),
+        (1, 512, 1.1),
+    ];
+    assert_fit(&unbalanced, (-0.4878751485318204, 0.006600036777427264));
+}
+
+#[test]
+fn what_a_seed_does_to_all_its_widths_is_no_error_of_the_slope() {
+    let of_seed = |seed: u64, factor: f64| {
+        [(1, 1.0), (2, 2.1), (4, 3.9)].map(|(width, value)| (seed, width, factor * value))
+    };
+    let alike = fitted(&[of_seed(0, 1.0), of_seed(1, 1.0)].concat()).unwrap();
+    let apart = fitted(&[of_seed(0, 1.0), of_seed(1, 100.0)].concat()).unwrap();
+    assert!((alike.slope - apart.slope).abs() < 1e-12);
+    assert!((alike.stderr - apart.stderr).abs() < 1e-12);
 }
 
 #[test]
 fn values_without_a_logarithm_are_left_out_of_the_fit() {
     let with_holes = [
-        (1, 2.0),
-        (2, 0.0),
-        (2, 4.0),
-        (4, f64::NAN),
-        (4, 8.0),
-        (8, f64::INFINITY),
+        (0, 1, 2.0),
+        (0, 2, 0.0),
+        (0, 2, 4.0),
+        (0, 4, f64::NAN),
+        (0, 4, 8.0),
+        (0, 8, f64::INFINITY),
     ];
-    let fit = slope(with_holes).unwrap();
+    let fit = fitted(&with_holes).unwrap();
     assert!((fit.slope - 1.0).abs() < 1e-12 && fit.stderr < 1e-12);
-    assert_eq!(slope([(64, 1.0), (64, 2.0), (64, 3.0)]), None);
-    assert_eq!(slope([(64, 1.0), (128, 2.0)]), None);
+    assert_eq!(fitted(&[(0, 64, 1.0), (0, 64, 2.0), (0, 64, 3.0)]), None);
+    assert_eq!(fitted(&[(0, 64, 1.0), (0, 128, 2.0)]), None);
+    let one_width_a_seed = [(0, 64, 1.0), (1, 128, 2.0), (2, 256, 3.0)];
+    assert_eq!(fitted(&one_width_a_seed), None);
 }
 
 #[test]
@@ -88,6 +139,8 @@ fn a_verdict_needs_both_a_slope_and_a_small_error() {
     assert_eq!(of(-0.5, 0.1), Verdict::Vanishing);
     assert_eq!(of(0.5, 0.1), Verdict::Exploding);
     assert_eq!(of(0.5, 0.4), Verdict::Inconclusive);
+    // Not 0, but not beyond the tolerance either.
+    assert_eq!(of(0.3, 0.1), Verdict::Inconclusive);
     assert_eq!(verdict(None, 0.2), Verdict::Inconclusive);
 }
 
