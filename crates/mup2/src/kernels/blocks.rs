@@ -1,7 +1,7 @@
 //! The rows of a matrix in blocks that fit a tile of registers.
 
 /// Rows that a tile of two vectors has at most, with the 32 registers of AVX-512 and with 16.
-const MOST_ROWS: usize = 12;
+pub(in crate::kernels) const MOST_ROWS: usize = 12;
 const FEW_ROWS: usize = 6;
 
 /// Some neighbouring rows.

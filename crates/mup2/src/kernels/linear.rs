@@ -3,7 +3,8 @@
 //! `x` is `[rows, inputs]`, `w` `[inputs, outputs]` and `y` `[rows, outputs]`, all row by row. Each product
 //! reads or writes the weights once, along their rows.
 
-use super::blocks::{Block, blocks};
+use super::blocks::{Block, MOST_ROWS, blocks};
+use super::scratch::{Scratch, scratch};
 use super::vector::{load, store, vectorized};
 use pulp::{Simd, WithSimd};
 use std::ops::Range;
@@ -48,7 +49,7 @@ impl WithSimd for Linear<'_> {
         let blocks = blocks(rows, S::F32_LANES);
         let x = pack_rows(x, inputs, &blocks);
         let columns_at_once = VECTORS_AT_ONCE * S::F32_LANES;
-        let mut packed = vec![0.0; ROWS_AT_ONCE * columns_at_once];
+        let mut packed = scratch(ROWS_AT_ONCE * columns_at_once);
         for inner in pieces(inputs, ROWS_AT_ONCE) {
             for columns in pieces(outputs, columns_at_once) {
                 let panels = columns.len().div_ceil(panel);
@@ -58,7 +59,7 @@ impl WithSimd for Linear<'_> {
                     let packed = &packed[place * depth * panel..][..depth * panel];
                     let first = columns.start + place * panel;
                     let width = panel.min(outputs - first);
-                    let mut rest = x.as_slice();
+                    let mut rest = &*x;
                     for block in &blocks {
                         let (own, others) = rest.split_at(block.rows * inputs);
                         rest = others;
@@ -106,13 +107,16 @@ impl WithSimd for WeightGradient<'_> {
         } = self;
         let (rows, panel) = (x.len() / inputs, 2 * S::F32_LANES);
         let panels = outputs.div_ceil(panel);
-        let mut packed = vec![0.0; panels * rows * panel];
+        let mut packed = scratch(panels * rows * panel);
         pack_panels(dy, outputs, &(0..rows), &(0..outputs), panel, &mut packed);
-        let mut column = Vec::new();
+        let mut column = scratch(rows * MOST_ROWS);
         for block in blocks(inputs, S::F32_LANES) {
-            column.clear();
-            for row in x.chunks_exact(inputs) {
-                column.extend_from_slice(&row[block.first..][..block.rows]);
+            let column = &mut column[..rows * block.rows];
+            let x = x.chunks_exact(inputs).map(|row| &row[block.first..]);
+            for (packed, row) in column.chunks_exact_mut(block.rows).zip(x) {
+                for (packed, value) in packed.iter_mut().zip(row) {
+                    *packed = *value;
+                }
             }
             let dw = &mut dw[block.first * outputs..];
             for (place, packed) in packed.chunks_exact(rows * panel).enumerate() {
@@ -122,7 +126,7 @@ impl WithSimd for WeightGradient<'_> {
                     simd,
                     block.rows,
                     true,
-                    &column,
+                    column,
                     packed,
                     &mut dw[first..],
                     outputs,
@@ -140,17 +144,23 @@ fn pieces(count: usize, most: usize) -> impl Iterator<Item = Range<usize>> {
         .map(move |first| first..(first + most).min(count))
 }
 
+/// Columns that are packed together: what is written stays in the first cache until a block has all its rows.
+const COLUMNS_AT_ONCE: usize = 64;
+
 /// The entries of each block of rows, those of one column side by side.
-fn pack_rows(x: &[f32], columns: usize, blocks: &[Block]) -> Vec<f32> {
-    let mut packed = vec![0.0; x.len()];
-    let mut rest = packed.as_mut_slice();
+fn pack_rows(x: &[f32], columns: usize, blocks: &[Block]) -> Scratch {
+    let mut packed = scratch(x.len());
+    let mut rest = &mut *packed;
     for block in blocks {
         let (own, others) = rest.split_at_mut(block.rows * columns);
         rest = others;
-        let rows = x[block.first * columns..].chunks_exact(columns);
-        for (place, row) in rows.take(block.rows).enumerate() {
-            for (column, value) in own.chunks_exact_mut(block.rows).zip(row) {
-                column[place] = *value;
+        for seen in pieces(columns, COLUMNS_AT_ONCE) {
+            let own = &mut own[seen.start * block.rows..seen.end * block.rows];
+            for place in 0..block.rows {
+                let row = &x[(block.first + place) * columns..][seen.clone()];
+                for (column, value) in own.chunks_exact_mut(block.rows).zip(row) {
+                    column[place] = *value;
+                }
             }
         }
     }

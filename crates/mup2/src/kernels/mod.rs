@@ -10,6 +10,7 @@ mod convolution;
 mod gram;
 mod linear;
 mod normalization;
+mod scratch;
 mod sums;
 #[cfg(test)]
 mod tests;
