@@ -20,10 +20,10 @@ impl Processes {
         match (mpi, launched()) {
             (true, launched) => Self::join_mpi(launched),
             (false, Some((variable, size))) => Err(Error::invalid(
-                "mup2 train",
-                format!("was started {size} times ({variable}), each of them the same training"),
+                variable,
+                format!("says that this training was started {size} times"),
                 format!(
-                    "`--mpi` to train once in {size} processes, or {variable} unset to train {size} times"
+                    "`--mpi`, to train once in {size} processes, or no such variable, to train {size} times"
                 ),
             )),
             (false, None) => Ok(Self::One(Solo)),
