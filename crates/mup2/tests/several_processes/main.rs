@@ -45,13 +45,14 @@ const RESNET: &[&str] = &[
 ];
 
 /// On images of 7 × 7 pixels the last stage has one pixel, and batch normalization over 8 numbers makes
-/// another network of the last bit within 4 steps. With whole images, parts of 16 and small steps the
-/// distance stays near 1e-7.
+/// another network of the last bit within 4 steps. With whole images, parts of 16, small steps and small
+/// perturbations the distance stays near 1e-7.
 const CALM: &[&str] = &[
     "data.average_pool=1",
-    "data.train_limit=320",
+    "data.train_limit=256",
     "train.batch_size=64",
     "optimizer.lr=0.002",
+    "sam.rho=0.015625",
 ];
 
 const DROPOUT: &[&str] = &[
@@ -61,6 +62,8 @@ const DROPOUT: &[&str] = &[
     "model.vit.depth=2",
     "model.vit.dropout=0.2",
     "model.vit.stochastic_depth=0.2",
+    "train.epochs=1",
+    "optimizer.lr=0.03125",
 ];
 
 /// What each of `size` ranks makes of `job`.
@@ -140,7 +143,8 @@ fn assert_equal_within_rounding(
         let largest = weights.values.iter().fold(0.0_f32, |a, b| a.max(b.abs()));
         for (a, b) in weights.values.iter().zip(&others[name].values) {
             let distance = (a - b).abs();
-            assert!(distance <= 1e-4 * largest, "{what}: {name} {a} {b}");
+            // Biases of the first steps are hardly more than rounding themselves.
+            assert!(distance <= 1e-4 * largest + 1e-6, "{what}: {name} {a} {b}");
         }
     }
 }
@@ -151,6 +155,10 @@ fn several_processes_train_what_one_does_within_rounding() {
         RESNET,
         CALM,
         &[
+            // A perturbation that is seen, and few steps.
+            "sam.rho=0.25",
+            "data.train_limit=128",
+            "train.epochs=1",
             "augment.crop_padding=1",
             "augment.mixup=0.3",
             "train.label_smoothing=0.1",
@@ -196,10 +204,12 @@ fn several_processes_train_what_one_does_within_rounding() {
 #[test]
 fn two_parts_in_two_processes_are_the_bits_of_one() {
     // Of two numbers there is one sum.
-    for batch in ["whole", "micro"] {
-        let batch = format!("sam.perturbation_batch={batch}");
-        let spec = run(&[RESNET, &["train.micro_batches=2", &batch]].concat());
-        assert_eq!(outcome(&spec, 2), outcome(&spec, 1));
+    for model in [RESNET, DROPOUT, &["augment.cutmix=1.0", "sam.rule=random"]] {
+        for batch in ["whole", "micro"] {
+            let batch = format!("sam.perturbation_batch={batch}");
+            let spec = run(&[model, &["train.micro_batches=2", &batch]].concat());
+            assert!(outcome(&spec, 2) == outcome(&spec, 1), "{model:?}, {batch}");
+        }
     }
 }
 
@@ -366,10 +376,11 @@ fn checkpointing(directory: &Path) -> Keeping {
 #[test]
 fn what_interrupts_one_process_interrupts_all_and_another_number_of_them_goes_on() {
     let batch_norm: Vec<&str> = [RESNET, CALM, &["optimizer.momentum=0.9"]].concat();
-    for more in [&[][..], &batch_norm] {
+    let of_mlp: (&[&str], &[[usize; 3]]) = (&[], &[[2, 1, 4], [1, 2, 2], [4, 2, 1]]);
+    for (more, orders) in [of_mlp, (&batch_norm, &[[4, 2, 1]])] {
         let spec = run(more);
         let (whole, _) = outcome(&spec, 1);
-        for sizes in [[2, 1, 4], [1, 2, 2], [4, 2, 1]] {
+        for sizes in orders.iter().copied() {
             let directory = tempfile::tempdir().unwrap();
             // Ranks on other machines do not see the first one's directory.
             let (kept, elsewhere) = (directory.path().join("0"), directory.path().join("1"));
