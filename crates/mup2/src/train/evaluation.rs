@@ -45,7 +45,7 @@ impl Evaluation<'_> {
         let mut evaluated = self.of(epoch, train_loss, setup)?;
         let (spec, data) = (self.spec, self.data);
         // One process measures, the others wait.
-        evaluated.metrics.sharpness = self.share.from_first(|| {
+        evaluated.metrics.sharpness = self.share.made_by_first(|| {
             sharpness_after(epoch, spec, data, self.labels, setup, steps, self.device)
         })?;
         Ok(evaluated)

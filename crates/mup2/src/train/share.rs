@@ -143,7 +143,7 @@ impl<'a> Share<'a> {
     ///
     /// # Errors
     /// Those of `make`, in rank 0.
-    pub fn from_first<T: Serialize + DeserializeOwned>(
+    pub fn made_by_first<T: Serialize + DeserializeOwned>(
         &self,
         make: impl FnOnce() -> Result<T>,
     ) -> Result<T> {
