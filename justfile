@@ -20,6 +20,11 @@ check-models:
 test-gpu:
     scripts/gpu/test_on_software_vulkan
 
+# Runs the tests of trainings in several processes; needs Open MPI and libclang (docs/guides/several-processes.md).
+test-mpi:
+    cargo build --release --workspace --features mup2-cli/mpi
+    MUP2=target/release/mup2 scripts/mpi/test_several_processes
+
 # Checks formatting and lints; warnings are errors.
 lint:
     cargo fmt --all --check

@@ -7,6 +7,7 @@ mod commands;
 mod dataset;
 mod device;
 mod interrupt;
+mod processes;
 mod progress;
 mod terminal;
 

@@ -49,6 +49,23 @@ pub enum Error {
         /// Why it failed.
         reason: String,
     },
+    /// The processes of one training do not have the same before them. All of them return this error.
+    #[error(
+        "rank {} of {size} {}; {}",
+        listed(ranks),
+        one_line(problem),
+        one_line(advice)
+    )]
+    Disagreement {
+        /// Those that differ from rank 0.
+        ranks: Vec<usize>,
+        /// Number of processes.
+        size: usize,
+        /// What they have that rank 0 has not.
+        problem: String,
+        /// What the user can do.
+        advice: String,
+    },
     /// The user asked the program to stop (Ctrl-C or SIGTERM); what was published stays.
     #[error("interrupted; what was finished is kept, run the same command again to go on")]
     Interrupted,
@@ -90,6 +107,12 @@ impl Error {
 
 /// A result of this library.
 pub type Result<T> = std::result::Result<T, Error>;
+
+/// Numbers with commas between them.
+fn listed(numbers: &[usize]) -> String {
+    let numbers: Vec<String> = numbers.iter().map(ToString::to_string).collect();
+    numbers.join(", ")
+}
 
 /// Names and values of the user's as a terminal shows them on one line: control characters, line breaks
 /// among them, are written as escapes.

@@ -10,6 +10,7 @@
 
 pub mod check;
 pub mod checkpoint;
+pub mod collective;
 pub mod config;
 pub mod data;
 pub mod doctor;

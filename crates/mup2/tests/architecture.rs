@@ -12,6 +12,7 @@ use std::path::Path;
 const ROOMS: &[(&str, &[&str])] = &[
     ("error", &[]),
     ("publish", &["error"]),
+    ("collective", &["error"]),
     ("random", &[]),
     ("figure", &[]),
     ("scaling", &["error"]),
@@ -38,6 +39,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "train",
         &[
             "error",
+            "collective",
             "config",
             "data",
             "model",

@@ -105,7 +105,8 @@ pub struct QuickstartArguments {
   mup2 train RUN.toml --set optimizer.lr=0.1 --set model.width=1024 --out result.json
   mup2 train RUN.toml --weights weights --tensorboard curves
   mup2 train RUN.toml --device vulkan
-  mup2 train RUN.toml --checkpoints checkpoints --resume    # again and again, until it is done")]
+  mup2 train RUN.toml --checkpoints checkpoints --resume    # again and again, until it is done
+  mpirun -n 4 mup2 train RUN.toml --set train.micro_batches=4 --mpi")]
 pub struct TrainArguments {
     /// The run's TOML file
     #[arg(value_name = "RUN.toml")]
@@ -140,6 +141,10 @@ pub struct TrainArguments {
     /// Go on from the last usable checkpoint; on the processor to the same bits as without an interruption
     #[arg(long, requires = "checkpoints")]
     pub resume: bool,
+    /// Train once in all the processes that mpirun or srun has started, each with its share of every
+    /// batch; needs a build with the feature mpi
+    #[arg(long)]
+    pub mpi: bool,
 }
 
 #[derive(Debug, Args)]

@@ -5,25 +5,87 @@ use crate::board::Board;
 use crate::dataset;
 use crate::device;
 use crate::interrupt::cancel_on_signal;
-use crate::progress::bar;
+use crate::processes::Processes;
+use crate::progress::bar as progress_bar;
 use crate::terminal::print;
+use indicatif::ProgressBar;
 use mup2::checkpoint::CheckpointDirectory;
-use mup2::config::read_run;
+use mup2::config::{RunSpec, read_run};
+use mup2::data::{Dataset, load};
 use mup2::error::Error;
 use mup2::publish::write_atomically;
 use mup2::results::{EpochMetrics, RunResult, RunStatus, SharpnessMetrics};
 use mup2::sweep::describe;
-use mup2::train::{Checkpointing, Keeping, Progress, TrainedWeights, train_resumably};
+use mup2::train::{
+    Cancel, Checkpointing, Keeping, Progress, TrainedWeights, check_processes, device_model,
+    train_together,
+};
 use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
+    let processes = Processes::join(arguments.mpi)?;
+    let outcome = train(arguments, &processes);
+    processes.leave(outcome)
+}
+
+/// What a process needs before it can train.
+struct Prepared {
+    spec: RunSpec,
+    data: Dataset,
+    cancel: Arc<Cancel>,
+    bar: ProgressBar,
+    pool: rayon::ThreadPool,
+}
+
+/// Only the first of several processes speaks.
+fn prepare(arguments: &TrainArguments, processes: &Processes) -> anyhow::Result<Prepared> {
     let spec = read_run(&arguments.spec, &arguments.overrides)?;
-    if let Some(path) = &arguments.out {
-        check_parent(path)?;
-    }
+    let size = processes.collective().size();
+    check_processes(&spec, size)?;
+    let data = if processes.is_first() {
+        if let Some(path) = &arguments.out {
+            check_parent(path)?;
+        }
+        device::announce(arguments.device)?;
+        let data = dataset::open(&spec.data)?;
+        eprintln!("{}: {}", spec.data.dataset, describe(&data));
+        if size > 1 {
+            let parts = spec.train.micro_batches;
+            let each = parts / size;
+            eprintln!("{size} processes, each with {each} of the {parts} parts of a batch");
+        }
+        data
+    } else {
+        device_model(arguments.device)?;
+        load(&spec.data)?
+    };
+    let bar = match processes.is_first() {
+        true => progress_bar(0, "{bar:30.cyan/dim} step {pos}/{len} · ETA {eta} · {msg}")?,
+        false => ProgressBar::hidden(),
+    };
+    Ok(Prepared {
+        spec,
+        data,
+        cancel: cancel_on_signal()?,
+        bar,
+        // One trial, one core: the result is then a function of the spec.
+        pool: rayon::ThreadPoolBuilder::new().num_threads(1).build()?,
+    })
+}
+
+fn train(arguments: &TrainArguments, processes: &Processes) -> anyhow::Result<ExitCode> {
+    let Prepared {
+        spec,
+        data,
+        cancel,
+        bar,
+        pool,
+    } = processes.together(prepare(arguments, processes))?;
+    let is_first = processes.is_first();
     let checkpoints = arguments.checkpoints.as_ref().map(|path| Checkpointing {
         directory: CheckpointDirectory::new(path),
         interval: Duration::from_secs(arguments.checkpoint_every),
@@ -35,19 +97,16 @@ pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
         checkpoints,
         weights: arguments.weights.as_deref().map(TrainedWeights::new),
     };
-    device::announce(arguments.device)?;
-    let data = dataset::open(&spec.data)?;
-    eprintln!("{}: {}", spec.data.dataset, describe(&data));
-    let cancel = cancel_on_signal()?;
-    let mut board = arguments.tensorboard.as_deref().map(Board::new);
-    let bar = bar(0, "{bar:30.cyan/dim} step {pos}/{len} · ETA {eta} · {msg}")?;
+    let board = arguments.tensorboard.as_deref().filter(|_| is_first);
+    let mut board = board.map(Board::new);
     let is_terminal = std::io::stderr().is_terminal();
     let mut throughput = Throughput::default();
-    // One trial, one core: the result is then a function of the spec.
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
+    let (device, collective) = (arguments.device, processes.collective());
     let result = pool.install(|| {
-        let device = arguments.device;
-        train_resumably(&spec, &data, device, &cancel, &keeping, |progress| {
+        let show = |progress| {
+            if !is_first {
+                return;
+            }
             if let Some(problem) = board
                 .as_mut()
                 .and_then(|board| board.show(&progress, &spec))
@@ -82,14 +141,24 @@ pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
                     eprintln!("{}, {speed:.0} images/s", line(&metrics));
                 }
             }
-        })
+        };
+        train_together(&spec, &data, device, &cancel, &keeping, collective, show)
     });
     bar.finish_and_clear();
-    if let (Err(Error::Interrupted), Some(directory)) = (&result, &arguments.checkpoints) {
+    if let (Err(Error::Interrupted), Some(directory), true) =
+        (&result, &arguments.checkpoints, is_first)
+    {
         let directory = directory.display();
         eprintln!("to go on: the same command with --checkpoints {directory} --resume");
     }
     let result = result?;
+    let code = match result.status {
+        RunStatus::Completed => ExitCode::SUCCESS,
+        RunStatus::Diverged | RunStatus::Failed { .. } => ExitCode::from(1),
+    };
+    if !is_first {
+        return Ok(code);
+    }
     if let Some(path) = &arguments.out {
         let text = serde_json::to_string_pretty(&result)?;
         write_atomically(path, format!("{text}\n").as_bytes())?;
@@ -101,10 +170,7 @@ pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
         eprintln!("weights: {} and {}", best.display(), last.display());
     }
     print(&summary(&result))?;
-    Ok(match result.status {
-        RunStatus::Completed => ExitCode::SUCCESS,
-        RunStatus::Diverged | RunStatus::Failed { .. } => ExitCode::from(1),
-    })
+    Ok(code)
 }
 
 /// Images a second since the training began, evaluations included.

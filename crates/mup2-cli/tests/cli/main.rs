@@ -10,6 +10,7 @@ mod doctor;
 mod export;
 mod halving;
 mod look;
+mod processes;
 mod results;
 mod resume;
 mod scale;

@@ -13,6 +13,7 @@ use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Tensor, TensorData};
 use rand_distr::{Distribution, StandardNormal};
 use std::collections::HashMap;
+use std::ops::Range;
 
 /// The settings of [`Sam`] that do not depend on the model.
 #[derive(Debug, Clone, PartialEq)]
@@ -149,23 +150,41 @@ impl Sam {
             let whole = |model: &M| gradient(model, 0);
             return self.step(optimizer, model, learning_rate, rho, whole);
         }
+        let (sum, report) = self.gradients_in_parts(&model, rho, 0..parts, parts, gradient);
+        let mean = scale_gradients(&model, sum, 1.0 / parts as f64);
+        self.update(optimizer, model, learning_rate, mean, report)
+    }
+
+    /// The first half of [`Sam::step_in_parts`], for those `parts` of a batch of `of` that one of several
+    /// processes computes; the model stays as it is.
+    ///
+    /// Returns the sum of the parts' gradients, each at its own perturbed weights, and a report with the
+    /// sum of the losses over `of`. Summed over all processes, the gradients over `of` and the report
+    /// are what [`Sam::update`] takes.
+    pub fn gradients_in_parts<M: Module>(
+        &self,
+        model: &M,
+        rho: f64,
+        parts: Range<usize>,
+        of: usize,
+        mut gradient: impl FnMut(&M, usize) -> (Tensor<1>, GradientsParams),
+    ) -> (GradientsParams, StepReport) {
         let mut sum = GradientsAccumulator::new();
         let mut total = StepReport {
             loss: 0.0,
             perturbation_norm: 0.0,
             diverged: false,
         };
-        for part in 0..parts {
+        for part in parts {
             let place = Place { ascent: 0, part };
             let of_part = |model: &M| gradient(model, part);
-            let (gradients, report) = self.descent(&model, rho, place, of_part, None);
-            total.loss += report.loss / parts as f64;
+            let (gradients, report) = self.descent(model, rho, place, of_part, None);
+            total.loss += report.loss / of as f64;
             total.perturbation_norm = report.perturbation_norm;
             total.diverged |= report.diverged;
-            sum.accumulate(&model, gradients);
+            sum.accumulate(model, gradients);
         }
-        let mean = scale_gradients(&model, sum.grads(), 1.0 / parts as f64);
-        self.update(optimizer, model, learning_rate, mean, total)
+        (sum.grads(), total)
     }
 
     fn step_with<M: Module>(
@@ -215,7 +234,9 @@ impl Sam {
         (gradients, report)
     }
 
-    fn update<M: Module>(
+    /// The second half of a step: clips `gradients` if asked and hands them to the base optimizer, unless
+    /// `report` says that the step diverged.
+    pub fn update<M: Module>(
         &mut self,
         optimizer: &mut ModuleOptimizer,
         model: M,

@@ -7,6 +7,7 @@ use crate::model::{Network, Pass, RunningStatistics};
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// Images per forward pass: large enough for a full matrix product, small enough for a cache.
 const EVALUATION_BATCH: usize = 256;
@@ -21,14 +22,39 @@ pub fn accuracy(
     normalization: &Normalization,
     device: &Device,
 ) -> Result<Option<f64>> {
-    if images.is_empty() {
-        return Ok(None);
-    }
+    let batches = 0..evaluation_batches(images);
+    let correct = correct(model, images, batches, normalization, device)?;
+    Ok(share_of(correct, images))
+}
+
+/// `correct` images as a share of all; absent for an empty split.
+pub(super) fn share_of(correct: usize, images: &Images) -> Option<f64> {
+    (!images.is_empty()).then(|| correct as f64 / images.len() as f64)
+}
+
+/// Batches that a split is evaluated in.
+pub(super) fn evaluation_batches(images: &Images) -> usize {
+    images.len().div_ceil(EVALUATION_BATCH)
+}
+
+/// Images in those `batches` of a split whose largest logit is the label.
+///
+/// # Errors
+/// When an image cannot be read or decoded.
+pub(super) fn correct(
+    model: &Network,
+    images: &Images,
+    batches: Range<usize>,
+    normalization: &Normalization,
+    device: &Device,
+) -> Result<usize> {
     let model = model.valid();
     let indices: Vec<usize> = (0..images.len()).collect();
     let mut pixels = Vec::new();
     let mut correct = 0;
-    for loaded in Loader::new(images, indices.chunks(EVALUATION_BATCH), BATCHES_AHEAD) {
+    let chunks = indices.chunks(EVALUATION_BATCH);
+    let chunks = chunks.skip(batches.start).take(batches.len());
+    for loaded in Loader::new(images, chunks, BATCHES_AHEAD) {
         let loaded = loaded?;
         normalization.apply(&loaded.pixels, images.shape, &mut pixels);
         let batch = loaded.indices;
@@ -43,7 +69,7 @@ pub fn accuracy(
             .filter(|(p, l)| p == l)
             .count();
     }
-    Ok(Some(correct as f64 / images.len() as f64))
+    Ok(correct)
 }
 
 /// Replaces the running statistics of `model` by the mean of those of `batches` training batches,

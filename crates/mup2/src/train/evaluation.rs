@@ -1,7 +1,8 @@
 //! What a training measures of itself on its way.
 
-use super::evaluate::{accuracy, recalibrate};
+use super::evaluate::{correct, evaluation_batches, recalibrate, share_of};
 use super::setup::Setup;
+use super::share::Share;
 use super::sharpness::sharpness_after;
 use crate::config::RunSpec;
 use crate::data::{BatchOrder, Dataset};
@@ -16,6 +17,7 @@ pub(super) struct Evaluation<'a> {
     pub spec: &'a RunSpec,
     pub data: &'a Dataset,
     pub order: &'a BatchOrder,
+    pub share: &'a Share<'a>,
     /// The training labels, with their noise.
     pub labels: &'a [u16],
     /// The training's device, with gradients.
@@ -32,7 +34,7 @@ impl Evaluation<'_> {
     /// At the end of an epoch, when `steps` of the run are done.
     ///
     /// # Errors
-    /// When an image cannot be read or decoded.
+    /// When an image cannot be read or decoded, or a process is gone.
     pub fn after(
         &self,
         epoch: usize,
@@ -42,8 +44,10 @@ impl Evaluation<'_> {
     ) -> Result<Evaluated> {
         let mut evaluated = self.of(epoch, train_loss, setup)?;
         let (spec, data) = (self.spec, self.data);
-        evaluated.metrics.sharpness =
-            sharpness_after(epoch, spec, data, self.labels, setup, steps, self.device)?;
+        // One process measures, the others wait.
+        evaluated.metrics.sharpness = self.share.made_by_first(|| {
+            sharpness_after(epoch, spec, data, self.labels, setup, steps, self.device)
+        })?;
         Ok(evaluated)
     }
 
@@ -66,7 +70,12 @@ impl Evaluation<'_> {
     fn of(&self, epoch: usize, train_loss: f64, setup: &Setup) -> Result<Evaluated> {
         let model = self.model(setup)?;
         let device = self.device.clone().inner();
-        let on = |images| accuracy(&model, images, &self.data.normalization, &device);
+        let normalization = &self.data.normalization;
+        let on = |images| {
+            let batches = self.share.range(evaluation_batches(images));
+            let found = correct(&model, images, batches, normalization, &device)?;
+            Ok(share_of(self.share.total(found)?, images))
+        };
         let metrics = EpochMetrics {
             epoch,
             step: None,

@@ -1,12 +1,14 @@
 //! From the bytes of a batch to what a step computes with: augmented, mixed, in parts.
 
 use super::batch::Batch;
+use super::share::Share;
 use crate::config::RunSpec;
 use crate::data::{Augmenter, Dataset, ImageBatch, Mixer, noisy_labels};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::{BatchStatistics, Network, Pass};
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::{Device, Tensor};
+use std::ops::Range;
 
 /// Everything that stands between the dataset and a step of one run.
 pub(super) struct Feed<'a> {
@@ -15,15 +17,22 @@ pub(super) struct Feed<'a> {
     augmenter: Augmenter,
     mixer: Option<Mixer>,
     smoothing: f64,
-    parts: usize,
+    share: &'a Share<'a>,
     seed: u64,
     device: Device,
 }
 
 impl<'a> Feed<'a> {
+    /// Feeds a process with its share of each batch.
+    ///
     /// # Errors
     /// When the augmentation does not suit the images.
-    pub fn new(spec: &RunSpec, data: &'a Dataset, device: &Device) -> Result<Self> {
+    pub fn new(
+        spec: &RunSpec,
+        data: &'a Dataset,
+        share: &'a Share<'a>,
+        device: &Device,
+    ) -> Result<Self> {
         let shape = data.train.shape;
         let noise = spec.data.label_noise;
         Ok(Self {
@@ -31,7 +40,7 @@ impl<'a> Feed<'a> {
             augmenter: Augmenter::new(&spec.augment, shape, &data.normalization, spec.seed)?,
             mixer: Mixer::new(&spec.augment, shape, spec.seed)?,
             smoothing: spec.train.label_smoothing,
-            parts: spec.train.micro_batches,
+            share,
             seed: spec.seed,
             device: device.clone(),
             data,
@@ -43,8 +52,24 @@ impl<'a> Feed<'a> {
         &self.labels
     }
 
-    /// The batch of a step; epochs and steps count from 0 over the whole run.
-    pub fn batch(&self, mut loaded: ImageBatch, epoch: u64, step: u64) -> StepBatch {
+    /// The parts of a batch that are loaded: this process's, or all where images take from others.
+    fn loaded_parts(&self) -> Range<usize> {
+        match self.mixer {
+            Some(_) => 0..self.share.of(),
+            None => self.share.parts(),
+        }
+    }
+
+    /// The images of a batch that are loaded.
+    pub fn loaded<'b>(&self, batch: &'b [usize]) -> &'b [usize] {
+        let size = batch.len() / self.share.of();
+        let parts = self.loaded_parts();
+        &batch[parts.start * size..parts.end * size]
+    }
+
+    /// The batch of a step, of which the images that [`Feed::loaded`] names are loaded; epochs and steps
+    /// count from 0 over the whole run.
+    pub fn batch(&self, mut loaded: ImageBatch, epoch: u64, step: u64) -> StepBatch<'a> {
         self.augmenter
             .apply(&mut loaded.pixels, loaded.indices, epoch);
         let shape = self.data.train.shape;
@@ -55,9 +80,11 @@ impl<'a> Feed<'a> {
         let labels = loaded.indices.iter().map(|&index| self.labels[index]);
         let labels: Vec<u16> = labels.collect();
         let shares = self.shares(&labels, &mut pixels, step);
-        let size = labels.len() / self.parts;
-        let parts = (0..self.parts).map(|part| {
-            let from = part * size;
+        let first_loaded = self.loaded_parts().start;
+        let size = labels.len() / self.loaded_parts().len();
+        pixels.drain(..(self.share.parts().start - first_loaded) * size * shape.values());
+        let parts = self.share.parts().map(|part| {
+            let from = (part - first_loaded) * size;
             // The one part of an undivided batch is the whole buffer, which is not copied.
             let rest = pixels.split_off(size * shape.values());
             let pixels = std::mem::replace(&mut pixels, rest);
@@ -71,8 +98,10 @@ impl<'a> Feed<'a> {
             }
         });
         StepBatch {
-            seen: (0..self.parts).map(|_| None).collect(),
+            seen: self.share.parts().map(|_| None).collect(),
             parts: parts.collect(),
+            share: self.share,
+            failure: None,
             seed: self.seed,
             step,
         }
@@ -102,58 +131,79 @@ impl<'a> Feed<'a> {
     }
 }
 
-/// The parts of one step's batch, and what batch normalization saw of each.
-pub(super) struct StepBatch {
+/// This process's parts of one step's batch, and what batch normalization saw of each.
+pub(super) struct StepBatch<'a> {
     parts: Vec<Batch>,
     seen: Vec<Option<Vec<BatchStatistics>>>,
+    share: &'a Share<'a>,
+    failure: Option<Error>,
     seed: u64,
     step: u64,
 }
 
-impl StepBatch {
-    /// Number of parts.
-    pub fn parts(&self) -> usize {
-        self.parts.len()
+impl<'a> StepBatch<'a> {
+    /// Whose parts they are.
+    pub fn share(&self) -> &'a Share<'a> {
+        self.share
     }
 
-    /// Mean loss and its gradients over the whole batch.
+    /// Mean loss and its gradients over the whole batch, all processes together.
+    ///
+    /// When a process is gone the loss is no number, and [`StepBatch::into_statistics`] says why.
     pub fn gradient(&mut self, model: &Network) -> (Tensor<1>, GradientsParams) {
-        let (first, gradients) = self.part_gradient(model, 0);
-        if self.parts.len() == 1 {
+        let mut parts = self.share.parts();
+        let (first, gradients) = self.part_gradient(model, parts.start);
+        if self.share.of() == 1 {
             return (first, gradients);
         }
         let mut sum = GradientsAccumulator::new();
         sum.accumulate(model, gradients);
         let mut loss = first;
-        for part in 1..self.parts.len() {
+        parts.start += 1;
+        for part in parts {
             let (more, gradients) = self.part_gradient(model, part);
             sum.accumulate(model, gradients);
             loss = loss + more;
         }
-        let share = 1.0 / self.parts.len() as f64;
-        let gradients = crate::step::scale_gradients(model, sum.grads(), share);
-        (loss.mul_scalar(share), gradients)
+        match self.share.sum(model, loss.clone(), sum.grads()) {
+            Ok((loss, sum)) => {
+                let share = 1.0 / self.share.of() as f64;
+                let gradients = crate::step::scale_gradients(model, sum, share);
+                (loss.mul_scalar(share), gradients)
+            }
+            Err(error) => {
+                self.failure = Some(error);
+                (loss.mul_scalar(f64::NAN), GradientsParams::new())
+            }
+        }
     }
 
-    /// Mean loss and its gradients over one part.
+    /// Mean loss and its gradients over one of this process's parts, counted over the whole batch.
     ///
     /// The statistics of batch normalization are those of the weights, not of the perturbed ones:
     /// only the first pass over a part moves them.
     pub fn part_gradient(&mut self, model: &Network, part: usize) -> (Tensor<1>, GradientsParams) {
         // Parts have masks of their own, the passes over one part have the same.
-        let place = self.step * self.parts.len() as u64 + part as u64;
+        let place = self.step * self.share.of() as u64 + part as u64;
+        let own = part - self.share.parts().start;
         let mut pass = Pass::training(self.seed, place);
-        if self.seen[part].is_some() {
-            return self.parts[part].gradient(model, &mut pass);
+        if self.seen[own].is_some() {
+            return self.parts[own].gradient(model, &mut pass);
         }
         let mut pass = pass.observing();
-        let gradient = self.parts[part].gradient(model, &mut pass);
-        self.seen[part] = Some(pass.into_statistics());
+        let gradient = self.parts[own].gradient(model, &mut pass);
+        self.seen[own] = Some(pass.into_statistics());
         gradient
     }
 
     /// What the first passes saw, part by part.
-    pub fn into_statistics(self) -> Vec<Vec<BatchStatistics>> {
-        self.seen.into_iter().flatten().collect()
+    ///
+    /// # Errors
+    /// What went wrong between the processes in a [`StepBatch::gradient`].
+    pub fn into_statistics(self) -> Result<Vec<Vec<BatchStatistics>>> {
+        match self.failure {
+            Some(error) => Err(error),
+            None => Ok(self.seen.into_iter().flatten().collect()),
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Keeping a training in the middle, and taking it up again to the same bits.
 
 use super::setup::Setup;
+use super::share::Share;
 use super::trained::TrainedWeights;
 use super::weights::{
     effective_weights, replaced, running_layers, running_statistics, stored_weights,
@@ -15,6 +16,7 @@ use crate::results::RunResult;
 use crate::step::parameters;
 use burn::tensor::Bytes;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// A training that took less than this since its last checkpoint is not worth another one when it is
@@ -69,25 +71,41 @@ pub(super) struct Keeper<'a> {
 }
 
 impl<'a> Keeper<'a> {
-    pub fn new(keeping: &'a Keeping) -> Self {
+    /// Of several processes the first one keeps.
+    pub fn new(keeping: &'a Keeping, share: &Share) -> Self {
+        let keeps = share.is_first();
         Self {
-            checkpointing: keeping.checkpoints.as_ref(),
-            weights: keeping.weights.as_ref(),
+            checkpointing: keeping.checkpoints.as_ref().filter(|_| keeps),
+            weights: keeping.weights.as_ref().filter(|_| keeps),
             last: Instant::now(),
         }
     }
 
-    /// Goes on from the newest usable checkpoint, if there is one and it is wanted. Returns what to
-    /// tell the user.
+    /// Goes on from the newest usable checkpoint, if there is one and it is wanted, in all processes.
+    /// Returns what to tell the user.
     ///
     /// # Errors
     /// When a checkpoint exists but cannot be read, or does not fit the model.
-    pub fn resume(&self, setup: &mut Setup, position: &mut Position) -> Result<Vec<String>> {
+    pub fn resume(
+        &self,
+        setup: &mut Setup,
+        position: &mut Position,
+        share: &Share,
+    ) -> Result<Vec<String>> {
+        let (checkpoint, notes) = self.newest(position)?;
+        if let Some(checkpoint) = checkpoint_of_first(checkpoint, &position.result.id, share)? {
+            restore(checkpoint, setup, position)?;
+        }
+        Ok(notes)
+    }
+
+    /// The checkpoint to go on from, and what to tell the user.
+    fn newest(&self, position: &Position) -> Result<(Option<Checkpoint>, Vec<String>)> {
         let Some(wanted) = self
             .checkpointing
             .filter(|checkpointing| checkpointing.resume)
         else {
-            return Ok(Vec::new());
+            return Ok((None, Vec::new()));
         };
         let (checkpoint, refused) = wanted.directory.load(&position.result.id)?;
         let mut notes: Vec<String> = refused.iter().map(ToString::to_string).collect();
@@ -96,8 +114,7 @@ impl<'a> Keeper<'a> {
                 "resumed after step {}",
                 checkpoint.state.result.steps
             ));
-            restore(checkpoint, setup, position)?;
-            return Ok(notes);
+            return Ok((Some(checkpoint), notes));
         }
         for earlier in &wanted.earlier {
             let (checkpoint, refused) = earlier.directory.load(&RunId::of(&earlier.spec))?;
@@ -110,14 +127,14 @@ impl<'a> Keeper<'a> {
                 notes.push(refused.to_string());
                 continue;
             }
-            restore(checkpoint, setup, position)?;
+            checkpoint.state.id = position.result.id.clone();
             notes.push(format!("went on after step {steps} of run {id}"));
-            return Ok(notes);
+            return Ok((Some(checkpoint), notes));
         }
         if !wanted.earlier.is_empty() {
             notes.push("no run cut short has left a checkpoint: trained from the start".to_owned());
         }
-        Ok(notes)
+        Ok((None, notes))
     }
 
     /// Writes the weights that were just evaluated, where they are wanted; the evaluation is the last
@@ -174,6 +191,26 @@ impl<'a> Keeper<'a> {
             checkpointing.directory.remove();
         }
     }
+}
+
+/// The checkpoint that the first process has found: the others may not see its directory.
+fn checkpoint_of_first(
+    found: Option<Checkpoint>,
+    id: &RunId,
+    share: &Share,
+) -> Result<Option<Checkpoint>> {
+    if share.is_whole() {
+        return Ok(found);
+    }
+    let bytes = match &found {
+        Some(checkpoint) => checkpoint.to_bytes()?,
+        None => Vec::new(),
+    };
+    let bytes = share.broadcast(bytes)?;
+    if share.is_first() || bytes.is_empty() {
+        return Ok(found);
+    }
+    Checkpoint::from_bytes(&bytes, id, Path::new("the checkpoint of rank 0")).map(Some)
 }
 
 /// Writes a checkpoint. A failure is no end of the training: it is returned as what to tell the user.

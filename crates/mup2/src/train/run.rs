@@ -5,12 +5,15 @@ use super::evaluation::{Evaluated, Evaluation};
 use super::feed::{Feed, StepBatch};
 use super::resume::{Keeper, Keeping, Position, place};
 use super::setup::{Setup, setup};
+use super::share::Share;
+use super::weights::checksum;
+use crate::collective::{Collective, Solo};
 use crate::config::{PerturbationBatch, RunId, RunSpec, TrainingDevice};
 use crate::data::{BATCHES_AHEAD, BatchOrder, Dataset, Loader};
 use crate::error::{Error, Result};
 use crate::model::Network;
 use crate::results::{EpochMetrics, RESULT_FORMAT, RunResult, RunStatus};
-use crate::step::{StepReport, weight_norm};
+use crate::step::{StepReport, scale_gradients, weight_norm};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A flag that ends training at the next step.
@@ -89,12 +92,38 @@ pub fn train_resumably(
     device: TrainingDevice,
     cancel: &Cancel,
     keeping: &Keeping,
+    progress: impl FnMut(Progress),
+) -> Result<RunResult> {
+    train_together(spec, data, device, cancel, keeping, &Solo, progress)
+}
+
+/// As [`train_resumably`], as one of the processes of `collective`, all of which call it alike: each computes
+/// its share of the `train.micro_batches` parts of every batch.
+///
+/// All of them end with the same weights and the same result, which is that of one process within
+/// rounding. Rank 0 alone keeps checkpoints and weights; it reads the checkpoint that all of them go
+/// on from. What cancels one cancels all, at the same step.
+///
+/// # Errors
+/// As [`train_resumably`]'s; when the number of parts is no multiple of the number of processes;
+/// [`Error::Disagreement`] when the processes were given different runs or data, or compute different
+/// bits. Any other error is that of one process, which must see to it that the others do not wait for
+/// it.
+pub fn train_together(
+    spec: &RunSpec,
+    data: &Dataset,
+    device: TrainingDevice,
+    cancel: &Cancel,
+    keeping: &Keeping,
+    collective: &dyn Collective,
     mut progress: impl FnMut(Progress),
 ) -> Result<RunResult> {
-    let mut keeper = Keeper::new(keeping);
+    let share = Share::new(spec, collective)?;
+    agree_on_run(&share, spec, data, device)?;
+    let mut keeper = Keeper::new(keeping, &share);
     let device = open_device(device)?.autodiff();
     let order = BatchOrder::new(spec.seed, data.train.len(), spec.train.batch_size)?;
-    let feed = Feed::new(spec, data, &device)?;
+    let feed = Feed::new(spec, data, &share, &device)?;
     let steps_per_epoch = order.batches_per_epoch();
     let mut setup = setup(spec, data, steps_per_epoch, &device)?;
     let mut position = Position {
@@ -109,13 +138,15 @@ pub fn train_resumably(
         },
         loss_sum: 0.0,
     };
-    for note in keeper.resume(&mut setup, &mut position)? {
+    for note in keeper.resume(&mut setup, &mut position, &share)? {
         progress(Progress::Note(note));
     }
+    agree_on_weights(&share, &setup, position.result.steps)?;
     let evaluation = Evaluation {
         spec,
         data,
         order: &order,
+        share: &share,
         labels: feed.labels(),
         device: &device,
     };
@@ -129,8 +160,9 @@ pub fn train_resumably(
     for epoch in first_epoch..=spec.train.epochs {
         let permutation = order.epoch(epoch as u64 - 1);
         let batches = order.batches(&permutation).skip(std::mem::take(&mut done));
+        let batches = batches.map(|batch| feed.loaded(batch));
         for loaded in Loader::new(&data.train, batches, BATCHES_AHEAD) {
-            let cancelled = cancel.is_cancelled();
+            let cancelled = share.any(cancel.is_cancelled())?;
             if let Some(note) = keeper.keep(&setup, &position, cancelled) {
                 progress(Progress::Note(note));
             }
@@ -140,7 +172,7 @@ pub fn train_resumably(
             let steps = position.result.steps;
             let batch = feed.batch(loaded?, epoch as u64 - 1, steps as u64);
             let report;
-            (setup, report) = setup.step(spec, steps, batch);
+            (setup, report) = setup.step(spec, steps, batch)?;
             if report.diverged {
                 position.result.status = RunStatus::Diverged;
                 return Ok(ended(position, &keeper));
@@ -156,6 +188,7 @@ pub fn train_resumably(
                     position.result.status = RunStatus::Diverged;
                     return Ok(ended(position, &keeper));
                 }
+                agree_on_weights(&share, &setup, step)?;
                 let train_loss = position.loss_sum / in_epoch as f64;
                 let metrics = evaluation.within(epoch, step, train_loss, &setup)?;
                 record(metrics, &setup, &mut position, &keeper, &mut progress);
@@ -171,6 +204,7 @@ pub fn train_resumably(
         if by_steps || by_epochs || epoch == spec.train.epochs {
             let train_loss = loss_sum / steps_per_epoch as f64;
             let steps = position.result.steps;
+            agree_on_weights(&share, &setup, steps)?;
             let metrics = evaluation.after(epoch, steps, train_loss, &setup)?;
             record(metrics, &setup, &mut position, &keeper, &mut progress);
         }
@@ -184,15 +218,25 @@ pub fn train_resumably(
 impl Setup {
     /// One step on `batch`; a diverged one leaves the model as it was.
     ///
+    /// # Errors
+    /// When a process is gone.
+    ///
     /// It takes the setup and gives it back: a second owner of the model would have every update
     /// write into fresh memory.
-    fn step(mut self, spec: &RunSpec, steps: usize, mut batch: StepBatch) -> (Self, StepReport) {
+    fn step(
+        mut self,
+        spec: &RunSpec,
+        steps: usize,
+        mut batch: StepBatch,
+    ) -> Result<(Self, StepReport)> {
+        let share = batch.share();
         let learning_rate = spec.optimizer.lr * self.learning_rate.at(steps);
         let rho = spec.sam.rho * self.radius.at(steps);
         let (optimizer, model) = (&mut self.optimizer, self.model);
-        // Without a perturbation there is no batch for it: such runs are one by their id.
-        let perturbation_batch = match spec.sam.rho {
-            0.0 => PerturbationBatch::Whole,
+        // Without a perturbation there is no batch for it, and the one part of a batch is the whole:
+        // such runs are one by their id.
+        let perturbation_batch = match (spec.sam.rho, share.of()) {
+            (0.0, _) | (_, 1) => PerturbationBatch::Whole,
             _ => spec.sam.perturbation_batch,
         };
         let (next, report) = match perturbation_batch {
@@ -202,23 +246,55 @@ impl Setup {
                     .step(optimizer, model, learning_rate, rho, gradient)
             }
             PerturbationBatch::Micro => {
-                let parts = batch.parts();
+                let (parts, of) = (share.parts(), share.of());
                 let gradient = |model: &Network, part| batch.part_gradient(model, part);
+                let (sum, report) = self
+                    .sam
+                    .gradients_in_parts(&model, rho, parts, of, gradient);
+                let (sum, report) = share.sum_reported(&model, sum, report)?;
+                let mean = scale_gradients(&model, sum, 1.0 / of as f64);
                 self.sam
-                    .step_in_parts(optimizer, model, learning_rate, rho, parts, gradient)
+                    .update(optimizer, model, learning_rate, mean, report)
             }
         };
         self.model = next;
+        let seen = batch.into_statistics()?;
         if !report.diverged {
-            for seen in batch.into_statistics() {
+            for seen in share.statistics(seen)? {
                 self.model.absorb(&seen);
             }
             if let Some(average) = &mut self.average {
                 average.follow(&self.model);
             }
         }
-        (self, report)
+        Ok((self, report))
     }
+}
+
+/// # Errors
+/// In all processes, when one of them was given another run, other data or another device.
+fn agree_on_run(
+    share: &Share,
+    spec: &RunSpec,
+    data: &Dataset,
+    device: TrainingDevice,
+) -> Result<()> {
+    let (id, version, digest) = (RunId::of(spec), env!("CARGO_PKG_VERSION"), &data.digest);
+    share.agree(
+        || format!("{id} {version} {device} {digest}").into_bytes(),
+        || "has another run, device, version of mup2 or other data than rank 0".to_owned(),
+        "give all processes the same files and flags",
+    )
+}
+
+/// # Errors
+/// In all processes, when one of them has other weights after `steps` steps.
+fn agree_on_weights(share: &Share, setup: &Setup, steps: usize) -> Result<()> {
+    share.agree(
+        || checksum(&setup.model).to_le_bytes().to_vec(),
+        || format!("has other weights than rank 0 after {steps} steps, so it computes otherwise"),
+        "use machines with the same processors; the last checkpoint may hold such weights",
+    )
 }
 
 /// Adds an evaluation to the result, writes its weights where they are wanted, and tells of it.

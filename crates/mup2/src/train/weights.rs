@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::model::{Network, NetworkConfig, RunningStatistics};
 use crate::scaling::ScalingTable;
 use crate::step::{flat_parameters, parameters};
-use burn::module::{Module, ModuleMapper, Param, ParamId};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Device, Tensor, TensorData};
 use std::collections::BTreeMap;
 
@@ -114,6 +114,25 @@ pub(super) fn stored_weights(model: &Network) -> Result<Named> {
         );
     }
     Ok(weights)
+}
+
+/// CRC-32C of the bits of all parameters and running statistics.
+pub(super) fn checksum(model: &Network) -> u32 {
+    struct Bits(u32);
+    impl ModuleVisitor for Bits {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let data = param.val().without_autodiff().into_data();
+            self.0 = crc32c::crc32c_append(self.0, data.as_bytes());
+        }
+    }
+    let mut bits = Bits(0);
+    model.visit(&mut bits);
+    for (_, running) in model.running_statistics() {
+        for value in running.mean.iter().chain(&running.variance) {
+            bits.0 = crc32c::crc32c_append(bits.0, &value.to_ne_bytes());
+        }
+    }
+    bits.0
 }
 
 /// Paths of the layers that have running statistics.
