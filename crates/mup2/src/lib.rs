@@ -19,6 +19,7 @@ mod figure;
 pub mod fused;
 mod kernels;
 pub mod model;
+pub mod module;
 pub mod phases;
 pub mod publish;
 pub mod pytorch;
