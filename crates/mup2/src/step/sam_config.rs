@@ -20,18 +20,6 @@ pub struct SamConfig {
     pub seed: u64,
 }
 
-/// What a step saw.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct StepReport {
-    /// Loss at the unperturbed weights, before the update.
-    pub loss: f64,
-    /// The denominator `‖(r^(-e_l) T∇_l)‖` of the last ascent step; 0 on steps without a
-    /// perturbation.
-    pub perturbation_norm: f64,
-    /// A loss or norm was not finite; the model was returned as it came.
-    pub diverged: bool,
-}
-
 impl SamConfig {
     /// `rule` at every step, in one ascent step and without clipping; η_asam = 0.01 and T = 1 for
     /// biases, as in ASAM's original code.
