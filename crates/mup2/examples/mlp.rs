@@ -97,7 +97,9 @@ fn prepare(
         Mlp::new(BASE_WIDTH, &device),
         Mlp::new(2 * BASE_WIDTH, &device),
     );
-    let shapes = BaseShapes::compare(&base, &wide, &Declarations::default())?;
+    // A readout of 0 is optional: all widths then begin with the same function.
+    let declared = Declarations::default().gain("readout.weight", 0.0)?;
+    let shapes = BaseShapes::compare(&base, &wide, &declared)?;
     let scaled = shapes.scale(scheme, &Mlp::new(width, &device))?;
     let model = scaled.initialize(Mlp::new(width, &device), seed)?;
     let sgd = Sgd {

@@ -27,7 +27,8 @@ impl BaseShapes {
     /// overrule these, `declarations` say what a parameter is; a field's name decides nothing. Frozen
     /// parameters and running statistics have no role and are left out.
     ///
-    /// Only shapes are compared: lazy parameters are not made.
+    /// Only shapes are compared, but lazy parameters are made: only then do they show whether they are
+    /// frozen.
     ///
     /// # Errors
     /// With the tensor's name: a parameter that one of the two lacks or has with another number of
@@ -131,10 +132,10 @@ fn check_bias(weight: &Outlined, all: &[Outlined]) -> Result<()> {
     let Some(Known::Parameter { layout, .. }) = &weight.known else {
         return Ok(());
     };
-    let Some(layer) = weight.name.strip_suffix(".weight") else {
+    let Some(layer) = weight.name.strip_suffix("weight") else {
         return Ok(());
     };
-    let name = format!("{layer}.bias");
+    let name = format!("{layer}bias");
     let bias = all.iter().find(|tensor| tensor.name == name);
     let outputs = layout.fans(&weight.shape).map(|(_, outputs)| outputs);
     match (bias, outputs) {

@@ -19,7 +19,7 @@ pub(super) struct Outlined {
     pub trained: bool,
 }
 
-/// The float tensors of `model`, in the order in which it is visited. Lazy parameters stay lazy.
+/// The float tensors of `model`, in the order in which it is visited.
 pub(super) fn outline<M: Module>(model: &M) -> Vec<Outlined> {
     let mut visitor = Outliner::default();
     model.visit(&mut visitor);
@@ -47,14 +47,13 @@ impl ModuleVisitor for Outliner {
         let (field, layer) = self.path.last().map_or(("", ""), |(name, container)| {
             (name, container.strip_prefix("Struct:").unwrap_or_default())
         });
-        // Only a value can say that it is frozen; one that is still to be made is a parameter's.
-        let shows_gradients = param.is_initialized() && param.lazy_device().is_autodiff();
         self.found.push(Outlined {
             name: names.join("."),
             shape: param.lazy_shape().to_vec(),
             known: known(layer, field, D),
             layer: layer.to_owned(),
-            trained: !shows_gradients || param.is_require_grad(),
+            // Only a value says whether it is frozen, so that a lazy one is made here.
+            trained: !param.lazy_device().is_autodiff() || param.is_require_grad(),
         });
     }
 }

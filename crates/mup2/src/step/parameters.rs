@@ -47,9 +47,8 @@ impl ModuleVisitor for Collector {
             id: param.id,
             name: self.path.join("."),
             shape: param.lazy_shape().to_vec(),
-            // Only a value can say that it is frozen; one that is still to be made is a parameter's.
-            trained: !(param.is_initialized() && param.lazy_device().is_autodiff())
-                || param.is_require_grad(),
+            // Only a value says whether it is frozen, so that a lazy one is made here.
+            trained: !param.lazy_device().is_autodiff() || param.is_require_grad(),
         });
     }
 }

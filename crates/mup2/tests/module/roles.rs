@@ -273,7 +273,10 @@ fn a_model_whose_parameters_changed_is_refused_with_the_parameters_name() {
     let mut other_classes = Perceptron::new(16);
     other_classes.readout = LinearConfig::new(16, CLASSES + 1).init(&device());
     let message = refusal(&other_classes);
-    assert!(message.contains("side 1 of `readout.weight`"), "{message}");
+    assert!(
+        message.contains("`readout.bias` grows from 3 to 4"),
+        "{message}"
+    );
     let other = shapes.scale(&mup2(), &bare([8, 8], 8)).unwrap_err();
     assert_eq!(
         other.to_string(),
