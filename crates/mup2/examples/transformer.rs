@@ -175,7 +175,7 @@ fn train(width: usize, steps: usize) -> Result<(f64, f64)> {
 fn check(perturbation: (Parameterization, Perturbation), widths: &[usize]) -> Result<CheckReport> {
     let options = ModuleCheckOptions {
         widths: widths.to_vec(),
-        seeds: vec![0, 1],
+        seeds: vec![0, 1, 2],
         steps: 2,
         tolerance: 0.25,
         workers: 2,

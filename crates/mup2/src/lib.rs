@@ -34,7 +34,7 @@ pub mod sweep;
 pub mod tensorboard;
 pub mod train;
 
-/// The program of the guide, compiled and run with the tests of the documentation.
+/// The programs of the guide, compiled and run with the tests of the documentation.
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/guides/your-model.md")]
 struct GuideToYourModel;

@@ -3,6 +3,7 @@
 use super::nets::{Perceptron, Zoo, mup2, perceptron_shapes};
 use mup2::module::{BaseShapes, WeightGain};
 use mup2::shapes::Declarations;
+use proptest::prelude::*;
 use std::path::PathBuf;
 
 const WRITTEN: &str = r#"
@@ -138,4 +139,23 @@ fn a_foreign_or_impossible_file_is_refused_in_one_sentence() {
     assert!(absent.to_string().contains("base.toml"), "{absent}");
     let ending = perceptron_shapes().write(&directory.path().join("base.json"));
     assert!(ending.unwrap_err().to_string().contains("`.toml`"));
+}
+
+proptest! {
+    #[test]
+    fn no_damage_to_a_file_makes_a_reader_panic(
+        at in 0..WRITTEN.len(), length in 0usize..40, insert in "\\PC{0,8}",
+    ) {
+        let end = (at + length).min(WRITTEN.len());
+        let text = format!("{}{insert}{}", &WRITTEN[..at], &WRITTEN[end..]);
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(place(&directory), text).unwrap();
+        match BaseShapes::read(&place(&directory)) {
+            Err(error) => prop_assert!(!error.to_string().contains('\n')),
+            Ok(shapes) => {
+                // What is read can be asked for any model, and says yes or no.
+                let _ = shapes.scale(&mup2(), &Perceptron::new(16));
+            }
+        }
+    }
 }
