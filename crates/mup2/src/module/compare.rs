@@ -63,7 +63,9 @@ impl BaseShapes {
         let parameters = base.iter().map(|tensor| {
             let other = wide.iter().find(|other| other.name == tensor.name);
             let wide = other.map_or(&tensor.shape, |other| &other.shape);
-            check_bias(tensor, &base)?;
+            if declarations.of(&tensor.name, Topic::Sides)?.is_none() {
+                check_bias(tensor, &base)?;
+            }
             parameter(tensor, wide, declarations)
         });
         Ok(Self {
@@ -149,7 +151,7 @@ fn check_bias(weight: &Outlined, all: &[Outlined]) -> Result<()> {
                     "has shape {:?} beside a bias of shape {:?}, and so is not Burn's `Linear`, which is `{layout}`",
                     weight.shape, bias.shape
                 ),
-                "a struct of another name, with the layout declared",
+                "a declaration of its layout, such as \"out in\"",
             ))
         }
         _ => Ok(()),
