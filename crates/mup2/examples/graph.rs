@@ -161,16 +161,7 @@ impl Graph {
     }
 }
 
-fn prepare(
-    scheme: &Scheme,
-    width: usize,
-    seed: u64,
-) -> Result<
-    ModuleTraining<
-        GraphNetwork,
-        impl FnMut(&GraphNetwork, &mut Trace) -> (Tensor<1>, GradientsParams) + use<>,
-    >,
-> {
+fn prepare(scheme: &Scheme, width: usize, seed: u64) -> Result<ModuleTraining<GraphNetwork>> {
     let device = Device::flex().autodiff();
     let network = |width| GraphNetwork::new(width, &device);
     let shapes = BaseShapes::compare(
@@ -193,7 +184,7 @@ fn prepare(
         model,
         learning_rate: LEARNING_RATE,
         rho: RHO,
-        gradient: move |model: &GraphNetwork, _: &mut Trace| graph.gradient(model),
+        gradient: Box::new(move |model, _| graph.gradient(model)),
     })
 }
 

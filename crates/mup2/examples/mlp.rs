@@ -15,7 +15,6 @@ use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use mup2::check::{CheckReport, ModuleCheckOptions, ModuleTraining, check_module, terminal_table};
 use mup2::data::{BatchOrder, DataSpec, Dataset, load};
 use mup2::error::{Error, Result};
-use mup2::model::Trace;
 use mup2::module::BaseShapes;
 use mup2::scaling::{Parameterization, Perturbation, Scheme};
 use mup2::shapes::Declarations;
@@ -85,13 +84,7 @@ impl Batch {
 }
 
 /// The model with its multipliers: four lines, and an optimizer.
-fn prepare(
-    scheme: &Scheme,
-    width: usize,
-    seed: u64,
-    batch: Batch,
-) -> Result<ModuleTraining<Mlp, impl FnMut(&Mlp, &mut Trace) -> (Tensor<1>, GradientsParams) + use<>>>
-{
+fn prepare(scheme: &Scheme, width: usize, seed: u64, batch: Batch) -> Result<ModuleTraining<Mlp>> {
     let device = Device::flex().autodiff();
     let (base, wide) = (
         Mlp::new(BASE_WIDTH, &device),
@@ -114,7 +107,7 @@ fn prepare(
         model,
         learning_rate: LEARNING_RATE,
         rho: RHO,
-        gradient: move |model: &Mlp, _: &mut Trace| batch.gradient(model),
+        gradient: Box::new(move |model, _| batch.gradient(model)),
     })
 }
 

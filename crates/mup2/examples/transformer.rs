@@ -19,7 +19,6 @@ use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use mup2::check::{CheckReport, ModuleCheckOptions, ModuleTraining, check_module, terminal_table};
 use mup2::error::Result;
-use mup2::model::Trace;
 use mup2::module::{BaseShapes, WeightGain};
 use mup2::scaling::{BaseOptimizer, Parameterization, Perturbation, Scheme};
 use mup2::shapes::Declarations;
@@ -117,12 +116,7 @@ fn prepare(
     perturbation: (Parameterization, Perturbation),
     width: usize,
     seed: u64,
-) -> Result<
-    ModuleTraining<
-        LanguageModel,
-        impl FnMut(&LanguageModel, &mut Trace) -> (Tensor<1>, GradientsParams) + use<>,
-    >,
-> {
+) -> Result<ModuleTraining<LanguageModel>> {
     let device = Device::flex().autodiff();
     let model = |width| LanguageModel::new(width, &device);
     let mut scheme = Scheme::new(perturbation.0, perturbation.1);
@@ -145,7 +139,7 @@ fn prepare(
         model,
         learning_rate: LEARNING_RATE,
         rho: RHO,
-        gradient: move |model: &LanguageModel, _: &mut Trace| batch.gradient(model),
+        gradient: Box::new(move |model, _| batch.gradient(model)),
     })
 }
 

@@ -21,7 +21,7 @@ mod table;
 mod workers;
 
 pub use defaults::{default_run, default_steps, default_widths};
-pub use module::{ModuleCheckOptions, ModuleTraining, check_module};
+pub use module::{ModuleCheckOptions, ModuleTraining, TracedGradient, check_module};
 pub use page::html;
 pub use result::{CheckReport, Divergence, Point, Slope, TensorFinding, Verdict};
 pub use run::{CheckOptions, CheckProgress, check};

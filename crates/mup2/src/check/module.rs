@@ -35,8 +35,12 @@ pub struct ModuleCheckOptions {
     pub workers: usize,
 }
 
+/// Mean loss (shape `[1]`) and gradients at the model that it is given; it may record in the trace what it
+/// does with parameters.
+pub type TracedGradient<M> = Box<dyn FnMut(&M, &mut Trace) -> (Tensor<1>, GradientsParams)>;
+
 /// A module at one width and seed, ready for its first step.
-pub struct ModuleTraining<M, F> {
+pub struct ModuleTraining<M> {
     /// What made `model`, `optimizer` and `sam`.
     pub scaled: ScaledModule,
     /// The model, on a device with gradients.
@@ -49,10 +53,10 @@ pub struct ModuleTraining<M, F> {
     pub learning_rate: f64,
     /// ρ at the base width.
     pub rho: f64,
-    /// Mean loss (shape `[1]`) and gradients on one and the same batch, with the same masks, at the model
-    /// it is given. What it records in the trace is measured by its effect on that batch, in the order
-    /// of the forward pass, the same at each call; other parameters by their norms.
-    pub gradient: F,
+    /// Loss and gradients on one and the same batch, with the same masks. What it records in the trace is
+    /// measured by its effect on that batch, in the order of the forward pass, the same at each call;
+    /// other parameters by their norms.
+    pub gradient: TracedGradient<M>,
 }
 
 /// Trains a module for a few steps at every width and seed, and measures each parameter's perturbation
@@ -70,16 +74,12 @@ pub struct ModuleTraining<M, F> {
 /// [`Error::Invalid`] for options that cannot be fitted, a ρ of 0, a trace that names an unknown
 /// parameter, and a rule of directions that are not aligned ([`Rule::Random`]) for parameters without a
 /// trace; the errors of `train`; [`Error::Interrupted`] when cancelled.
-pub fn check_module<M, F>(
+pub fn check_module<M: Module>(
     options: &ModuleCheckOptions,
-    train: impl Fn(usize, u64) -> Result<ModuleTraining<M, F>> + Sync,
+    train: impl Fn(usize, u64) -> Result<ModuleTraining<M>> + Sync,
     cancel: &Cancel,
     mut progress: impl FnMut(CheckProgress),
-) -> Result<CheckReport>
-where
-    M: Module,
-    F: FnMut(&M, &mut Trace) -> (Tensor<1>, GradientsParams),
-{
+) -> Result<CheckReport> {
     let extent = Extent {
         widths: &options.widths,
         seeds: &options.seeds,
@@ -136,7 +136,7 @@ struct Observed {
 }
 
 impl Observed {
-    fn new<M: Module, F>(width: usize, seed: u64, training: &ModuleTraining<M, F>) -> Result<Self> {
+    fn new<M: Module>(width: usize, seed: u64, training: &ModuleTraining<M>) -> Result<Self> {
         if training.rho <= 0.0 {
             return Err(no_radius("ModuleTraining::rho"));
         }
@@ -158,16 +158,12 @@ impl Observed {
         })
     }
 
-    fn train<M, F>(
+    fn train<M: Module>(
         &mut self,
-        training: ModuleTraining<M, F>,
+        training: ModuleTraining<M>,
         steps: usize,
         cancel: &Cancel,
-    ) -> Result<()>
-    where
-        M: Module,
-        F: FnMut(&M, &mut Trace) -> (Tensor<1>, GradientsParams),
-    {
+    ) -> Result<()> {
         let ModuleTraining {
             mut model,
             mut optimizer,

@@ -26,7 +26,7 @@ fn options(widths: &[usize]) -> ModuleCheckOptions {
 /// The perceptron under a scheme at a radius; `gradient` may trace.
 fn checked<F>(scheme: &Scheme, rho: f64, gradient: impl Fn() -> F + Sync) -> Result<CheckReport>
 where
-    F: FnMut(&Perceptron, &mut Trace) -> (Tensor<1>, GradientsParams),
+    F: FnMut(&Perceptron, &mut Trace) -> (Tensor<1>, GradientsParams) + 'static,
 {
     let shapes = perceptron_shapes();
     let train = |width, seed| {
@@ -44,7 +44,7 @@ where
             model,
             learning_rate: 0.02,
             rho,
-            gradient: gradient(),
+            gradient: Box::new(gradient()),
         })
     };
     let widths = [64, 128, 256, 512];
