@@ -32,8 +32,8 @@ pub enum Start {
     EnumString,
     VariantNames,
 )]
-#[serde(rename_all = "kebab-case")]
-#[strum(serialize_all = "kebab-case")]
+#[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum WeightGain {
     /// √2, for ReLU and GELU (He et al. 2015); 1 for a readout, which no nonlinearity follows.
     #[default]

@@ -87,6 +87,9 @@ impl BatchParts {
                         None => (loss, gradients),
                     });
                 }
+                // What the threads saw of running statistics is kept apart, by thread, until somebody
+                // asks for their mean, as a validation module does; the next step has other threads.
+                drop(model.valid());
             }
         }
         let mean = scale_gradients(model, sum.grads(), factor);

@@ -64,6 +64,11 @@ fn gains_starts_and_buffers_survive_a_file() {
         .unwrap()
         .with_gain(WeightGain::LeCun);
     shapes.write(&place(&directory)).unwrap();
+    let text = std::fs::read_to_string(place(&directory)).unwrap();
+    assert!(
+        text.contains("weight_gain = \"lecun\"\ncount = 12\nbuffers = [\"gain\"]\n"),
+        "{text}"
+    );
     let read = BaseShapes::read(&place(&directory)).unwrap();
     let model = Zoo::new(16);
     assert_eq!(

@@ -249,3 +249,31 @@ fn the_pass_at_perturbed_weights_does_not_move_running_statistics() {
     assert_eq!(mean(&model), mean(&once));
     assert_ne!(mean(&model), [0.0; 16]);
 }
+
+#[test]
+fn running_statistics_of_replicas_are_those_of_the_whole_batch() {
+    let mean = |model: &Normalized| {
+        let mean = model.norm.running_mean.value().into_data();
+        mean.try_to_vec::<f32>().unwrap()
+    };
+    let model = Normalized::new(16);
+    let parallel = BatchParts::on(vec![device(); 2]).unwrap();
+    let _ = parallel.gradient(&model, |model, part| {
+        let (x, classes) = samples(6 * part..6 * part + 6);
+        let loss = loss(model.forward(x), classes);
+        (
+            loss.clone(),
+            GradientsParams::from_grads(loss.backward(), model),
+        )
+    });
+    let in_threads = mean(&model);
+    assert_ne!(in_threads, [0.0; 16]);
+    // The mean of an affine layer's outputs is that layer's output of the mean.
+    let (x, _) = batch();
+    let expected = model.input.forward(x).mean_dim(0).mul_scalar(0.1);
+    let expected = expected.into_data().try_to_vec::<f32>().unwrap();
+    assert!(
+        distance(&expected, &in_threads) < 1e-5,
+        "{expected:?}, {in_threads:?}"
+    );
+}
