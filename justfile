@@ -47,6 +47,10 @@ book:
     scripts/docs/make_reference --mup2 target/release/mup2
     mdbook build
 
+# Packs both crates as for the registry, and uploads nothing, without the build that verifies them: it would be a second one of Burn.
+package:
+    cargo publish --workspace --dry-run --no-verify --allow-dirty
+
 # What has to pass before a change goes in.
 ci:
     .ci/run

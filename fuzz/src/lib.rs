@@ -3,8 +3,8 @@
 //! The rooms are the files of `crates/mup2/src`, compiled into this crate: a dependency on `mup2` would
 //! build Burn, eleven minutes of it. `data` alone is put together here, without its network half.
 
-// The rooms are whole here, also what no target calls.
-#![allow(dead_code)]
+// The rooms are whole here, also what no target calls and what they keep for rooms that are absent.
+#![allow(dead_code, unused_imports)]
 
 #[path = "../../crates/mup2/src/checkpoint/mod.rs"]
 pub mod checkpoint;

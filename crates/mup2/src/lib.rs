@@ -20,6 +20,7 @@ mod figure;
 pub mod fused;
 mod kernels;
 pub mod model;
+pub mod module;
 pub mod phases;
 pub mod publish;
 pub mod pytorch;
@@ -34,7 +35,7 @@ pub mod sweep;
 pub mod tensorboard;
 pub mod train;
 
-/// The program of the guide, compiled and run with the tests of the documentation.
+/// The programs of the guide, compiled and run with the tests of the documentation.
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/guides/your-model.md")]
 struct GuideToYourModel;

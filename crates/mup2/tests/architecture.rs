@@ -26,6 +26,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("model", &["error", "random", "scaling", "fused"]),
     ("step", &["error", "random", "scaling", "fused"]),
     (
+        "module",
+        &["error", "publish", "scaling", "shapes", "model", "step"],
+    ),
+    (
         "sharpness",
         &["error", "random", "step", "scaling", "model"],
     ),
@@ -54,8 +58,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "check",
         &[
-            "error", "random", "kernels", "fused", "scaling", "data", "config", "model", "step",
-            "train", "figure",
+            "error", "random", "kernels", "fused", "scaling", "shapes", "data", "config", "model",
+            "step", "module", "train", "figure",
         ],
     ),
     (

@@ -2,25 +2,39 @@
 
 use super::fit::{Measurement, slope};
 use super::result::{CheckReport, Divergence, Point, Slope, TensorFinding, Verdict};
-use super::run::CheckOptions;
 use super::sentences::sentences;
-use crate::config::{RunSpec, SchemeName};
-use crate::data::Dataset;
-use crate::scaling::{CustomExponents, ScalingTable, TensorScaling};
+use crate::scaling::{ScalingTable, TensorScaling};
 
 /// Beyond this many standard errors a difference counts as one.
 const STANDARD_ERRORS: f64 = 2.0;
 
+/// What was measured.
+pub(super) struct Subject {
+    /// Name of the scheme.
+    pub scheme: String,
+    /// The width where multipliers are 1; `None` if only ratios are known.
+    pub base_width: Option<usize>,
+    /// Names and values for the page.
+    pub settings: Vec<(String, String)>,
+}
+
+/// How far it was measured: as [`CheckOptions`](super::CheckOptions) has it.
+pub(super) struct Extent<'a> {
+    pub widths: &'a [usize],
+    pub seeds: &'a [u64],
+    pub steps: usize,
+    pub tolerance: f64,
+}
+
 /// Judges the measurements by the last step of each training.
 pub(super) fn judge(
-    spec: &RunSpec,
-    data: &Dataset,
-    options: &CheckOptions,
+    subject: Subject,
+    options: &Extent,
     table: &ScalingTable,
     points: Vec<Point>,
     divergences: Vec<Divergence>,
 ) -> CheckReport {
-    let mut widths = options.widths.clone();
+    let mut widths = options.widths.to_vec();
     widths.sort_unstable();
     let widest = widths.last().copied().unwrap_or_default();
     let tensors: Vec<TensorFinding> = table
@@ -30,7 +44,7 @@ pub(super) fn judge(
         .collect();
     let grows = |slope: Option<f64>, stderr: Option<f64>| match (slope, stderr) {
         (Some(slope), Some(stderr)) => {
-            slope > options.tolerance && slope > STANDARD_ERRORS * stderr
+            verdict(Some(Slope { slope, stderr }), options.tolerance) == Verdict::Exploding
         }
         _ => false,
     };
@@ -54,46 +68,26 @@ pub(super) fn judge(
     let mut report = CheckReport {
         pass: stable && effective,
         stable,
-        scheme: scheme_name(spec),
+        scheme: subject.scheme,
         findings: Vec::new(),
         tensors,
         widths,
-        seeds: options.seeds.clone(),
+        seeds: options.seeds.to_vec(),
         steps: options.steps,
         tolerance: options.tolerance,
         divergences,
         points,
-        settings: settings(spec, data, options),
+        settings: subject.settings,
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
-    report.findings = sentences(&report, spec.model.base_width);
+    report.findings = sentences(&report, subject.base_width);
     report
-}
-
-/// The scheme's name; exponents that replace its own make it another scheme.
-fn scheme_name(spec: &RunSpec) -> String {
-    let name = SchemeName {
-        parameterization: spec.scaling.parameterization,
-        perturbation: spec.scaling.perturbation,
-        rule: None,
-    };
-    match own_exponents(spec) {
-        None => name.to_string(),
-        Some(_) => format!("{name} with own exponents"),
-    }
-}
-
-/// The exponents that replace the scheme's, as they are written in a run file.
-fn own_exponents(spec: &RunSpec) -> Option<String> {
-    let exponents = &spec.scaling.exponents;
-    let text = serde_json::to_string(exponents).ok()?;
-    (*exponents != CustomExponents::default()).then_some(text)
 }
 
 fn finding(
     row: &TensorScaling,
     points: &[Point],
-    options: &CheckOptions,
+    options: &Extent,
     widest: usize,
 ) -> TensorFinding {
     let last: Vec<&Point> = points
@@ -181,61 +175,4 @@ pub(super) fn verdict(effect: Option<Slope>, tolerance: f64) -> Verdict {
     } else {
         Verdict::Exploding
     }
-}
-
-fn settings(spec: &RunSpec, data: &Dataset, options: &CheckOptions) -> Vec<(String, String)> {
-    let list = |values: Vec<String>| values.join(", ");
-    let bias = if spec.model.bias { "with" } else { "without" };
-    let scheme = spec.scheme();
-    let lower = |value: &dyn std::fmt::Debug| format!("{value:?}").to_lowercase();
-    let own = own_exponents(spec).map(|text| ("Own exponents", text));
-    let rows = [
-        (
-            "Model",
-            format!(
-                "{} with {} weight layers, {}, {bias} biases",
-                lower(&spec.model.kind),
-                spec.model.depth,
-                lower(&spec.model.activation)
-            ),
-        ),
-        ("Parameterization", scheme.parameterization.to_string()),
-        (
-            "Perturbation",
-            format!(
-                "{}, {} denominator",
-                scheme.perturbation,
-                scheme.denominator()
-            ),
-        ),
-        ("Rule", scheme.rule.to_string()),
-        ("Optimizer", lower(&spec.optimizer.name)),
-        ("Base width", spec.model.base_width.to_string()),
-        (
-            "η, ρ at the base width",
-            format!("{}, {}", spec.optimizer.lr, spec.sam.rho),
-        ),
-        (
-            "Data",
-            format!(
-                "{}, {} inputs, one batch of {}",
-                data.name,
-                data.train.shape.values(),
-                spec.train.batch_size
-            ),
-        ),
-        (
-            "Widths",
-            list(options.widths.iter().map(ToString::to_string).collect()),
-        ),
-        (
-            "Seeds",
-            list(options.seeds.iter().map(ToString::to_string).collect()),
-        ),
-        ("Steps", options.steps.to_string()),
-    ];
-    rows.into_iter()
-        .chain(own)
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect()
 }

@@ -11,10 +11,11 @@ use crate::train::{Batch, Cancel, Setup, network_for, open_device, setup};
 use burn::module::Module;
 use std::collections::HashMap;
 
-/// The measurements of one width and seed.
+/// The measurements of one width and seed, or of several.
+#[derive(Default)]
 pub(super) struct Measured {
     pub points: Vec<Point>,
-    pub divergence: Option<Divergence>,
+    pub divergences: Vec<Divergence>,
 }
 
 /// Trains `steps` steps of `spec` on one batch, the first of its order, and measures each.
@@ -52,7 +53,7 @@ pub(super) fn measure(
     let mut first: Option<Trace> = None;
     let mut observed: Option<ObservedStep> = None;
     let mut points = Vec::new();
-    let mut divergence = None;
+    let mut divergences = Vec::new();
     for step in 1..=steps {
         if cancel.is_cancelled() {
             return Err(Error::Interrupted);
@@ -96,7 +97,7 @@ pub(super) fn measure(
             record,
         });
         if report.diverged {
-            divergence = Some(Divergence {
+            divergences.push(Divergence {
                 width: spec.model.width,
                 seed: spec.seed,
                 step,
@@ -114,7 +115,10 @@ pub(super) fn measure(
         batch.forward(&model.valid(), &mut pass);
         points.extend(last.points(&origin, &pass.into_trace())?);
     }
-    Ok(Measured { points, divergence })
+    Ok(Measured {
+        points,
+        divergences,
+    })
 }
 
 /// A training pass that is looked into. All of them have the masks of one step, so that a change is

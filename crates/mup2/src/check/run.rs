@@ -1,17 +1,15 @@
 //! The check as a whole: all widths and seeds on the worker threads, then the judgement.
 
-use super::judge::judge;
+use super::judge::{Extent, Subject, judge};
 use super::measure::{Measured, measure};
 use super::result::CheckReport;
+use super::workers::measure_all;
 use crate::config::{RunSpec, TrainingDevice};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::scaling::scale;
-use crate::train::{Cancel, network_for, one_core_pool, panic_message};
+use crate::train::{Cancel, network_for};
 use std::collections::HashSet;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What is checked beside the run that is checked.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,30 +52,26 @@ pub fn check(
     cancel: &Cancel,
     mut progress: impl FnMut(CheckProgress),
 ) -> Result<CheckReport> {
-    validate(spec, options)?;
-    let mut widths = options.widths.clone();
-    widths.sort_unstable();
-    // The most expensive first, so that no worker ends alone with a wide network.
-    let trainings: Vec<RunSpec> = widths
-        .iter()
-        .rev()
-        .flat_map(|&width| options.seeds.iter().map(move |&seed| (width, seed)))
-        .map(|(width, seed)| at(spec, width, seed))
-        .collect();
-    let mut measured = work(&trainings, data, options, cancel, &mut progress)?;
-    measured.sort_by_key(|(index, _)| *index);
-    let mut points = Vec::new();
-    let mut divergences = Vec::new();
-    // Narrowest first, as a reader expects.
-    for (_, training) in measured.into_iter().rev() {
-        points.extend(training.points);
-        divergences.extend(training.divergence);
+    if spec.sam.rho <= 0.0 {
+        return Err(no_radius("sam.rho"));
     }
-    points.sort_by_key(|point| (point.width, point.seed, point.step));
-    divergences.sort_by_key(|divergence| (divergence.width, divergence.seed));
-    let widest = at(spec, widths.last().copied().unwrap_or_default(), 0);
+    let extent = options.extent();
+    extent.validate()?;
+    let Measured {
+        points,
+        divergences,
+    } = measure_all(&extent, options.workers, &mut progress, |width, seed| {
+        let spec = at(spec, width, seed);
+        measure(&spec, data, options.device, options.steps, cancel)
+    })?;
+    let widest = at(
+        spec,
+        options.widths.iter().copied().max().unwrap_or_default(),
+        0,
+    );
     let table = scale(&spec.scheme(), &network_for(&widest, data)?.tensor_shapes())?;
-    Ok(judge(spec, data, options, &table, points, divergences))
+    let subject = Subject::of_run(spec, data, options);
+    Ok(judge(subject, &extent, &table, points, divergences))
 }
 
 fn at(spec: &RunSpec, width: usize, seed: u64) -> RunSpec {
@@ -88,109 +82,51 @@ fn at(spec: &RunSpec, width: usize, seed: u64) -> RunSpec {
     spec
 }
 
-fn validate(spec: &RunSpec, options: &CheckOptions) -> Result<()> {
-    let distinct: HashSet<usize> = options.widths.iter().copied().collect();
-    let wrong =
-        |place: &str, problem: String, allowed: &str| Err(Error::invalid(place, problem, allowed));
-    if distinct.len() != options.widths.len() {
-        return wrong(
-            "--widths",
-            "holds a width twice".to_owned(),
-            "each width once",
-        );
-    }
-    if distinct.len() < 2 || distinct.len() * options.seeds.len() < 3 {
-        return wrong(
-            "--widths",
-            format!(
-                "{} widths with {} seeds are too few to fit a slope and its error",
-                distinct.len(),
-                options.seeds.len()
-            ),
-            "at least two widths, and at least three trainings",
-        );
-    }
-    if options.steps == 0 {
-        return wrong("--steps", "is 0".to_owned(), "at least 1");
-    }
-    if spec.sam.rho <= 0.0 {
-        return wrong(
-            "sam.rho",
-            "is 0, so there is no perturbation to check".to_owned(),
-            "a radius above 0",
-        );
-    }
-    if !(options.tolerance > 0.0 && options.tolerance < 0.5) {
-        return wrong(
-            "--tolerance",
-            format!("is {}", options.tolerance),
-            "numbers above 0 and below 0.5, the distance of the theory's exponents",
-        );
-    }
-    Ok(())
+/// The refusal of a radius of 0, under the name of the key that holds it.
+pub(super) fn no_radius(place: &str) -> Error {
+    Error::invalid(
+        place,
+        "is 0, so there is no perturbation to check",
+        "a radius above 0",
+    )
 }
 
-fn work(
-    trainings: &[RunSpec],
-    data: &Dataset,
-    options: &CheckOptions,
-    cancel: &Cancel,
-    progress: &mut dyn FnMut(CheckProgress),
-) -> Result<Vec<(usize, Measured)>> {
-    let next = AtomicUsize::new(0);
-    let first_error: Mutex<Option<Error>> = Mutex::new(None);
-    let mut done = Vec::new();
-    std::thread::scope(|scope| {
-        let (sender, receiver) = std::sync::mpsc::channel();
-        for _ in 0..options.workers.clamp(1, trainings.len().max(1)) {
-            let sender = sender.clone();
-            let (next, first_error) = (&next, &first_error);
-            scope.spawn(move || {
-                let take = || -> Result<()> {
-                    let pool = one_core_pool()?;
-                    loop {
-                        let index = next.fetch_add(1, Ordering::Relaxed);
-                        let Some(spec) = trainings.get(index) else {
-                            return Ok(());
-                        };
-                        let measured = catch_unwind(AssertUnwindSafe(|| {
-                            pool.install(|| {
-                                measure(spec, data, options.device, options.steps, cancel)
-                            })
-                        }));
-                        let measured = measured.unwrap_or_else(|panic| {
-                            let problem = format!("panic: {}", panic_message(panic.as_ref()));
-                            let place = format!("training at width {}", spec.model.width);
-                            Err(Error::invalid(
-                                place,
-                                problem,
-                                "a network that can be trained",
-                            ))
-                        })?;
-                        if sender.send((index, measured)).is_err() {
-                            return Ok(());
-                        }
-                    }
-                };
-                if let Err(error) = take() {
-                    next.store(trainings.len(), Ordering::Relaxed);
-                    if let Ok(mut slot) = first_error.lock() {
-                        slot.get_or_insert(error);
-                    }
-                }
-            });
+impl Extent<'_> {
+    /// # Errors
+    /// When nothing could be fitted.
+    pub fn validate(&self) -> Result<()> {
+        let distinct: HashSet<usize> = self.widths.iter().copied().collect();
+        let wrong = |place: &str, problem: String, allowed: &str| {
+            Err(Error::invalid(place, problem, allowed))
+        };
+        if distinct.len() != self.widths.len() {
+            return wrong(
+                "--widths",
+                "holds a width twice".to_owned(),
+                "each width once",
+            );
         }
-        drop(sender);
-        for measured in receiver {
-            done.push(measured);
-            progress(CheckProgress {
-                done: done.len(),
-                total: trainings.len(),
-            });
+        if distinct.len() < 2 || distinct.len() * self.seeds.len() < 3 {
+            return wrong(
+                "--widths",
+                format!(
+                    "{} widths with {} seeds are too few to fit a slope and its error",
+                    distinct.len(),
+                    self.seeds.len()
+                ),
+                "at least two widths, and at least three trainings",
+            );
         }
-    });
-    match first_error.into_inner() {
-        Ok(Some(error)) => Err(error),
-        _ => Ok(done),
+        if self.steps == 0 {
+            return wrong("--steps", "is 0".to_owned(), "at least 1");
+        }
+        if !(self.tolerance > 0.0 && self.tolerance < 0.5) {
+            return wrong(
+                "--tolerance",
+                format!("is {}", self.tolerance),
+                "numbers above 0 and below 0.5, the distance of the theory's exponents",
+            );
+        }
+        Ok(())
     }
 }

@@ -4,7 +4,7 @@ use super::result::{CheckReport, TensorFinding, Verdict};
 use crate::figure::number::{count, plain, two_decimals};
 
 /// The findings, the most important first.
-pub(super) fn sentences(report: &CheckReport, base_width: usize) -> Vec<String> {
+pub(super) fn sentences(report: &CheckReport, base_width: Option<usize>) -> Vec<String> {
     let mut found = Vec::new();
     found.extend(divergences(report));
     for tensor in &report.tensors {
@@ -29,12 +29,15 @@ pub(super) fn sentences(report: &CheckReport, base_width: usize) -> Vec<String> 
         .map(|tensor| format!("`{}`", tensor.name))
         .collect();
     if !surprises.is_empty() {
-        let advice = if base_width > 1 {
-            "the theory is of wide networks, and a base width near the measured ones keeps them from \
-             their limit; `--base-width 1` or wider networks come closer to it"
-        } else {
-            "the theory is of stable training and wide networks; a smaller radius and learning rate \
-             or wider networks come closer to it"
+        let advice = match base_width {
+            Some(width) if width > 1 => {
+                "the theory is of wide networks, and a base width near the measured ones keeps them \
+                 from their limit; `--base-width 1` or wider networks come closer to it"
+            }
+            _ => {
+                "the theory is of stable training and wide networks; a smaller radius and learning \
+                 rate or wider networks come closer to it"
+            }
         };
         found.push(format!(
             "Measured and predicted slope disagree for {}: {advice}.",

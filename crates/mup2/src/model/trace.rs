@@ -134,12 +134,39 @@ impl Trace {
         self.sites.as_deref().unwrap_or_default()
     }
 
-    pub(super) fn is_recording(&self) -> bool {
+    /// Whether sites are kept; if not, nobody need make them.
+    pub fn is_recording(&self) -> bool {
         self.sites.is_some()
     }
 
+    /// Records a matrix W `[fan_in, fan_out]` that was applied as `x W`; `input` x is
+    /// `[…, fan_in]` and `product`, without a bias, is `[…, fan_out]`. Both are detached here.
+    pub fn record_dense<const D: usize>(
+        &mut self,
+        parameter: &str,
+        input: Tensor<D>,
+        product: Tensor<D>,
+    ) {
+        if !self.is_recording() {
+            return;
+        }
+        let rows = |x: Tensor<D>| {
+            let columns = x.dims().last().copied().unwrap_or(1);
+            let rows = x.shape().num_elements() / columns.max(1);
+            x.without_autodiff().reshape([rows, columns])
+        };
+        self.record(Site {
+            parameter: parameter.to_owned(),
+            application: Application::Dense {
+                input: rows(input),
+                multiplier: 1.0,
+            },
+            product: rows(product),
+        });
+    }
+
     /// Records a site; the tensors should be detached.
-    pub(super) fn record(&mut self, site: Site) {
+    pub fn record(&mut self, site: Site) {
         if let Some(sites) = &mut self.sites {
             sites.push(site);
         }

@@ -1,9 +1,9 @@
 //! Two widths of one model side by side: every parameter's role, from what grows.
 
 use super::declarations::{Declarations, Meaning, Sides, Topic};
-use super::entries::{Entries, LeftOut};
+use super::entries::{Entries, LeftOut, check_same_model, shapes_of};
 use super::file::{ModelShapes, StoredTensor};
-use super::growth::{check_same_model, growths, one_ratio};
+use super::growth::{check_growing, growths, one_ratio, sides_differ};
 use super::layout::Layout;
 use super::names::reading_order;
 use crate::error::{Error, Result};
@@ -11,7 +11,7 @@ use crate::scaling::{Role, TensorKind};
 use serde::Serialize;
 
 /// Initialization std of the rows of an embedding, timm's and that of our Vision Transformer.
-const EMBEDDING_STD: f64 = 0.02;
+pub(crate) const EMBEDDING_STD: f64 = 0.02;
 
 /// The widths of one model.
 #[derive(Debug, Clone, Copy)]
@@ -101,7 +101,10 @@ pub fn compare(widths: &Widths, declarations: &Declarations) -> Result<Compariso
     let shapes = [base, target, wide].into_iter();
     let names = shapes.flat_map(|shapes| shapes.tensors.iter().map(|tensor| tensor.name.as_str()));
     declarations.check_used(names)?;
-    let all = growths(base_parameters, wide_parameters);
+    let base_shapes = shapes_of(base_parameters);
+    let wide_shapes = shapes_of(wide_parameters);
+    let target_shapes = shapes_of(&target_entries.parameters);
+    let all = growths(&base_shapes, &wide_shapes);
     if one_ratio(&all)?.is_none() {
         return Err(Error::invalid(
             format!("{} and {}", base.place, wide.place),
@@ -109,7 +112,7 @@ pub fn compare(widths: &Widths, declarations: &Declarations) -> Result<Compariso
             "two widths of one model; for multipliers at the base width itself, a third file of another width",
         ));
     }
-    let target_growths = growths(base_parameters, &target_entries.parameters);
+    let target_growths = growths(&base_shapes, &target_shapes);
     let ratio = one_ratio(&target_growths)?.map_or(1.0, |growth| growth.ratio());
     let mut found = Vec::new();
     for (name, tensor) in base_parameters {
@@ -119,8 +122,9 @@ pub fn compare(widths: &Widths, declarations: &Declarations) -> Result<Compariso
         ) else {
             continue;
         };
-        let growing = sides_differ(tensor, wide);
-        check_growing(tensor, target, &growing, ratio)?;
+        let growing = sides_differ(&tensor.shape, &wide.shape);
+        let both = (&tensor.shape[..], &target.shape[..]);
+        check_growing(name, both, &growing, ratio, "three widths of one model")?;
         let mut parameter = parameter(tensor, target, &growing, declarations)?;
         if base_entries.is_batch_norm(name, &tensor.shape) {
             parameter.kind = Some(TensorKind::Norm);
@@ -141,37 +145,6 @@ pub fn compare(widths: &Widths, declarations: &Declarations) -> Result<Compariso
         parameters: found,
         left_out: target_entries.left_out,
     })
-}
-
-fn sides_differ(one: &StoredTensor, other: &StoredTensor) -> Vec<bool> {
-    let sides = one.shape.iter().zip(&other.shape);
-    sides.map(|(one, other)| one != other).collect()
-}
-
-/// With a third file, what grows there is to grow from base to target, and nothing else.
-fn check_growing(
-    base: &StoredTensor,
-    target: &StoredTensor,
-    growing: &[bool],
-    ratio: f64,
-) -> Result<()> {
-    for (side, (differs, grows)) in sides_differ(base, target).iter().zip(growing).enumerate() {
-        if *differs != (*grows && ratio != 1.0) {
-            let growth = format!("{} to {}", base.shape[side], target.shape[side]);
-            let problem = match grows {
-                true => format!(
-                    "side {side} grows with the width, and is {growth} where others grow by {ratio}"
-                ),
-                false => format!("side {side} is the same at both other widths, and {growth} here"),
-            };
-            return Err(Error::invalid(
-                format!("tensor `{}`", base.name),
-                problem,
-                "three widths of one model",
-            ));
-        }
-    }
-    Ok(())
 }
 
 fn parameter(
@@ -214,6 +187,14 @@ fn parameter(
         return Err(invalid(
             format!("is declared a readout, and by its shapes is `{role}`"),
             "a readout of shape [classes, width], of which the second side grows",
+        ));
+    }
+    if let Some(Meaning::Role(declared)) = declarations.of(name, Topic::Role)?
+        && *declared != role
+    {
+        return Err(invalid(
+            format!("is declared `{declared}`, and by its shapes is `{role}`"),
+            "a role that fits what grows, or another layout",
         ));
     }
     let fans = |shape: &[usize]| {
@@ -297,7 +278,7 @@ pub(super) fn listed(names: &[&str]) -> String {
 }
 
 /// Names as TOML has them in a list; of many, the first.
-pub(super) fn quoted(names: &[&str]) -> String {
+pub(crate) fn quoted(names: &[&str]) -> String {
     abridged(names, |name| {
         toml::Value::String(name.to_owned()).to_string()
     })

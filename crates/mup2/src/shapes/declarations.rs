@@ -4,7 +4,7 @@ use super::layout::{Layout, Side};
 use super::names::Pattern;
 use super::shapes_toml::read_text;
 use crate::error::{Error, Result};
-use crate::scaling::TensorKind;
+use crate::scaling::{Role, TensorKind};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -21,6 +21,7 @@ struct RolesFile {
     embedding: Vec<String>,
     transposed: Vec<String>,
     layout: BTreeMap<String, String>,
+    role: BTreeMap<String, Role>,
     weight: Vec<String>,
     bias: Vec<String>,
     norm: Vec<String>,
@@ -30,9 +31,11 @@ struct RolesFile {
 
 /// What is said of a tensor.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Meaning {
+pub(crate) enum Meaning {
     /// What its sides count.
     Sides(Sides),
+    /// Which fans grow.
+    Role(Role),
     /// What it is within its layer.
     Kind(TensorKind),
     /// Initialization std at the base width, times √fan_in.
@@ -43,7 +46,7 @@ pub(super) enum Meaning {
 
 /// A layout, as it is declared.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Sides {
+pub(crate) enum Sides {
     Readout,
     Embedding,
     Transposed,
@@ -55,6 +58,7 @@ impl Meaning {
     fn topic(&self) -> Topic {
         match self {
             Self::Sides(_) => Topic::Sides,
+            Self::Role(_) => Topic::Role,
             Self::Kind(_) => Topic::Kind,
             Self::Gain(_) => Topic::Gain,
             Self::Buffer => Topic::Buffer,
@@ -63,8 +67,9 @@ impl Meaning {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Topic {
+pub(crate) enum Topic {
     Sides,
+    Role,
     Kind,
     Gain,
     Buffer,
@@ -105,7 +110,7 @@ impl Declarations {
             Error::invalid(
                 format!("{place}: line {line}"),
                 message.join(" "),
-                "lists `readout`, `embedding`, `transposed`, `weight`, `bias`, `norm`, `buffer` and tables `[layout]`, `[gain]`",
+                "lists `readout`, `embedding`, `transposed`, `weight`, `bias`, `norm`, `buffer` and tables `[layout]`, `[role]`, `[gain]`",
             )
         })?;
         let mut claims = Vec::new();
@@ -133,45 +138,100 @@ impl Declarations {
                 meaning: meaning.clone(),
             }));
         }
-        for (pattern, words) in file.layout {
-            let layout = Layout::parse(&words).map_err(|word| {
-                Error::invalid(
-                    format!("{place}: layout of `{pattern}`"),
-                    format!("has the word `{word}`"),
-                    format!("one of {} for each side", Side::VARIANTS.join(", ")),
-                )
-            })?;
-            claims.push(Claim {
-                key: "layout",
-                pattern: Pattern::new(pattern),
-                meaning: Meaning::Sides(Sides::Spelled(layout)),
-            });
-        }
-        for (pattern, gain) in file.gain {
-            if !gain.is_finite() || gain < 0.0 {
-                return Err(Error::invalid(
-                    format!("{place}: gain of `{pattern}`"),
-                    format!("is {gain}"),
-                    "a finite number from 0",
-                ));
-            }
-            claims.push(Claim {
-                key: "gain",
-                pattern: Pattern::new(pattern),
-                meaning: Meaning::Gain(gain),
-            });
-        }
-        Ok(Self {
+        let mut declarations = Self {
             place: place.to_owned(),
             claims,
-        })
+        };
+        for (pattern, words) in file.layout {
+            declarations = declarations.layout(&pattern, &words)?;
+        }
+        for (pattern, role) in file.role {
+            declarations = declarations.role(&pattern, role);
+        }
+        for (pattern, gain) in file.gain {
+            declarations = declarations.gain(&pattern, gain)?;
+        }
+        Ok(declarations)
+    }
+
+    /// Declares what each side of a tensor counts, such as `"in out"` of a matrix that is applied as
+    /// `x W`. Here and below, `pattern` is a name, or a name with `*` in place of any part of it.
+    ///
+    /// # Errors
+    /// The word that is none.
+    pub fn layout(self, pattern: &str, words: &str) -> Result<Self> {
+        let layout = Layout::parse(words).map_err(|word| {
+            Error::invalid(
+                format!("{}: layout of `{pattern}`", self.place()),
+                format!("has the word `{word}`"),
+                format!("one of {} for each side", Side::VARIANTS.join(", ")),
+            )
+        })?;
+        Ok(self.with(pattern, "layout", Meaning::Sides(Sides::Spelled(layout))))
+    }
+
+    /// Declares a table of rows that are looked up or added as they are, `[…, width]`.
+    pub fn embedding(self, pattern: &str) -> Self {
+        self.with(pattern, "embedding", Meaning::Sides(Sides::Embedding))
+    }
+
+    /// Declares which fans grow. It has to fit what grows.
+    pub fn role(self, pattern: &str, role: Role) -> Self {
+        self.with(pattern, "role", Meaning::Role(role))
+    }
+
+    /// Declares what a tensor is within its layer.
+    pub fn kind(self, pattern: &str, kind: TensorKind) -> Self {
+        let key = match kind {
+            TensorKind::Weight => "weight",
+            TensorKind::Bias => "bias",
+            TensorKind::Norm => "norm",
+        };
+        self.with(pattern, key, Meaning::Kind(kind))
+    }
+
+    /// Declares the initialization: N(0, gain² / fan_in) at the base width.
+    ///
+    /// # Errors
+    /// A gain that is negative or not finite.
+    pub fn gain(self, pattern: &str, gain: f64) -> Result<Self> {
+        if !gain.is_finite() || gain < 0.0 {
+            return Err(Error::invalid(
+                format!("{}: gain of `{pattern}`", self.place()),
+                format!("is {gain}"),
+                "a finite number from 0",
+            ));
+        }
+        Ok(self.with(pattern, "gain", Meaning::Gain(gain)))
+    }
+
+    /// Declares numbers that no optimizer changes.
+    pub fn buffer(self, pattern: &str) -> Self {
+        self.with(pattern, "buffer", Meaning::Buffer)
+    }
+
+    fn with(mut self, pattern: &str, key: &'static str, meaning: Meaning) -> Self {
+        self.claims.push(Claim {
+            key,
+            pattern: Pattern::new(pattern),
+            meaning,
+        });
+        self
+    }
+
+    /// How messages name these declarations.
+    fn place(&self) -> &str {
+        match self.place.as_str() {
+            "" => "declarations",
+            place => place,
+        }
     }
 
     /// What is said of the tensor `name` on one topic. An exact name overrules patterns.
     ///
     /// # Errors
     /// When two exact names, or two patterns, contradict each other.
-    pub(super) fn of(&self, name: &str, topic: Topic) -> Result<Option<&Meaning>> {
+    pub(crate) fn of(&self, name: &str, topic: Topic) -> Result<Option<&Meaning>> {
         let on_topic = self
             .claims
             .iter()
@@ -185,7 +245,7 @@ impl Declarations {
         match claims.iter().find(|claim| claim.meaning != first.meaning) {
             None => Ok(Some(&first.meaning)),
             Some(other) => Err(Error::invalid(
-                format!("{}: tensor `{name}`", self.place),
+                format!("{}: tensor `{name}`", self.place()),
                 format!(
                     "is declared both by `{}` in {} and by `{}` in {}",
                     first.pattern.as_str(),
@@ -202,16 +262,16 @@ impl Declarations {
     ///
     /// # Errors
     /// The first pattern that means none.
-    pub(super) fn check_used<'a>(
+    pub(crate) fn check_used<'a>(
         &self,
         names: impl Iterator<Item = &'a str> + Clone,
     ) -> Result<()> {
         for claim in &self.claims {
             if !names.clone().any(|name| claim.pattern.matches(name)) {
                 return Err(Error::invalid(
-                    format!("{}: {}", self.place, claim.key),
+                    format!("{}: {}", self.place(), claim.key),
                     format!("`{}` matches no tensor", claim.pattern.as_str()),
-                    "names of tensors in the files, with `*` for any part",
+                    "names of tensors that are there, with `*` for any part",
                 ));
             }
         }

@@ -2,6 +2,7 @@
 
 use super::declarations::{Declarations, Topic};
 use super::file::{ModelShapes, StoredTensor};
+use super::growth::Shapes;
 use crate::error::{Error, Result};
 use safetensors::Dtype;
 use serde::Serialize;
@@ -35,9 +36,12 @@ pub enum Reason {
     Declared,
 }
 
+/// The parameters of one file.
+pub(super) type Parameters<'a> = BTreeMap<&'a str, &'a StoredTensor>;
+
 /// The entries of one state dictionary, divided.
 pub(super) struct Entries<'a> {
-    pub parameters: BTreeMap<&'a str, &'a StoredTensor>,
+    pub parameters: Parameters<'a>,
     pub left_out: Vec<LeftOut>,
     /// Paths of the layers that have running statistics, with the shape of those.
     batch_norms: HashSet<(&'a str, &'a [usize])>,
@@ -113,6 +117,43 @@ fn check_parameter(place: &str, tensor: &StoredTensor) -> Result<()> {
             format!("has shape {:?}", tensor.shape),
             "sides of at least 1; a buffer is declared by `buffer` in roles.toml",
         );
+    }
+    Ok(())
+}
+
+/// The shapes alone.
+pub(super) fn shapes_of<'a>(parameters: &Parameters<'a>) -> Shapes<'a> {
+    let shapes = parameters.iter();
+    shapes
+        .map(|(name, tensor)| (*name, &tensor.shape[..]))
+        .collect()
+}
+
+/// Checks that two files hold the same parameters with the same numbers of sides.
+///
+/// # Errors
+/// The first parameter of which that is not so.
+pub(super) fn check_same_model(one: (&str, &Parameters), other: (&str, &Parameters)) -> Result<()> {
+    for ((place, parameters), (other_place, others)) in [(one, other), (other, one)] {
+        for (name, tensor) in parameters {
+            let Some(match_) = others.get(name) else {
+                return Err(Error::invalid(
+                    format!("tensor `{name}`"),
+                    format!("is a parameter in {place} and not in {other_place}"),
+                    "one model at two widths; a buffer is declared by `buffer` in roles.toml",
+                ));
+            };
+            if match_.shape.len() != tensor.shape.len() {
+                return Err(Error::invalid(
+                    format!("tensor `{name}`"),
+                    format!(
+                        "has shape {:?} in {place} and {:?} in {other_place}",
+                        tensor.shape, match_.shape
+                    ),
+                    "as many sides at both widths",
+                ));
+            }
+        }
     }
     Ok(())
 }

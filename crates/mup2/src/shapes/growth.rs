@@ -1,12 +1,11 @@
-//! Which sides of each tensor grow from one file to the other, and that all do by one ratio.
+//! Which sides of each tensor grow from one width to the other, and that all do by one ratio.
 
-use super::file::StoredTensor;
 use crate::error::{Error, Result};
 use std::collections::BTreeMap;
 
 /// By how much one side of one tensor grows: the evidence for the ratio of all.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Growth<'a> {
+pub(crate) struct Growth<'a> {
     pub name: &'a str,
     pub side: usize,
     pub base: usize,
@@ -35,44 +34,15 @@ impl Growth<'_> {
     }
 }
 
-/// The parameters of one file.
-pub(super) type Parameters<'a> = BTreeMap<&'a str, &'a StoredTensor>;
-
-/// Checks that two files hold the same parameters with the same numbers of sides.
-///
-/// # Errors
-/// The first parameter of which that is not so.
-pub(super) fn check_same_model(one: (&str, &Parameters), other: (&str, &Parameters)) -> Result<()> {
-    for ((place, parameters), (other_place, others)) in [(one, other), (other, one)] {
-        for (name, tensor) in parameters {
-            let Some(match_) = others.get(name) else {
-                return Err(Error::invalid(
-                    format!("tensor `{name}`"),
-                    format!("is a parameter in {place} and not in {other_place}"),
-                    "one model at two widths; a buffer is declared by `buffer` in roles.toml",
-                ));
-            };
-            if match_.shape.len() != tensor.shape.len() {
-                return Err(Error::invalid(
-                    format!("tensor `{name}`"),
-                    format!(
-                        "has shape {:?} in {place} and {:?} in {other_place}",
-                        tensor.shape, match_.shape
-                    ),
-                    "as many sides at both widths",
-                ));
-            }
-        }
-    }
-    Ok(())
-}
+/// Shapes of a model's parameters at one width, by name.
+pub(crate) type Shapes<'a> = BTreeMap<&'a str, &'a [usize]>;
 
 /// All sides that differ between `base` and `wide`, which hold the same parameters.
-pub(super) fn growths<'a>(base: &Parameters<'a>, wide: &Parameters<'a>) -> Vec<Growth<'a>> {
+pub(crate) fn growths<'a>(base: &Shapes<'a>, wide: &Shapes<'a>) -> Vec<Growth<'a>> {
     let mut growths = Vec::new();
-    for (name, tensor) in base {
+    for (name, shape) in base {
         let Some(wide) = wide.get(name) else { continue };
-        for (side, (&base, &target)) in tensor.shape.iter().zip(&wide.shape).enumerate() {
+        for (side, (&base, &target)) in shape.iter().zip(*wide).enumerate() {
             if base != target {
                 growths.push(Growth {
                     name,
@@ -90,7 +60,7 @@ pub(super) fn growths<'a>(base: &Parameters<'a>, wide: &Parameters<'a>) -> Vec<G
 ///
 /// # Errors
 /// Two sides that grow by different ratios.
-pub(super) fn one_ratio<'a>(growths: &[Growth<'a>]) -> Result<Option<Growth<'a>>> {
+pub(crate) fn one_ratio<'a>(growths: &[Growth<'a>]) -> Result<Option<Growth<'a>>> {
     let Some(first) = growths.first() else {
         return Ok(None);
     };
@@ -105,4 +75,39 @@ pub(super) fn one_ratio<'a>(growths: &[Growth<'a>]) -> Result<Option<Growth<'a>>
             "growth by one ratio: a model whose hidden sides are all multiplied by the same number",
         )),
     }
+}
+
+/// Which sides of two shapes of one tensor differ.
+pub(crate) fn sides_differ(one: &[usize], other: &[usize]) -> Vec<bool> {
+    let sides = one.iter().zip(other);
+    sides.map(|(one, other)| one != other).collect()
+}
+
+/// Checks that of the tensor `name` the `growing` sides grow from `base` to `target`, unless the model's
+/// `ratio` is 1, and no others do.
+///
+/// # Errors
+/// The first side that should have grown, or should not have; `allowed` says what is right.
+pub(crate) fn check_growing(
+    name: &str,
+    (base, target): (&[usize], &[usize]),
+    growing: &[bool],
+    ratio: f64,
+    allowed: &str,
+) -> Result<()> {
+    for (side, (differs, grows)) in sides_differ(base, target).iter().zip(growing).enumerate() {
+        if *differs != (*grows && ratio != 1.0) {
+            let growth = format!("{} to {}", base[side], target[side]);
+            let problem = match grows {
+                true => format!(
+                    "side {side} grows with the width, and is {growth} where others grow by {ratio}"
+                ),
+                false => format!(
+                    "side {side} is the same at both widths that were compared, and {growth} here"
+                ),
+            };
+            return Err(Error::invalid(format!("tensor `{name}`"), problem, allowed));
+        }
+    }
+    Ok(())
 }

@@ -57,6 +57,11 @@ impl Layout {
         Self(order)
     }
 
+    /// One entry a side.
+    pub fn new(sides: impl IntoIterator<Item = Side>) -> Self {
+        Self(sides.into_iter().collect())
+    }
+
     /// One word a side, such as `stack out in`.
     ///
     /// # Errors
@@ -99,7 +104,7 @@ impl Layout {
     }
 
     /// The first side that grows and should not.
-    pub(super) fn forbidden_growth(&self, growing: &[bool]) -> Option<(usize, Side)> {
+    pub(crate) fn forbidden_growth(&self, growing: &[bool]) -> Option<(usize, Side)> {
         let sides = self.0.iter().zip(growing).enumerate();
         let mut forbidden = sides
             .filter(|(_, (side, grows))| **grows && matches!(side, Side::Kernel | Side::Stack));

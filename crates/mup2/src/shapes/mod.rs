@@ -17,6 +17,12 @@ mod names;
 mod python;
 mod shapes_toml;
 
+pub(crate) use compare::{EMBEDDING_STD, quoted};
+pub(crate) use declarations::{Meaning, Sides, Topic};
+pub(crate) use growth::{Shapes, check_growing, growths, one_ratio, sides_differ};
+pub(crate) use names::check_name;
+pub(crate) use shapes_toml::read_text;
+
 pub use compare::{Comparison, Evidence, Parameter, Widths, compare};
 pub use declarations::Declarations;
 pub use entries::{LeftOut, Reason};

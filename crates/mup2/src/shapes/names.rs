@@ -9,7 +9,7 @@ const LONGEST_NAME: usize = 1000;
 ///
 /// # Errors
 /// A clause for a message whose subject is the file.
-pub(super) fn check_name(name: &str) -> Result<(), String> {
+pub(crate) fn check_name(name: &str) -> Result<(), String> {
     if name.is_empty() {
         return Err("has a tensor with an empty name".to_owned());
     }

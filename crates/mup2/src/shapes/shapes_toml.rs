@@ -87,7 +87,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<StoredTensor>> {
 }
 
 /// The text of a file that is written by hand, and therefore small.
-pub(super) fn read_text(path: &Path, max_bytes: u64) -> Result<String> {
+pub(crate) fn read_text(path: &Path, max_bytes: u64) -> Result<String> {
     let length = std::fs::metadata(path)
         .map_err(Error::io("read", path))?
         .len();

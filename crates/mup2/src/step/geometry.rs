@@ -65,6 +65,13 @@ impl Geometry {
         let mut weights = flat_parameters(model);
         let rows = bind(model, table)?.into_iter();
         let tensors = rows.map(|(parameter, row)| {
+            // No perturbation moves what is not trained.
+            let Some(row) = row else {
+                return TensorGeometry {
+                    stretch: Stretch::Uniform(0.0),
+                    share: 0.0,
+                };
+            };
             let factor = row.rho_mult.sqrt();
             let weight = weights.remove(&parameter.name);
             let stretch = match (Preconditioner::of(rule, row, asam), weight) {

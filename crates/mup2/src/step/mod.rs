@@ -3,6 +3,7 @@
 //! A step takes a model and a closure that returns the loss and its gradients; neither the model
 //! nor the closure knows of the perturbation.
 
+mod batch_parts;
 mod clip;
 mod geometry;
 mod optimizer;
@@ -10,17 +11,23 @@ mod parameters;
 mod preconditioner;
 mod record;
 mod sam;
+mod sam_config;
 mod schedule;
 mod sgd;
 
+pub use batch_parts::BatchParts;
 pub(crate) use clip::scale_gradients;
 pub use clip::{clip_gradients, gradient_norm, weight_norm};
 pub use geometry::{Geometry, Stretch, TensorGeometry};
-pub use optimizer::{AdamW, BaseOptimizerConfig, Sgd, build_optimizer};
+pub use optimizer::{
+    AdamW, BaseOptimizerConfig, FilledSlot, OptimizerSlot, Sgd, build_optimizer,
+    build_optimizer_with,
+};
 pub use parameters::{Parameter, flat_gradients, flat_parameters, parameters};
 pub use preconditioner::AsamOptions;
 pub use record::{PerturbationRecord, TensorRecord};
-pub use sam::{Sam, SamConfig, StepReport};
+pub use sam::{Sam, StepReport};
+pub use sam_config::SamConfig;
 pub use schedule::{Decay, TimeFactor};
 
 #[cfg(test)]

@@ -52,26 +52,84 @@ pub fn build_optimizer<M: Module>(
     model: &M,
     table: &ScalingTable,
 ) -> Result<ModuleOptimizer> {
+    build_optimizer_with(model, table, |row, slot| match config {
+        BaseOptimizerConfig::Sgd(sgd) => slot.fill_unscaled(SgdStep::new(&sgd, row)),
+        BaseOptimizerConfig::AdamW(adamw) => slot.fill(
+            AdamWConfig::new()
+                .with_beta_1(adamw.beta1 as f32)
+                .with_beta_2(adamw.beta2 as f32)
+                .with_epsilon(adamw.epsilon as f32)
+                .with_weight_decay((adamw.weight_decay * row.wd_mult) as f32)
+                .build(),
+        ),
+    })
+}
+
+/// Builds an optimizer of `model` from any of Burn's: `build` is called for each parameter with its row
+/// and the slot of its group, and fills the slot with an optimizer, the same for all or not.
+///
+/// The learning rate is multiplied by `row.lr_mult` behind the optimizer's back; a weight decay that the
+/// optimizer multiplies by its learning rate should be multiplied by `row.wd_mult`. The table has to be
+/// worked out for the optimizer's class ([`crate::scaling::BaseOptimizer`]).
+///
+/// # Errors
+/// When a parameter has no row in the table or another shape.
+///
+/// # Examples
+/// ```no_run
+/// # fn build<M: burn::module::Module>(model: &M, table: &mup2::scaling::ScalingTable) -> mup2::error::Result<()> {
+/// use burn::optim::LionConfig;
+/// use mup2::step::build_optimizer_with;
+/// let optimizer = build_optimizer_with(model, table, |row, slot| {
+///     slot.fill(LionConfig::new().with_weight_decay(0.1 * row.wd_mult as f32).build())
+/// })?;
+/// # let _ = optimizer;
+/// # Ok(())
+/// # }
+/// ```
+pub fn build_optimizer_with<M: Module>(
+    model: &M,
+    table: &ScalingTable,
+    mut build: impl FnMut(&TensorScaling, OptimizerSlot) -> FilledSlot,
+) -> Result<ModuleOptimizer> {
     // The whole-module fallback that Burn requires; every parameter gets a group of its own.
     let mut optimizer = SgdConfig::new().init();
     for (parameter, row) in bind(model, table)? {
-        let group = ParamGroup::from_ids(vec![parameter.id]);
-        optimizer = match config {
-            BaseOptimizerConfig::Sgd(sgd) => {
-                optimizer.with_group(group, SgdStep::new(&sgd, row), None)
-            }
-            BaseOptimizerConfig::AdamW(adamw) => {
-                let built = AdamWConfig::new()
-                    .with_beta_1(adamw.beta1 as f32)
-                    .with_beta_2(adamw.beta2 as f32)
-                    .with_epsilon(adamw.epsilon as f32)
-                    .with_weight_decay((adamw.weight_decay * row.wd_mult) as f32)
-                    .build();
-                optimizer.with_group(group, Multiplied::new(built, row), None)
-            }
+        let Some(row) = row else { continue };
+        let slot = OptimizerSlot {
+            optimizer,
+            group: ParamGroup::from_ids(vec![parameter.id]),
+            lr_mult: row.lr_mult,
         };
+        optimizer = build(row, slot).0;
     }
     Ok(optimizer)
+}
+
+/// The place of one parameter's optimizer.
+pub struct OptimizerSlot {
+    optimizer: ModuleOptimizer,
+    group: ParamGroup,
+    lr_mult: f64,
+}
+
+/// A slot with its optimizer.
+pub struct FilledSlot(ModuleOptimizer);
+
+impl OptimizerSlot {
+    /// Fills the slot; the learning rate of `optimizer` is multiplied by the parameter's multiplier.
+    pub fn fill<O: Optimizer>(self, optimizer: O) -> FilledSlot {
+        let multiplied = Multiplied {
+            inner: optimizer,
+            lr_mult: self.lr_mult,
+        };
+        self.fill_unscaled(multiplied)
+    }
+
+    /// Fills the slot with an optimizer that knows its multiplier.
+    fn fill_unscaled<O: Optimizer>(self, optimizer: O) -> FilledSlot {
+        FilledSlot(self.optimizer.with_group(self.group, optimizer, None))
+    }
 }
 
 /// An optimizer whose learning rate is multiplied: Burn's groups share one rate.
@@ -79,15 +137,6 @@ pub fn build_optimizer<M: Module>(
 struct Multiplied<O> {
     inner: O,
     lr_mult: f64,
-}
-
-impl<O> Multiplied<O> {
-    fn new(inner: O, row: &TensorScaling) -> Self {
-        Self {
-            inner,
-            lr_mult: row.lr_mult,
-        }
-    }
 }
 
 impl<O: Optimizer> Optimizer for Multiplied<O> {

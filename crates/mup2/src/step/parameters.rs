@@ -16,6 +16,8 @@ pub struct Parameter {
     pub name: String,
     /// Its shape.
     pub shape: Vec<usize>,
+    /// False on a device with gradients for what has none: frozen parameters and running statistics.
+    pub trained: bool,
 }
 
 /// Lists a module's float parameters in the order in which the module visits them.
@@ -45,18 +47,20 @@ impl ModuleVisitor for Collector {
             id: param.id,
             name: self.path.join("."),
             shape: param.lazy_shape().to_vec(),
+            // Only a value says whether it is frozen, so that a lazy one is made here.
+            trained: !param.lazy_device().is_autodiff() || param.is_require_grad(),
         });
     }
 }
 
-/// Finds the table's row of every parameter.
+/// Finds the table's row of every parameter; of what is not trained, if it has one.
 ///
 /// # Errors
 /// When a parameter has no row (its role is unknown), or a shape is not that of the row.
 pub(super) fn bind<'a, M: Module>(
     model: &M,
     table: &'a ScalingTable,
-) -> Result<Vec<(Parameter, &'a TensorScaling)>> {
+) -> Result<Vec<(Parameter, Option<&'a TensorScaling>)>> {
     let rows: HashMap<&str, &TensorScaling> = table
         .tensors
         .iter()
@@ -65,12 +69,13 @@ pub(super) fn bind<'a, M: Module>(
     parameters(model)
         .into_iter()
         .map(|parameter| match rows.get(parameter.name.as_str()) {
-            Some(row) if row.shape == parameter.shape => Ok((parameter, *row)),
+            Some(row) if row.shape == parameter.shape => Ok((parameter, Some(*row))),
             Some(row) => Err(Error::invalid(
                 format!("parameter `{}`", parameter.name),
                 format!("has shape {:?}", parameter.shape),
                 format!("the shape {:?} of the scaling table", row.shape),
             )),
+            None if !parameter.trained => Ok((parameter, None)),
             None => Err(Error::invalid(
                 format!("parameter `{}`", parameter.name),
                 "is not in the scaling table, so its role is unknown",

@@ -2,8 +2,9 @@
 
 use super::clip::{clip_gradients, scale_gradients};
 use super::parameters::bind;
-use super::preconditioner::{AsamOptions, Preconditioner};
+use super::preconditioner::Preconditioner;
 use super::record::PerturbationRecord;
+use super::sam_config::SamConfig;
 use crate::error::Result;
 use crate::fused::{add_scaled, squared_norm};
 use crate::random;
@@ -14,23 +15,6 @@ use burn::tensor::{Tensor, TensorData};
 use rand_distr::{Distribution, StandardNormal};
 use std::collections::HashMap;
 use std::ops::Range;
-
-/// The settings of [`Sam`] that do not depend on the model.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SamConfig {
-    /// Perturbation rule.
-    pub rule: Rule,
-    /// ASAM's constants.
-    pub asam: AsamOptions,
-    /// Perturbs every k-th step, the first included; other steps are the base optimizer's.
-    pub every: usize,
-    /// Ascent steps of radius ρ / ascent_steps each.
-    pub ascent_steps: usize,
-    /// Clips the update's gradient to this global norm.
-    pub clip_norm: Option<f64>,
-    /// Seed of [`Rule::Random`]'s directions.
-    pub seed: u64,
-}
 
 /// What a step saw.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -61,6 +45,8 @@ struct TensorPerturbation {
 pub struct Sam {
     config: SamConfig,
     tensors: HashMap<ParamId, TensorPerturbation>,
+    /// The model has numbers that are not trained, running statistics perhaps.
+    has_untrained: bool,
     steps: u64,
 }
 
@@ -70,7 +56,11 @@ impl Sam {
     /// # Errors
     /// When a parameter has no row in the table or another shape.
     pub fn new<M: Module>(config: SamConfig, model: &M, table: &ScalingTable) -> Result<Self> {
-        let rows = bind(model, table)?.into_iter();
+        let bound = bind(model, table)?;
+        let has_untrained = bound.iter().any(|(_, row)| row.is_none());
+        let rows = bound
+            .into_iter()
+            .filter_map(|(parameter, row)| Some((parameter, row?)));
         let tensors = rows.map(|(parameter, row)| {
             let perturbation = TensorPerturbation {
                 rho_mult: row.rho_mult,
@@ -82,6 +72,7 @@ impl Sam {
         });
         Ok(Self {
             tensors: tensors.collect(),
+            has_untrained,
             config,
             steps: 0,
         })
@@ -218,7 +209,7 @@ impl Sam {
         report.diverged = !report.loss.is_finite();
         let perturbs = rho > 0.0 && self.steps.is_multiple_of(self.config.every as u64);
         if perturbs && !report.diverged {
-            let mut perturbed = model.clone();
+            let mut perturbed = self.copy_to_perturb(model);
             for ascent in 0..self.config.ascent_steps {
                 let radius = rho / self.config.ascent_steps as f64;
                 let place = Place { ascent, ..place };
@@ -232,6 +223,29 @@ impl Sam {
             }
         }
         (gradients, report)
+    }
+
+    /// Running statistics of Burn's layers are shared between the clones of a module; a copy by way of
+    /// the validation module has its own, which the passes at perturbed weights may move.
+    fn copy_to_perturb<M: Module>(&self, model: &M) -> M {
+        match self.has_untrained {
+            true => model.valid().train(),
+            false => model.clone(),
+        }
+    }
+
+    /// The gradients that [`Sam::step`] gives to the base optimizer, for training loops that apply
+    /// gradients by themselves, as Burn's `Learner` does with what `TrainStep::step` returns.
+    ///
+    /// Counts no step: with [`SamConfig::every`] above 1 or [`Rule::Random`], say the step by
+    /// [`Sam::set_steps`]. Clipping is left out: it belongs to who applies them.
+    pub fn gradients<M: Module>(
+        &self,
+        model: &M,
+        rho: f64,
+        gradient: impl FnMut(&M) -> (Tensor<1>, GradientsParams),
+    ) -> (GradientsParams, StepReport) {
+        self.descent(model, rho, Place::default(), gradient, None)
     }
 
     /// The second half of a step: clips `gradients` if asked and hands them to the base optimizer, unless

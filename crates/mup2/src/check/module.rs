@@ -1,0 +1,336 @@
+//! The coordinate check of any Burn module: the user trains, this measures and judges.
+
+use super::judge::{Extent, Subject, judge};
+use super::measure::Measured;
+use super::quantities::{ObservedStep, Origin, Weights};
+use super::result::{CheckReport, Divergence, Point};
+use super::run::{CheckProgress, no_radius};
+use super::slices::spectral_size;
+use super::subject::scheme_name;
+use super::workers::measure_all;
+use crate::error::{Error, Result};
+use crate::model::Trace;
+use crate::module::ScaledModule;
+use crate::scaling::Rule;
+use crate::step::{PerturbationRecord, Sam, flat_parameters};
+use crate::train::Cancel;
+use burn::module::Module;
+use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::tensor::Tensor;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Mutex;
+
+/// What is checked of a module.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModuleCheckOptions {
+    /// Widths, at least two distinct ones.
+    pub widths: Vec<usize>,
+    /// Seeds, at least one; with the widths at least three trainings.
+    pub seeds: Vec<u64>,
+    /// Steps of each training, at least 1.
+    pub steps: usize,
+    /// A slope within this distance of 0 counts as 0; the theory's exponents are multiples of ½.
+    pub tolerance: f64,
+    /// Worker threads, one training a thread; no result depends on it.
+    pub workers: usize,
+}
+
+/// Mean loss (shape `[1]`) and gradients at the model that it is given; it may record in the trace what it
+/// does with parameters.
+pub type TracedGradient<M> = Box<dyn FnMut(&M, &mut Trace) -> (Tensor<1>, GradientsParams)>;
+
+/// A module at one width and seed, ready for its first step.
+pub struct ModuleTraining<M> {
+    /// What made `model`, `optimizer` and `sam`.
+    pub scaled: ScaledModule,
+    /// The model, on a device with gradients.
+    pub model: M,
+    /// Its base optimizer.
+    pub optimizer: ModuleOptimizer,
+    /// What perturbs it, at every step.
+    pub sam: Sam,
+    /// η at the base width.
+    pub learning_rate: f64,
+    /// ρ at the base width.
+    pub rho: f64,
+    /// Loss and gradients on one and the same batch, with the same masks. What it records in the trace is
+    /// measured by its effect on that batch, in the order of the forward pass, the same at each call;
+    /// other parameters by their norms.
+    pub gradient: TracedGradient<M>,
+}
+
+/// Trains a module for a few steps at every width and seed, and measures each parameter's perturbation
+/// and update.
+///
+/// A parameter that the trace names is measured as [`check`](super::check()) does, by RMS(ε x) and
+/// RMS(ΔW x). For one that it does not name, `effect` is the spectral norm ‖ε‖_* / √(fan_out / fan_in)
+/// and `update_effect` that of ΔW (METHOD section 3): SAM's perturbations and the updates of few steps
+/// are aligned with the layer's input, so both have the same slope. For a vector, this is the RMS of its
+/// entries; for rows that are looked up, that of all rows.
+///
+/// `train` makes one training; it is called from `options.workers` threads.
+///
+/// # Errors
+/// [`Error::Invalid`] for options that cannot be fitted, a ρ of 0, a trace that names an unknown
+/// parameter, and a rule of directions that are not aligned ([`Rule::Random`]) for parameters without a
+/// trace; the errors of `train`; [`Error::Interrupted`] when cancelled.
+pub fn check_module<M: Module>(
+    options: &ModuleCheckOptions,
+    train: impl Fn(usize, u64) -> Result<ModuleTraining<M>> + Sync,
+    cancel: &Cancel,
+    mut progress: impl FnMut(CheckProgress),
+) -> Result<CheckReport> {
+    let extent = Extent {
+        widths: &options.widths,
+        seeds: &options.seeds,
+        steps: options.steps,
+        tolerance: options.tolerance,
+    };
+    extent.validate()?;
+    let seen: Mutex<BTreeMap<usize, Seen>> = Mutex::default();
+    let Measured {
+        points,
+        divergences,
+    } = measure_all(&extent, options.workers, &mut progress, |width, seed| {
+        let training = train(width, seed)?;
+        let mut observed = Observed::new(width, seed, &training)?;
+        observed.train(training, options.steps, cancel)?;
+        if let Ok(mut seen) = seen.lock() {
+            seen.insert(width, observed.seen);
+        }
+        Ok(observed.measured)
+    })?;
+    let seen = seen.into_inner().unwrap_or_else(|held| held.into_inner());
+    let Some((_, widest)) = seen.into_iter().next_back() else {
+        return Err(Error::invalid(
+            "--widths",
+            "holds no width",
+            "at least two widths",
+        ));
+    };
+    let subject = Subject {
+        scheme: scheme_name(widest.scaled.scheme()),
+        base_width: None,
+        settings: settings(&widest, options),
+    };
+    let table = widest.scaled.table();
+    Ok(judge(subject, &extent, table, points, divergences))
+}
+
+/// What the settings say of one width.
+struct Seen {
+    scaled: ScaledModule,
+    learning_rate: f64,
+    rho: f64,
+    /// Parameters that the trace names.
+    traced: HashSet<String>,
+}
+
+struct Observed {
+    width: usize,
+    seed: u64,
+    seen: Seen,
+    initial: Weights,
+    fans: HashMap<String, (usize, usize)>,
+    measured: Measured,
+}
+
+impl Observed {
+    fn new<M: Module>(width: usize, seed: u64, training: &ModuleTraining<M>) -> Result<Self> {
+        if training.rho <= 0.0 {
+            return Err(no_radius("ModuleTraining::rho"));
+        }
+        let shapes = training.scaled.shapes().iter();
+        Ok(Self {
+            width,
+            seed,
+            seen: Seen {
+                scaled: training.scaled.clone(),
+                learning_rate: training.learning_rate,
+                rho: training.rho,
+                traced: HashSet::new(),
+            },
+            initial: flat_parameters(&training.model),
+            fans: shapes
+                .map(|shape| (shape.name.clone(), shape.fan))
+                .collect(),
+            measured: Measured::default(),
+        })
+    }
+
+    fn train<M: Module>(
+        &mut self,
+        training: ModuleTraining<M>,
+        steps: usize,
+        cancel: &Cancel,
+    ) -> Result<()> {
+        let ModuleTraining {
+            mut model,
+            mut optimizer,
+            mut sam,
+            learning_rate,
+            rho,
+            mut gradient,
+            ..
+        } = training;
+        let mut first: Option<Trace> = None;
+        let mut observed: Option<ObservedStep> = None;
+        for step in 1..=steps {
+            if cancel.is_cancelled() {
+                return Err(Error::Interrupted);
+            }
+            let weights = flat_parameters(&model);
+            let mut record = PerturbationRecord::default();
+            let mut traces = Vec::new();
+            let watched = |model: &M| {
+                let mut trace = Trace::recording();
+                let computed = gradient(model, &mut trace);
+                traces.push(trace);
+                computed
+            };
+            let (next, report) = sam.step_recorded(
+                &mut optimizer,
+                model,
+                learning_rate,
+                rho,
+                watched,
+                &mut record,
+            );
+            model = next;
+            let (Some(before), Some(perturbed)) = (traces.first().cloned(), traces.pop()) else {
+                break;
+            };
+            let origin = first.get_or_insert_with(|| before.clone()).clone();
+            if let Some(previous) = observed.take() {
+                self.add(&previous, &origin, &before)?;
+            }
+            observed = Some(ObservedStep {
+                template: Point {
+                    width: self.width,
+                    seed: self.seed,
+                    step,
+                    ..Point::default()
+                },
+                before,
+                perturbed,
+                weights,
+                updated: flat_parameters(&model),
+                record,
+            });
+            if report.diverged {
+                self.measured.divergences.push(Divergence {
+                    width: self.width,
+                    seed: self.seed,
+                    step,
+                });
+                break;
+            }
+        }
+        if let (Some(last), Some(origin)) = (observed, first) {
+            let mut after = Trace::recording();
+            if !origin.sites().is_empty() {
+                // Its gradients are not used: only the closure knows the forward pass.
+                gradient(&model, &mut after);
+            }
+            self.add(&last, &origin, &after)?;
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, step: &ObservedStep, trace: &Trace, after: &Trace) -> Result<()> {
+        let origin = Origin {
+            trace,
+            weights: &self.initial,
+            fans: &self.fans,
+        };
+        let traced = step.points(&origin, after)?;
+        let names = traced.iter().map(|point| point.tensor.clone());
+        self.seen.traced.extend(names);
+        self.measured.points.extend(traced);
+        let scaled = &self.seen.scaled;
+        let rows = scaled.shapes().iter().zip(scaled.parameters());
+        for ((shape, parameter), row) in rows.zip(&scaled.table().tensors) {
+            if self.seen.traced.contains(&shape.name) {
+                continue;
+            }
+            if scaled.scheme().rule == Rule::Random && row.effect_exponent.is_some() {
+                return Err(Error::invalid(
+                    format!("parameter `{}`", shape.name),
+                    "is not in the trace, and a random direction is not aligned with the layer's input, so that its norm says nothing of its effect",
+                    "a closure that records each perturbed parameter under the rule `random`",
+                ));
+            }
+            let size = |change: Tensor<1>| {
+                let data = change.into_data().convert::<f32>();
+                let Ok(values) = data.as_slice::<f32>() else {
+                    return f64::NAN;
+                };
+                let target = (shape.fan.1 as f64 / shape.fan.0 as f64).sqrt();
+                let spectral = spectral_size(values, &shape.shape, &parameter.layout);
+                row.weight_mult.abs() * spectral / target
+            };
+            let mut point = Point {
+                tensor: shape.name.clone(),
+                ..step.template.clone()
+            };
+            if let Some(record) = step.record.get(&shape.name) {
+                point.gradient_norm = record.gradient_norm;
+                point.norm_share = record.contribution / step.record.squared_norm();
+                if let Some(epsilon) = &record.epsilon {
+                    point.spectral = size(epsilon.clone());
+                    point.effect = point.spectral;
+                }
+            }
+            let weights = (step.updated.get(&shape.name), self.initial.get(&shape.name));
+            if let (Some(updated), Some(initial)) = weights {
+                point.update_spectral = size(updated.clone() - initial.clone());
+                point.update_effect = point.update_spectral;
+            }
+            self.measured.points.push(point);
+        }
+        Ok(())
+    }
+}
+
+fn settings(widest: &Seen, options: &ModuleCheckOptions) -> Vec<(String, String)> {
+    let scheme = widest.scaled.scheme();
+    let all = widest.scaled.shapes().len();
+    let traced = widest.traced.len();
+    let list = |values: Vec<String>| values.join(", ");
+    let rows = [
+        ("Model", format!("a Burn module with {all} parameters")),
+        (
+            "Measured",
+            format!(
+                "{traced} parameters by their effect on a batch, {} by spectral norms",
+                all - traced
+            ),
+        ),
+        ("Parameterization", scheme.parameterization.to_string()),
+        (
+            "Perturbation",
+            format!(
+                "{}, {} denominator",
+                scheme.perturbation,
+                scheme.denominator()
+            ),
+        ),
+        ("Rule", scheme.rule.to_string()),
+        ("Optimizer", scheme.optimizer.to_string()),
+        (
+            "η, ρ at the base width",
+            format!("{}, {}", widest.learning_rate, widest.rho),
+        ),
+        (
+            "Widths",
+            list(options.widths.iter().map(ToString::to_string).collect()),
+        ),
+        (
+            "Seeds",
+            list(options.seeds.iter().map(ToString::to_string).collect()),
+        ),
+        ("Steps", options.steps.to_string()),
+    ];
+    let rows = rows.into_iter();
+    rows.map(|(name, value)| (name.to_owned(), value)).collect()
+}

@@ -1,0 +1,105 @@
+//! What a check of a run file measured, in names and values for its report.
+
+use super::judge::{Extent, Subject};
+use super::run::CheckOptions;
+use crate::config::{RunSpec, SchemeName};
+use crate::data::Dataset;
+use crate::scaling::{CustomExponents, Scheme};
+
+impl Subject {
+    /// The run of `spec`.
+    pub fn of_run(spec: &RunSpec, data: &Dataset, options: &CheckOptions) -> Self {
+        Self {
+            scheme: scheme_name(&spec.scheme()),
+            base_width: Some(spec.model.base_width),
+            settings: settings(spec, data, options),
+        }
+    }
+}
+
+impl CheckOptions {
+    pub(super) fn extent(&self) -> Extent<'_> {
+        Extent {
+            widths: &self.widths,
+            seeds: &self.seeds,
+            steps: self.steps,
+            tolerance: self.tolerance,
+        }
+    }
+}
+
+/// The scheme's name; exponents that replace its own make it another scheme.
+pub(super) fn scheme_name(scheme: &Scheme) -> String {
+    let name = SchemeName {
+        parameterization: scheme.parameterization,
+        perturbation: scheme.perturbation,
+        rule: None,
+    };
+    match own_exponents(&scheme.exponents) {
+        None => name.to_string(),
+        Some(_) => format!("{name} with own exponents"),
+    }
+}
+
+/// The exponents that replace the scheme's, as they are written in a run file.
+fn own_exponents(exponents: &CustomExponents) -> Option<String> {
+    let text = serde_json::to_string(exponents).ok()?;
+    (*exponents != CustomExponents::default()).then_some(text)
+}
+
+fn settings(spec: &RunSpec, data: &Dataset, options: &CheckOptions) -> Vec<(String, String)> {
+    let list = |values: Vec<String>| values.join(", ");
+    let bias = if spec.model.bias { "with" } else { "without" };
+    let scheme = spec.scheme();
+    let lower = |value: &dyn std::fmt::Debug| format!("{value:?}").to_lowercase();
+    let own = own_exponents(&spec.scaling.exponents).map(|text| ("Own exponents", text));
+    let rows = [
+        (
+            "Model",
+            format!(
+                "{} with {} weight layers, {}, {bias} biases",
+                lower(&spec.model.kind),
+                spec.model.depth,
+                lower(&spec.model.activation)
+            ),
+        ),
+        ("Parameterization", scheme.parameterization.to_string()),
+        (
+            "Perturbation",
+            format!(
+                "{}, {} denominator",
+                scheme.perturbation,
+                scheme.denominator()
+            ),
+        ),
+        ("Rule", scheme.rule.to_string()),
+        ("Optimizer", lower(&spec.optimizer.name)),
+        ("Base width", spec.model.base_width.to_string()),
+        (
+            "η, ρ at the base width",
+            format!("{}, {}", spec.optimizer.lr, spec.sam.rho),
+        ),
+        (
+            "Data",
+            format!(
+                "{}, {} inputs, one batch of {}",
+                data.name,
+                data.train.shape.values(),
+                spec.train.batch_size
+            ),
+        ),
+        (
+            "Widths",
+            list(options.widths.iter().map(ToString::to_string).collect()),
+        ),
+        (
+            "Seeds",
+            list(options.seeds.iter().map(ToString::to_string).collect()),
+        ),
+        ("Steps", options.steps.to_string()),
+    ];
+    rows.into_iter()
+        .chain(own)
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+}

@@ -1,0 +1,1 @@
+//! Roles of Burn modules, from shapes, files and declarations.
