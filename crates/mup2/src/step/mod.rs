@@ -25,8 +25,8 @@ pub use optimizer::{
 };
 pub use parameters::{Parameter, flat_gradients, flat_parameters, parameters};
 pub use preconditioner::AsamOptions;
-pub use record::{PerturbationRecord, TensorRecord};
-pub use sam::{Sam, StepReport};
+pub use record::{PerturbationRecord, StepReport, TensorRecord};
+pub use sam::Sam;
 pub use sam_config::SamConfig;
 pub use schedule::{Decay, TimeFactor};
 

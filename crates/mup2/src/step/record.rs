@@ -1,7 +1,19 @@
-//! What one perturbation was made of, by parameter: for those who check it.
+//! What a step saw; what its perturbation was made of, by parameter: for those who check it.
 
 use burn::tensor::Tensor;
 use std::collections::HashMap;
+
+/// What a step saw.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StepReport {
+    /// Loss at the unperturbed weights, before the update.
+    pub loss: f64,
+    /// The denominator `‖(r^(-e_l) T∇_l)‖` of the last ascent step; 0 on steps without a
+    /// perturbation.
+    pub perturbation_norm: f64,
+    /// A loss or norm was not finite; the model was returned as it came.
+    pub diverged: bool,
+}
 
 /// The perturbations of one step, by the path of the parameter.
 ///

@@ -3,7 +3,7 @@
 use super::clip::{clip_gradients, scale_gradients};
 use super::parameters::bind;
 use super::preconditioner::Preconditioner;
-use super::record::PerturbationRecord;
+use super::record::{PerturbationRecord, StepReport};
 use super::sam_config::SamConfig;
 use crate::error::Result;
 use crate::fused::{add_scaled, squared_norm};
@@ -15,18 +15,6 @@ use burn::tensor::{Tensor, TensorData};
 use rand_distr::{Distribution, StandardNormal};
 use std::collections::HashMap;
 use std::ops::Range;
-
-/// What a step saw.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct StepReport {
-    /// Loss at the unperturbed weights, before the update.
-    pub loss: f64,
-    /// The denominator `‖(r^(-e_l) T∇_l)‖` of the last ascent step; 0 on steps without a
-    /// perturbation.
-    pub perturbation_norm: f64,
-    /// A loss or norm was not finite; the model was returned as it came.
-    pub diverged: bool,
-}
 
 /// How the rule treats one parameter.
 #[derive(Debug, Clone)]
