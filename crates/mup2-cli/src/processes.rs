@@ -110,8 +110,7 @@ impl Processes {
             (None, Some(Error::Disagreement { .. })) => (is_first, 2),
             (None, _) => {
                 eprintln!("mup2: rank {rank} of {size}: {error}; this ends the others too");
-                // Does not come back from MPI.
-                drop(self);
+                // Dropped unfinished, MPI ends the job here.
                 return Ok(ExitCode::from(1));
             }
         };
