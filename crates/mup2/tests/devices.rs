@@ -104,7 +104,12 @@ fn distance(one: &Trained, other: &Trained) -> f32 {
     one.weights.iter().map(of).fold(0.0, f32::max)
 }
 
-fn assert_trains_alike(model: &[&str], more: &[&str], tolerance: f32) {
+/// Losses agree within `tolerance`, weights within `of_weights`.
+///
+/// A ResNet's weights are not compared: on the processor alone, a learning rate that differs by one
+/// millionth moves the gains and biases of its first stages by up to their own size within five steps, where
+/// the sign of a unit before its ReLU flips, and the loss by 1e-6. `tests/pytorch.rs` compares its gradients.
+fn assert_trains_alike(model: &[&str], more: &[&str], tolerance: f32, of_weights: Option<f32>) {
     let spec = run(model, more);
     let here = trained(&spec, TrainingDevice::Flex, None);
     let there = trained(&spec, gpu(), None);
@@ -117,28 +122,30 @@ fn assert_trains_alike(model: &[&str], more: &[&str], tolerance: f32) {
         spec.model.kind
     );
     assert!(loss < f64::from(tolerance), "loss differs by {loss}");
-    assert!(weights < tolerance, "weights differ by {weights}");
+    if let Some(most) = of_weights {
+        assert!(weights < most, "weights differ by {weights}");
+    }
     assert_eq!(here.result.id, there.result.id);
 }
 
 #[test]
 fn five_steps_of_an_mlp_end_where_those_of_the_processor_do() {
-    assert_trains_alike(MLP, &[], 1e-4);
+    assert_trains_alike(MLP, &[], 1e-4, Some(1e-4));
 }
 
 #[test]
 fn five_steps_of_a_resnet_end_where_those_of_the_processor_do() {
-    assert_trains_alike(RESNET, &[], 1e-3);
+    assert_trains_alike(RESNET, &[], 1e-4, None);
 }
 
 #[test]
 fn five_steps_of_a_vision_transformer_end_where_those_of_the_processor_do() {
-    assert_trains_alike(VIT, &[], 1e-3);
+    assert_trains_alike(VIT, &[], 1e-4, Some(1e-3));
 }
 
 #[test]
 fn five_steps_of_a_gru_end_where_those_of_the_processor_do() {
-    assert_trains_alike(GRU, &[], 1e-3);
+    assert_trains_alike(GRU, &[], 1e-3, Some(1e-3));
 }
 
 #[test]
@@ -150,7 +157,7 @@ fn every_part_of_a_step_computes_on_the_device() {
         &["augment.mixup=0.2", "train.label_smoothing=0.1"],
         &["data.label_noise=0.4", "optimizer.clip_norm=0.5"],
     ] {
-        assert_trains_alike(MLP, more, 1e-4);
+        assert_trains_alike(MLP, more, 1e-4, Some(1e-4));
     }
 }
 
@@ -172,7 +179,7 @@ fn a_training_goes_on_from_its_checkpoint_with_the_state_of_its_optimizer() {
 #[test]
 fn evaluation_of_averaged_and_recalibrated_weights_agrees() {
     let more = ["train.ema_decay=0.5", "train.recalibrate_batches=2"];
-    assert_trains_alike(RESNET, &more, 1e-3);
+    assert_trains_alike(RESNET, &more, 1e-4, None);
     let spec = run(RESNET, &more);
     let data = load(&spec.data).unwrap();
     let weights = trained(&spec, TrainingDevice::Flex, None).weights;

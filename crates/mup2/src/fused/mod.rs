@@ -84,7 +84,7 @@ pub fn normalize_rows(x: Tensor<2>, gain: Tensor<1>, bias: Tensor<1>, epsilon: f
 /// `x Φ(x)`, the Gaussian error linear unit.
 pub fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     if !is_fused(&x) {
-        return burn::tensor::activation::gelu(x);
+        return composite::gelu(x);
     }
     Tensor::from_dispatch(<Dispatch as Fused>::gaussian_unit(x.into_dispatch()))
 }
