@@ -218,8 +218,13 @@ fn a_sweep_of_200_runs_survives_kills_of_its_processes_bit_for_bit() {
             children[victim].kill().unwrap();
             kills += 1;
         } else {
-            // The sweep is done: another round, over results that are there, would prove little.
+            // The sweep is done: another round, over results that are there, would prove little. Nobody
+            // may write while they are removed.
+            let other = 1 - victim;
+            children[other].kill().unwrap();
+            children[other].wait().unwrap();
             std::fs::remove_dir_all(directory.path().join("out/runs")).unwrap();
+            children[other] = start(directory.path(), "out");
         }
         children[victim].wait().unwrap();
         children[victim] = start(directory.path(), "out");
