@@ -42,21 +42,11 @@ pub(super) fn judge(
         .iter()
         .map(|row| finding(row, &points, options, widest))
         .collect();
-    let grows = |slope: Option<f64>, stderr: Option<f64>| match (slope, stderr) {
-        (Some(slope), Some(stderr)) => {
-            verdict(Some(Slope { slope, stderr }), options.tolerance) == Verdict::Exploding
-        }
-        _ => false,
-    };
     let stable = divergences.is_empty()
         && !tensors.iter().any(|tensor| {
-            if tensor.verdict == Verdict::Flat {
-                return false;
-            }
-            let output = tensor.activation;
-            grows(tensor.effect_slope, tensor.effect_stderr)
-                || grows(tensor.update_slope, tensor.update_stderr)
-                || grows(output.map(|s| s.slope), output.map(|s| s.stderr))
+            let output = verdict(tensor.activation, options.tolerance);
+            tensor.verdict != Verdict::Flat
+                && [tensor.verdict, tensor.update_verdict, output].contains(&Verdict::Exploding)
         });
     let effective = tensors.iter().all(|tensor| {
         let verdict = tensor.verdict;

@@ -1,15 +1,15 @@
 //! What is measured of one training: every tensor at every step, on one fixed batch.
 
-use super::quantities::{ObservedStep, Origin};
+use super::observe::{Passes, Training, observe};
 use super::result::{Divergence, Point};
 use crate::config::{RunSpec, TrainingDevice};
 use crate::data::{BatchOrder, Dataset, noisy_labels};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::{Network, Pass, Trace};
-use crate::step::{PerturbationRecord, flat_parameters};
 use crate::train::{Batch, Cancel, Setup, network_for, open_device, setup};
 use burn::module::Module;
-use std::collections::HashMap;
+use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
 
 /// The measurements of one width and seed, or of several.
 #[derive(Default)]
@@ -41,84 +41,62 @@ pub(super) fn measure(
     let batch = &indices[..spec.train.batch_size];
     let batch = Batch::new(&data.train, &labels, batch, data, &device)?;
     let Setup {
-        mut model,
-        mut optimizer,
-        mut sam,
+        model,
+        optimizer,
+        sam,
         ..
     } = setup(spec, data, order.batches_per_epoch(), &device)?;
     let shapes = network_for(spec, data)?.tensor_shapes();
-    let fans = shapes.into_iter().map(|shape| (shape.name, shape.fan));
-    let fans: HashMap<String, (usize, usize)> = fans.collect();
-    let initial = flat_parameters(&model);
-    let mut first: Option<Trace> = None;
-    let mut observed: Option<ObservedStep> = None;
+    let training = Training {
+        width: spec.model.width,
+        seed: spec.seed,
+        model,
+        optimizer,
+        sam,
+        learning_rate: spec.optimizer.lr,
+        rho: spec.sam.rho,
+        fans: shapes
+            .into_iter()
+            .map(|shape| (shape.name, shape.fan))
+            .collect(),
+    };
     let mut points = Vec::new();
-    let mut divergences = Vec::new();
-    for step in 1..=steps {
-        if cancel.is_cancelled() {
-            return Err(Error::Interrupted);
-        }
-        let weights = flat_parameters(&model);
-        let mut record = PerturbationRecord::default();
-        let mut traces = Vec::new();
-        let (lr, rho) = (spec.optimizer.lr, spec.sam.rho);
-        let gradient = |model: &Network| {
-            let mut pass = watched(spec);
-            let gradient = batch.gradient(model, &mut pass);
-            traces.push(pass.into_trace());
-            gradient
-        };
-        let (next, report) =
-            sam.step_recorded(&mut optimizer, model, lr, rho, gradient, &mut record);
-        model = next;
-        let (Some(before), Some(perturbed)) = (traces.first().cloned(), traces.pop()) else {
-            break;
-        };
-        let trace = first.get_or_insert_with(|| before.clone());
-        let origin = Origin {
-            trace,
-            weights: &initial,
-            fans: &fans,
-        };
-        if let Some(previous) = observed.take() {
-            points.extend(previous.points(&origin, &before)?);
-        }
-        observed = Some(ObservedStep {
-            template: Point {
-                width: spec.model.width,
-                seed: spec.seed,
-                step,
-                ..Point::default()
-            },
-            before,
-            perturbed,
-            weights,
-            updated: flat_parameters(&model),
-            record,
-        });
-        if report.diverged {
-            divergences.push(Divergence {
-                width: spec.model.width,
-                seed: spec.seed,
-                step,
-            });
-            break;
-        }
-    }
-    if let (Some(last), Some(trace)) = (observed, &first) {
-        let origin = Origin {
-            trace,
-            weights: &initial,
-            fans: &fans,
-        };
-        let mut pass = watched(spec);
-        batch.forward(&model.valid(), &mut pass);
-        points.extend(last.points(&origin, &pass.into_trace())?);
-    }
+    let mut passes = OnBatch { spec, batch };
+    let divergence = observe(
+        training,
+        &mut passes,
+        steps,
+        cancel,
+        |step, origin, after| {
+            points.extend(step.points(origin, after)?);
+            Ok(())
+        },
+    )?;
     Ok(Measured {
         points,
-        divergences,
+        divergences: divergence.into_iter().collect(),
     })
+}
+
+/// The passes of a run over one batch.
+struct OnBatch<'a> {
+    spec: &'a RunSpec,
+    batch: Batch,
+}
+
+impl Passes<Network> for OnBatch<'_> {
+    fn gradient(&mut self, model: &Network, trace: &mut Trace) -> (Tensor<1>, GradientsParams) {
+        let mut pass = watched(self.spec);
+        let gradient = self.batch.gradient(model, &mut pass);
+        *trace = pass.into_trace();
+        gradient
+    }
+
+    fn forward(&mut self, model: &Network, _: &Trace) -> Trace {
+        let mut pass = watched(self.spec);
+        self.batch.forward(&model.valid(), &mut pass);
+        pass.into_trace()
+    }
 }
 
 /// A training pass that is looked into. All of them have the masks of one step, so that a change is

@@ -8,6 +8,7 @@ mod judge;
 mod lines;
 mod measure;
 mod module;
+mod observe;
 mod page;
 mod panels;
 mod quantities;

@@ -2,8 +2,9 @@
 
 use super::judge::{Extent, Subject, judge};
 use super::measure::Measured;
-use super::quantities::{ObservedStep, Origin, Weights};
-use super::result::{CheckReport, Divergence, Point};
+use super::observe::{Passes, Training, observe};
+use super::quantities::{ObservedStep, Origin};
+use super::result::{CheckReport, Point};
 use super::run::{CheckProgress, no_radius};
 use super::slices::spectral_size;
 use super::subject::scheme_name;
@@ -12,12 +13,12 @@ use crate::error::{Error, Result};
 use crate::model::Trace;
 use crate::module::ScaledModule;
 use crate::scaling::Rule;
-use crate::step::{PerturbationRecord, Sam, flat_parameters};
+use crate::step::Sam;
 use crate::train::Cancel;
 use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::Tensor;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Mutex;
 
 /// What is checked of a module.
@@ -93,8 +94,8 @@ pub fn check_module<M: Module>(
         divergences,
     } = measure_all(&extent, options.workers, &mut progress, |width, seed| {
         let training = train(width, seed)?;
-        let mut observed = Observed::new(width, seed, &training)?;
-        observed.train(training, options.steps, cancel)?;
+        let mut observed = Observed::new(&training)?;
+        observed.train((width, seed), training, options.steps, cancel)?;
         if let Ok(mut seen) = seen.lock() {
             seen.insert(width, observed.seen);
         }
@@ -127,123 +128,56 @@ struct Seen {
 }
 
 struct Observed {
-    width: usize,
-    seed: u64,
     seen: Seen,
-    initial: Weights,
-    fans: HashMap<String, (usize, usize)>,
     measured: Measured,
 }
 
 impl Observed {
-    fn new<M: Module>(width: usize, seed: u64, training: &ModuleTraining<M>) -> Result<Self> {
+    fn new<M>(training: &ModuleTraining<M>) -> Result<Self> {
         if training.rho <= 0.0 {
             return Err(no_radius("ModuleTraining::rho"));
         }
-        let shapes = training.scaled.shapes().iter();
         Ok(Self {
-            width,
-            seed,
             seen: Seen {
                 scaled: training.scaled.clone(),
                 learning_rate: training.learning_rate,
                 rho: training.rho,
                 traced: HashSet::new(),
             },
-            initial: flat_parameters(&training.model),
-            fans: shapes
-                .map(|shape| (shape.name.clone(), shape.fan))
-                .collect(),
             measured: Measured::default(),
         })
     }
 
     fn train<M: Module>(
         &mut self,
+        (width, seed): (usize, u64),
         training: ModuleTraining<M>,
         steps: usize,
         cancel: &Cancel,
     ) -> Result<()> {
-        let ModuleTraining {
-            mut model,
-            mut optimizer,
-            mut sam,
-            learning_rate,
-            rho,
-            mut gradient,
-            ..
-        } = training;
-        let mut first: Option<Trace> = None;
-        let mut observed: Option<ObservedStep> = None;
-        for step in 1..=steps {
-            if cancel.is_cancelled() {
-                return Err(Error::Interrupted);
-            }
-            let weights = flat_parameters(&model);
-            let mut record = PerturbationRecord::default();
-            let mut traces = Vec::new();
-            let watched = |model: &M| {
-                let mut trace = Trace::recording();
-                let computed = gradient(model, &mut trace);
-                traces.push(trace);
-                computed
-            };
-            let (next, report) = sam.step_recorded(
-                &mut optimizer,
-                model,
-                learning_rate,
-                rho,
-                watched,
-                &mut record,
-            );
-            model = next;
-            let (Some(before), Some(perturbed)) = (traces.first().cloned(), traces.pop()) else {
-                break;
-            };
-            let origin = first.get_or_insert_with(|| before.clone()).clone();
-            if let Some(previous) = observed.take() {
-                self.add(&previous, &origin, &before)?;
-            }
-            observed = Some(ObservedStep {
-                template: Point {
-                    width: self.width,
-                    seed: self.seed,
-                    step,
-                    ..Point::default()
-                },
-                before,
-                perturbed,
-                weights,
-                updated: flat_parameters(&model),
-                record,
-            });
-            if report.diverged {
-                self.measured.divergences.push(Divergence {
-                    width: self.width,
-                    seed: self.seed,
-                    step,
-                });
-                break;
-            }
-        }
-        if let (Some(last), Some(origin)) = (observed, first) {
-            let mut after = Trace::recording();
-            if !origin.sites().is_empty() {
-                // Its gradients are not used: only the closure knows the forward pass.
-                gradient(&model, &mut after);
-            }
-            self.add(&last, &origin, &after)?;
-        }
+        let shapes = training.scaled.shapes().iter();
+        let fans = shapes.map(|shape| (shape.name.clone(), shape.fan));
+        let fans = fans.collect();
+        let mut passes = ByGradient(training.gradient);
+        let training = Training {
+            width,
+            seed,
+            model: training.model,
+            optimizer: training.optimizer,
+            sam: training.sam,
+            learning_rate: training.learning_rate,
+            rho: training.rho,
+            fans,
+        };
+        let add =
+            |step: &ObservedStep, origin: &Origin, after: &Trace| self.add(step, origin, after);
+        let divergence = observe(training, &mut passes, steps, cancel, add)?;
+        self.measured.divergences.extend(divergence);
         Ok(())
     }
 
-    fn add(&mut self, step: &ObservedStep, trace: &Trace, after: &Trace) -> Result<()> {
-        let origin = Origin {
-            trace,
-            weights: &self.initial,
-            fans: &self.fans,
-        };
-        let traced = step.points(&origin, after)?;
+    fn add(&mut self, step: &ObservedStep, origin: &Origin, after: &Trace) -> Result<()> {
+        let traced = step.points(origin, after)?;
         let names = traced.iter().map(|point| point.tensor.clone());
         self.seen.traced.extend(names);
         self.measured.points.extend(traced);
@@ -281,7 +215,10 @@ impl Observed {
                     point.effect = point.spectral;
                 }
             }
-            let weights = (step.updated.get(&shape.name), self.initial.get(&shape.name));
+            let weights = (
+                step.updated.get(&shape.name),
+                origin.weights.get(&shape.name),
+            );
             if let (Some(updated), Some(initial)) = weights {
                 point.update_spectral = size(updated.clone() - initial.clone());
                 point.update_effect = point.update_spectral;
@@ -289,6 +226,24 @@ impl Observed {
             self.measured.points.push(point);
         }
         Ok(())
+    }
+}
+
+/// All that is known of a module: its loss and gradients.
+struct ByGradient<M>(TracedGradient<M>);
+
+impl<M> Passes<M> for ByGradient<M> {
+    fn gradient(&mut self, model: &M, trace: &mut Trace) -> (Tensor<1>, GradientsParams) {
+        (self.0)(model, trace)
+    }
+
+    fn forward(&mut self, model: &M, first: &Trace) -> Trace {
+        let mut trace = Trace::recording();
+        if !first.sites().is_empty() {
+            // Its gradients are not used: only the closure knows the forward pass.
+            self.gradient(model, &mut trace);
+        }
+        trace
     }
 }
 

@@ -6,10 +6,9 @@ use super::judge::verdict;
 use super::quantities::{ObservedStep, Origin, Weights};
 use super::*;
 use crate::model::{Activation, Mlp, MlpConfig, Trace};
-use crate::scaling::{AsamBias, Parameterization, Perturbation, Rule, ScalingTable, Scheme, scale};
+use crate::scaling::{Parameterization, Perturbation, Rule, ScalingTable, Scheme, scale};
 use crate::step::{
-    AsamOptions, BaseOptimizerConfig, PerturbationRecord, Sam, SamConfig, Sgd, build_optimizer,
-    flat_parameters,
+    BaseOptimizerConfig, PerturbationRecord, Sam, SamConfig, Sgd, build_optimizer, flat_parameters,
 };
 use burn::module::{Module, ModuleMapper, Param};
 use burn::optim::GradientsParams;
@@ -184,18 +183,7 @@ impl ModuleMapper for Write {
 }
 
 fn sam(model: &Mlp, table: &ScalingTable, rule: Rule) -> Sam {
-    let config = SamConfig {
-        rule,
-        asam: AsamOptions {
-            eta: 0.01,
-            bias: AsamBias::One,
-        },
-        every: 1,
-        ascent_steps: 1,
-        clip_norm: None,
-        seed: 0,
-    };
-    Sam::new(config, model, table).unwrap()
+    Sam::new(SamConfig::new(rule), model, table).unwrap()
 }
 
 fn sgd() -> BaseOptimizerConfig {

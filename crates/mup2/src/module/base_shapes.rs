@@ -5,7 +5,7 @@ use super::scaled::{ScaledModule, ScaledParameter};
 use super::start::{Start, WeightGain};
 use crate::error::{Error, Result};
 use crate::scaling::{Role, Rule, Scheme, TensorKind, TensorShape, scale};
-use crate::shapes::{Layout, Shapes, check_growing, growths, one_ratio, quoted};
+use crate::shapes::{Layout, Shapes, check_growing, growths, one_ratio, quoted, without_kind};
 use burn::module::Module;
 use std::collections::BTreeMap;
 
@@ -172,11 +172,8 @@ impl BaseShapes {
     }
 
     fn check_kinds(&self, rule: Rule) -> Result<()> {
-        if !matches!(rule, Rule::Asam | Rule::SamOn) {
-            return Ok(());
-        }
-        let unknown = self.parameters.iter().filter(|one| one.kind.is_none());
-        let names: Vec<&str> = unknown.map(|parameter| parameter.name.as_str()).collect();
+        let kinds = self.parameters.iter();
+        let names = without_kind(rule, kinds.map(|one| (one.name.as_str(), one.kind)));
         if names.is_empty() {
             return Ok(());
         }

@@ -118,14 +118,9 @@ impl Comparison {
         })
     }
 
-    /// Elementwise ASAM has T = 1 for biases, and SAM-ON perturbs normalizations alone: for them a
-    /// vector that could be either is an open question.
     fn check_kinds(&self, rule: Rule) -> Result<()> {
-        if !matches!(rule, Rule::Asam | Rule::SamOn) {
-            return Ok(());
-        }
-        let unknown = self.parameters.iter().filter(|one| one.kind.is_none());
-        let names: Vec<&str> = unknown.map(|parameter| parameter.name.as_str()).collect();
+        let kinds = self.parameters.iter();
+        let names = without_kind(rule, kinds.map(|one| (one.name.as_str(), one.kind)));
         if names.is_empty() {
             return Ok(());
         }
@@ -176,4 +171,17 @@ fn scaled(parameter: &Parameter, row: &TensorScaling) -> ParameterScaling {
         effect_exponent: row.effect_exponent,
         update_exponent: row.update_exponent,
     }
+}
+
+/// The tensors whose kind `rule` asks for and nobody knows: elementwise ASAM has T = 1 for biases, and SAM-ON
+/// perturbs normalizations alone.
+pub(crate) fn without_kind<'a>(
+    rule: Rule,
+    kinds: impl Iterator<Item = (&'a str, Option<TensorKind>)>,
+) -> Vec<&'a str> {
+    if !matches!(rule, Rule::Asam | Rule::SamOn) {
+        return Vec::new();
+    }
+    let unknown = kinds.filter(|(_, kind)| kind.is_none());
+    unknown.map(|(name, _)| name).collect()
 }

@@ -19,6 +19,7 @@ mod shapes_toml;
 
 pub(crate) use compare::{EMBEDDING_STD, quoted};
 pub(crate) use declarations::{Meaning, Sides, Topic};
+pub(crate) use groups::without_kind;
 pub(crate) use growth::{Shapes, check_growing, growths, one_ratio, sides_differ};
 pub(crate) use names::check_name;
 pub(crate) use shapes_toml::read_text;
