@@ -209,6 +209,23 @@ impl RunSpec {
         }
     }
 
+    /// Whether the run can be a trial of a stack: its batches are whole, and nothing is measured that a stack
+    /// cannot measure.
+    pub fn can_be_stacked(&self) -> bool {
+        let whole = self.train.micro_batches == 1 && self.train.recalibrate_batches == 0;
+        whole && !self.sharpness.is_on()
+    }
+
+    /// The run without what the trials of one stack may differ in: equal for runs that can be stacked together.
+    /// Not an id, which is equal for some schemes whose radii differ by a factor.
+    pub fn stacked_with(&self) -> Self {
+        let mut common = self.clone();
+        common.seed = 0;
+        common.optimizer.lr = 1.0;
+        common.sam.rho = 1.0;
+        common
+    }
+
     /// Checks every value; `place` names the file for the message.
     ///
     /// # Errors

@@ -8,7 +8,18 @@ use burn::tensor::ops::ConvOptions;
 
 /// As [`super::convolve`].
 pub fn convolve(x: Tensor<4>, kernel: Tensor<4>, stride: usize, padding: usize) -> Tensor<4> {
-    let options = ConvOptions::new([stride; 2], [padding; 2], [1, 1], 1);
+    convolve_groups(x, kernel, stride, padding, 1)
+}
+
+/// As [`super::stacked_convolve`].
+pub fn convolve_groups(
+    x: Tensor<4>,
+    kernel: Tensor<4>,
+    stride: usize,
+    padding: usize,
+    groups: usize,
+) -> Tensor<4> {
+    let options = ConvOptions::new([stride; 2], [padding; 2], [1, 1], groups);
     conv2d(x, kernel, None, options)
 }
 

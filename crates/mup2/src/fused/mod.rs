@@ -41,6 +41,21 @@ pub fn convolve(x: Tensor<4>, kernel: Tensor<4>, stride: usize, padding: usize) 
     Tensor::from_dispatch(<Dispatch as Fused>::convolve(x, kernel, stride, padding))
 }
 
+/// As [`convolve`], for each of `trials` whose channels lie beside each other: `x` `[batch, trials · channels in, …]`,
+/// `kernel` `[trials · channels out, channels in, side, side]`.
+pub fn stacked_convolve(
+    x: Tensor<4>,
+    kernel: Tensor<4>,
+    stride: usize,
+    padding: usize,
+    trials: usize,
+) -> Tensor<4> {
+    if trials == 1 {
+        return convolve(x, kernel, stride, padding);
+    }
+    composite::convolve_groups(x, kernel, stride, padding, trials)
+}
+
 /// `x` `[batch, channels, height, width]`, each channel normalized over batch and pixels, times `gain` plus
 /// `bias` `[channels]`; what is negative then becomes 0 where `rectified`. Also the moments that it was
 /// normalized by.
@@ -117,6 +132,18 @@ pub fn linear(x: Tensor<2>, weight: Tensor<2>) -> Tensor<2> {
     }
     let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
     Tensor::from_dispatch(<Dispatch as Fused>::linear(x, weight))
+}
+
+/// As [`linear`], for each of `trials` that lie one after the other: `x` `[trials · rows, inputs]`, `weight` `[trials ·
+/// inputs, outputs]`.
+pub fn stacked_linear(x: Tensor<2>, weight: Tensor<2>, trials: usize) -> Tensor<2> {
+    if trials == 1 {
+        return linear(x, weight);
+    }
+    let ([rows, inputs], [_, outputs]) = (x.dims(), weight.dims());
+    let x = x.reshape([trials, rows / trials.max(1), inputs]);
+    let y = x.matmul(weight.reshape([trials, inputs, outputs]));
+    y.reshape([rows, outputs])
 }
 
 /// `x + factor·y`, in the memory of `x` or `y` where it is theirs alone.

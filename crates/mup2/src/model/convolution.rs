@@ -3,7 +3,7 @@
 use super::trace::{image_rows, multiplied};
 use super::{Application, Dimension, Initializer, Site, Trace};
 use crate::error::Result;
-use crate::fused::convolve;
+use crate::fused::stacked_convolve;
 use crate::scaling::{TensorKind, TensorShape};
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
@@ -52,6 +52,7 @@ impl ConvolutionConfig {
             weight: initializer.gaussian(&name)?,
             multiplier: initializer.row(&name)?.weight_mult,
             stride: self.stride,
+            stack: initializer.stack(),
             name,
         })
     }
@@ -66,16 +67,19 @@ pub struct Convolution {
     #[module(skip)]
     stride: usize,
     #[module(skip)]
+    stack: usize,
+    #[module(skip)]
     name: String,
 }
 
 impl Convolution {
-    /// `[batch, channels out, …]` of `x` `[batch, channels in, height, width]`.
+    /// `[batch, channels out, …]` of `x` `[batch, channels in, height, width]`; a stack takes the channels of
+    /// its trials one after the other.
     pub(super) fn forward(&self, x: Tensor<4>, trace: &mut Trace) -> Tensor<4> {
         let input = trace.is_recording().then(|| x.clone().without_autodiff());
         let [_, _, height, width] = self.weight.dims();
         let padding = height / 2;
-        let y = convolve(x, self.weight.val(), self.stride, padding);
+        let y = stacked_convolve(x, self.weight.val(), self.stride, padding, self.stack);
         let y = multiplied(y, self.multiplier);
         if let Some(input) = input {
             trace.record(Site {

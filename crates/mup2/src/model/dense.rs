@@ -1,10 +1,11 @@
 //! The fully connected layer.
 
 use super::dimension::Dimension;
+use super::stack::add_to_rows;
 use super::trace::multiplied;
 use super::{Application, Initializer, Site, Trace};
 use crate::error::Result;
-use crate::fused::linear;
+use crate::fused::stacked_linear;
 use crate::scaling::{TensorKind, TensorShape};
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
@@ -72,6 +73,7 @@ impl DenseConfig {
             bias_multiplier: bias.as_deref().map(multiplier).transpose()?.unwrap_or(1.0),
             weight: initializer.gaussian(&weight)?,
             bias: bias.map(|name| initializer.gaussian(&name)).transpose()?,
+            stack: initializer.stack(),
             name: self.name.clone(),
         })
     }
@@ -101,15 +103,23 @@ pub struct Dense {
     #[module(skip)]
     bias_multiplier: f64,
     #[module(skip)]
+    stack: usize,
+    #[module(skip)]
     name: String,
 }
 
 impl Dense {
-    /// `[rows, fan_out]` of `x` `[rows, fan_in]`.
+    /// Number of trials that the layer is of.
+    pub(super) fn stack(&self) -> usize {
+        self.stack
+    }
+
+    /// `[rows, fan_out]` of `x` `[rows, fan_in]`; a stack takes the rows of its trials one after the other.
     pub(super) fn forward(&self, x: Tensor<2>, trace: &mut Trace) -> Tensor<2> {
         let input = trace.is_recording().then(|| x.clone().without_autodiff());
         // The multiplier acts on the smaller product: rows × fan_out entries, not the weight.
-        let y = multiplied(linear(x, self.weight.val()), self.weight_multiplier);
+        let y = stacked_linear(x, self.weight.val(), self.stack);
+        let y = multiplied(y, self.weight_multiplier);
         if let Some(input) = input {
             trace.record(Site {
                 parameter: format!("{}.weight", self.name),
@@ -123,17 +133,17 @@ impl Dense {
         let Some(bias) = &self.bias else {
             return y;
         };
-        let shift = multiplied(bias.val(), self.bias_multiplier).unsqueeze();
+        let shift = multiplied(bias.val(), self.bias_multiplier);
         if trace.is_recording() {
             trace.record(Site {
                 parameter: format!("{}.bias", self.name),
                 application: Application::Bias {
                     multiplier: self.bias_multiplier,
                 },
-                product: shift.clone().without_autodiff(),
+                product: shift.clone().without_autodiff().unsqueeze(),
             });
         }
-        y + shift
+        add_to_rows(y, shift, self.stack)
     }
 
     /// As [`Dense::forward`], for each of the vectors of `x` `[batch, tokens, fan_in]`.

@@ -27,22 +27,23 @@ fn masked(x: Tensor<3>, shape: [usize; 3], share: f64, layer: &str, pass: &Pass)
     if share <= 0.0 {
         return x;
     }
-    let Some(mut stream) = pass.mask_stream(layer) else {
+    let Some(mut streams) = pass.mask_streams(layer) else {
         return x;
     };
     let kept = 1.0 - share;
     // A draw below this bound drops the entry.
     let bound = (share * 2f64.powi(32)) as u32;
-    let count = shape.iter().product();
-    let values: Vec<f64> = (0..count)
-        .map(|_| {
+    let count = shape.iter().product::<usize>() / streams.len().max(1);
+    let mut values: Vec<f64> = Vec::with_capacity(count * streams.len());
+    for stream in &mut streams {
+        values.extend((0..count).map(|_| {
             if stream.next_u32() < bound {
                 0.0
             } else {
                 1.0 / kept
             }
-        })
-        .collect();
+        }));
+    }
     let (device, dtype) = (x.device(), x.dtype());
     let data = TensorData::new(values, shape).convert_dtype(dtype);
     x * Tensor::from_data(data, (&device, dtype))

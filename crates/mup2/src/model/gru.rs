@@ -83,17 +83,21 @@ impl GruConfig {
         device: &Device,
         dtype: DType,
     ) -> Result<Gru> {
-        let initializer = Initializer::new(table, seed, device, dtype);
+        self.draw(&Initializer::new(table, seed, device, dtype))
+    }
+
+    /// As the public function, by any initializer.
+    pub(super) fn draw(&self, initializer: &Initializer) -> Result<Gru> {
         let cells = self.cells();
         let layers = cells.iter().map(|[input, recurrent]| {
             Ok(GruLayer {
-                input: input.init(&initializer)?,
-                recurrent: recurrent.init(&initializer)?,
+                input: input.init(initializer)?,
+                recurrent: recurrent.init(initializer)?,
             })
         });
         Ok(Gru {
             layers: layers.collect::<Result<_>>()?,
-            readout: self.readout().init(&initializer)?,
+            readout: self.readout().init(initializer)?,
         })
     }
 }

@@ -7,11 +7,11 @@ use burn::module::Param;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use rand_distr::{Distribution, Normal};
 
-/// Makes the parameters of one model, by name.
+/// Makes the parameters of one model, or of a stack of them, by name.
 #[derive(Debug, Clone)]
 pub struct Initializer<'a> {
     table: &'a ScalingTable,
-    seed: u64,
+    seeds: Vec<u64>,
     device: Device,
     dtype: DType,
 }
@@ -19,12 +19,32 @@ pub struct Initializer<'a> {
 impl<'a> Initializer<'a> {
     /// Parameters of precision `dtype` on `device`; the device decides whether they are trained.
     pub fn new(table: &'a ScalingTable, seed: u64, device: &Device, dtype: DType) -> Self {
+        Self::of_stack(table, &[seed], device, dtype)
+    }
+
+    /// Parameters of a stack, one trial for each of `seeds`: every parameter is the trials' own, one after
+    /// the other along its first dimension.
+    pub fn of_stack(table: &'a ScalingTable, seeds: &[u64], device: &Device, dtype: DType) -> Self {
         Self {
             table,
-            seed,
+            seeds: seeds.to_vec(),
             device: device.clone(),
             dtype,
         }
+    }
+
+    /// Number of trials.
+    pub(super) fn stack(&self) -> usize {
+        self.seeds.len()
+    }
+
+    /// The shape of a parameter, all trials together.
+    fn shape(&self, row: &TensorScaling) -> Vec<usize> {
+        let mut shape = row.shape.clone();
+        if let Some(first) = shape.first_mut() {
+            *first *= self.stack();
+        }
+        shape
     }
 
     /// The table's row of a parameter.
@@ -49,7 +69,6 @@ impl<'a> Initializer<'a> {
     pub fn gaussian<const D: usize>(&self, name: &str) -> Result<Param<Tensor<D>>> {
         let row = self.row(name)?;
         let count: usize = row.shape.iter().product();
-        let mut stream = random::stream(self.seed, &format!("init/{name}"));
         let normal = Normal::new(0.0, row.init_std).map_err(|error| {
             Error::invalid(
                 format!("parameter `{name}`"),
@@ -59,15 +78,20 @@ impl<'a> Initializer<'a> {
         })?;
         let mut values: Vec<f64> = Vec::new();
         // A network that no memory holds is one failed run, not the end of the process.
-        values.try_reserve_exact(count).map_err(|_| {
-            Error::invalid(
-                format!("parameter `{name}`"),
-                format!("has shape {:?}, for which there is no memory", row.shape),
-                "a narrower network",
-            )
-        })?;
-        values.extend((0..count).map(|_| normal.sample(&mut stream)));
-        let data = TensorData::new(values, row.shape.clone()).convert_dtype(self.dtype);
+        values
+            .try_reserve_exact(count * self.stack())
+            .map_err(|_| {
+                Error::invalid(
+                    format!("parameter `{name}`"),
+                    format!("has shape {:?}, for which there is no memory", row.shape),
+                    "a narrower network",
+                )
+            })?;
+        for &seed in &self.seeds {
+            let mut stream = random::stream(seed, &format!("init/{name}"));
+            values.extend((0..count).map(|_| normal.sample(&mut stream)));
+        }
+        let data = TensorData::new(values, self.shape(row)).convert_dtype(self.dtype);
         let tensor = Tensor::from_data(data, (&self.device, self.dtype));
         Ok(Param::from_tensor(tensor))
     }
@@ -79,7 +103,7 @@ impl<'a> Initializer<'a> {
     pub fn constant<const D: usize>(&self, name: &str, value: f64) -> Result<Param<Tensor<D>>> {
         let row = self.row(name)?;
         let stored = value / row.weight_mult;
-        let data = TensorData::full(row.shape.clone(), stored).convert_dtype(self.dtype);
+        let data = TensorData::full(self.shape(row), stored).convert_dtype(self.dtype);
         let tensor = Tensor::from_data(data, (&self.device, self.dtype));
         Ok(Param::from_tensor(tensor))
     }

@@ -77,11 +77,15 @@ impl MlpConfig {
         device: &Device,
         dtype: DType,
     ) -> Result<Mlp> {
-        let initializer = Initializer::new(table, seed, device, dtype);
+        self.draw(&Initializer::new(table, seed, device, dtype))
+    }
+
+    /// As the public function, by any initializer.
+    pub(super) fn draw(&self, initializer: &Initializer) -> Result<Mlp> {
         let mut layers = self
             .layers()
             .iter()
-            .map(|layer| layer.init(&initializer))
+            .map(|layer| layer.init(initializer))
             .collect::<Result<Vec<_>>>()?;
         let readout = layers.split_off(layers.len() - 1).remove(0);
         let hidden = layers.split_off(1);

@@ -13,6 +13,7 @@ mod network;
 mod normalization;
 mod pass;
 mod resnet;
+mod stack;
 mod trace;
 mod vit;
 

@@ -3,7 +3,7 @@
 use super::normalization::{Norm, RunningStatistics};
 use super::pass::BatchStatistics;
 use super::{
-    Gru, GruConfig, Mlp, MlpConfig, Pass, ResNet, ResNetConfig, VisionTransformer,
+    Gru, GruConfig, Initializer, Mlp, MlpConfig, Pass, ResNet, ResNetConfig, VisionTransformer,
     VisionTransformerConfig,
 };
 use crate::error::Result;
@@ -79,13 +79,21 @@ impl NetworkConfig {
         device: &Device,
         dtype: DType,
     ) -> Result<Network> {
+        self.draw(&Initializer::new(table, seed, device, dtype))
+    }
+
+    /// Draws the model, or a stack of models, by any initializer.
+    ///
+    /// # Errors
+    /// When the initializer's table was made for another model.
+    pub fn draw(&self, initializer: &Initializer) -> Result<Network> {
         Ok(match self {
-            Self::Mlp(config) => Network::Mlp(config.init(table, seed, device, dtype)?),
-            Self::ResNet(config) => Network::ResNet(config.init(table, seed, device, dtype)?),
+            Self::Mlp(config) => Network::Mlp(config.draw(initializer)?),
+            Self::ResNet(config) => Network::ResNet(config.draw(initializer)?),
             Self::VisionTransformer(config) => {
-                Network::VisionTransformer(config.init(table, seed, device, dtype)?)
+                Network::VisionTransformer(config.draw(initializer)?)
             }
-            Self::Gru(config) => Network::Gru(config.init(table, seed, device, dtype)?),
+            Self::Gru(config) => Network::Gru(config.draw(initializer)?),
         })
     }
 }
@@ -132,7 +140,8 @@ macro_rules! transformed {
 }
 
 impl Network {
-    /// Logits `[batch, classes]` of `images` `[batch, channels, height, width]`.
+    /// Logits `[batch, classes]` of `images` `[batch, channels, height, width]`; a stack takes the batches of its
+    /// trials one after the other.
     pub fn forward(&self, images: Tensor<4>, pass: &mut Pass) -> Tensor<2> {
         match self {
             Self::Mlp(model) => {

@@ -2,6 +2,7 @@
 
 use super::dense::vector;
 use super::pass::BatchStatistics;
+use super::stack::{add_to_rows, multiply_rows};
 use super::trace::multiplied;
 use super::{Application, Dimension, Initializer, Pass, Site, Trace};
 use crate::error::Result;
@@ -54,7 +55,8 @@ impl NormConfig {
     /// When the initializer's table has no row for a parameter.
     pub fn init(&self, initializer: &Initializer) -> Result<Norm> {
         let (gain, bias) = (format!("{}.gain", self.name), format!("{}.bias", self.name));
-        let channels = self.channels.target();
+        let stack = initializer.stack();
+        let channels = stack * self.channels.target();
         Ok(Norm {
             gain: initializer.constant(&gain, if self.zero_init { 0.0 } else { 1.0 })?,
             bias: initializer.gaussian(&bias)?,
@@ -66,6 +68,7 @@ impl NormConfig {
                 mean: vec![0.0; channels],
                 variance: vec![1.0; channels],
             },
+            stack,
             name: self.name.clone(),
         })
     }
@@ -113,6 +116,8 @@ pub struct Norm {
     #[module(skip)]
     running: RunningStatistics,
     #[module(skip)]
+    stack: usize,
+    #[module(skip)]
     name: String,
 }
 
@@ -140,7 +145,8 @@ impl Norm {
         self.running.move_towards(batch, BATCH_MOMENTUM);
     }
 
-    /// `x` `[batch, channels, height, width]` normalized by batch or by group.
+    /// `x` `[batch, channels, height, width]` normalized by batch or by group; a stack takes the channels of
+    /// its trials one after the other.
     pub(super) fn forward(&self, x: Tensor<4>, pass: &mut Pass) -> Tensor<4> {
         self.apply(x, false, pass)
     }
@@ -161,8 +167,8 @@ impl Norm {
                 let y = self.by_running(x, [gain, bias], pass);
                 return if rectified { relu(y) } else { y };
             }
-            NormKind::Group { groups } => by_group(x, groups, self.epsilon),
-            NormKind::Layer => by_group(x, 1, self.epsilon),
+            NormKind::Group { groups } => by_group(x, self.stack * groups, self.epsilon),
+            NormKind::Layer => by_group(x, self.stack, self.epsilon),
         };
         self.record_images(|| normalized.clone(), pass);
         let [_, channels, _, _] = normalized.dims();
@@ -171,7 +177,8 @@ impl Norm {
         if rectified { relu(y) } else { y }
     }
 
-    /// `x` `[batch, tokens, channels]`, each token normalized by itself.
+    /// `x` `[batch, tokens, channels]`, each token normalized by itself; a stack takes the batches of its trials
+    /// one after the other.
     pub(super) fn forward_tokens(&self, x: Tensor<3>, trace: &mut Trace) -> Tensor<3> {
         let [batch, tokens, channels] = x.dims();
         let rows = x.reshape([batch * tokens, channels]);
@@ -182,7 +189,16 @@ impl Norm {
         }
         let gain = self.effective(&self.gain, self.gain_multiplier);
         let bias = self.effective(&self.bias, self.bias_multiplier);
-        normalize_rows(rows, gain, bias, self.epsilon).reshape([batch, tokens, channels])
+        let y = if self.stack == 1 {
+            normalize_rows(rows, gain, bias, self.epsilon)
+        } else {
+            // Each trial has a gain and a bias of its own, the operation has one of each.
+            let [one, zero] = neutral(&rows, channels);
+            let normalized = normalize_rows(rows, one, zero, self.epsilon);
+            let scaled = multiply_rows(normalized, gain, self.stack);
+            add_to_rows(scaled, bias, self.stack)
+        };
+        y.reshape([batch, tokens, channels])
     }
 
     fn effective(&self, parameter: &Param<Tensor<1>>, multiplier: f64) -> Tensor<1> {

@@ -14,9 +14,10 @@ pub struct Pass {
 }
 
 /// Where the random masks of a training step come from.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Noise {
-    seed: u64,
+    /// One for each trial of a stack.
+    seeds: Vec<u64>,
     step: u64,
 }
 
@@ -46,9 +47,15 @@ impl Pass {
     /// batch's statistics. All passes of one step have the same masks, so that SAM perturbs the
     /// loss that it descends.
     pub fn training(seed: u64, step: u64) -> Self {
+        Self::training_stack(&[seed], step)
+    }
+
+    /// As [`Pass::training`], with a seed for each trial of a stack.
+    pub fn training_stack(seeds: &[u64], step: u64) -> Self {
+        let seeds = seeds.to_vec();
         Self {
             training: true,
-            noise: Some(Noise { seed, step }),
+            noise: Some(Noise { seeds, step }),
             ..Self::evaluation()
         }
     }
@@ -106,9 +113,11 @@ impl Pass {
         }
     }
 
-    /// The stream of a layer's mask; absent in evaluation, where nothing is masked.
-    pub(super) fn mask_stream(&self, layer: &str) -> Option<ChaCha8Rng> {
-        let Noise { seed, step } = self.noise?;
-        Some(random::stream(seed, &format!("mask/{step}/{layer}")))
+    /// The streams of a layer's mask, one for each trial; absent in evaluation, where nothing is masked.
+    pub(super) fn mask_streams(&self, layer: &str) -> Option<Vec<ChaCha8Rng>> {
+        let Noise { seeds, step } = self.noise.as_ref()?;
+        let purpose = format!("mask/{step}/{layer}");
+        let streams = seeds.iter().map(|&seed| random::stream(seed, &purpose));
+        Some(streams.collect())
     }
 }

@@ -7,6 +7,7 @@
 use super::convolution::{Convolution, ConvolutionConfig};
 use super::dense::DenseConfig;
 use super::normalization::{Norm, NormConfig, NormKind};
+use super::stack::{beside, one_after_the_other};
 use super::{Dense, Dimension, Initializer, Pass};
 use crate::error::Result;
 use crate::fused::add_relu;
@@ -234,17 +235,21 @@ impl ResNetConfig {
         device: &Device,
         dtype: DType,
     ) -> Result<ResNet> {
-        let initializer = Initializer::new(table, seed, device, dtype);
+        self.draw(&Initializer::new(table, seed, device, dtype))
+    }
+
+    /// As the public function, by any initializer.
+    pub(super) fn draw(&self, initializer: &Initializer) -> Result<ResNet> {
         let layout = self.layout();
         let stages = layout.stages.iter().map(|stage| {
-            let blocks = stage.iter().map(|block| block.init(&initializer));
+            let blocks = stage.iter().map(|block| block.init(initializer));
             blocks.collect::<Result<Vec<_>>>()
         });
         Ok(ResNet {
             stages: stages.collect::<Result<_>>()?,
-            stem: layout.stem.init(&initializer)?,
-            stem_norm: layout.stem_norm.init(&initializer)?,
-            readout: layout.readout.init(&initializer)?,
+            stem: layout.stem.init(initializer)?,
+            stem_norm: layout.stem_norm.init(initializer)?,
+            readout: layout.readout.init(initializer)?,
             pools: self.stem == Stem::Imagenet,
         })
     }
@@ -310,7 +315,8 @@ pub struct Block {
 impl ResNet {
     /// Logits `[batch, classes]` of `x` `[batch, channels, height, width]`.
     pub fn forward(&self, x: Tensor<4>, pass: &mut Pass) -> Tensor<2> {
-        let x = self.stem.forward(x, &mut pass.trace);
+        let stack = self.readout.stack();
+        let x = self.stem.forward(beside(x, stack), &mut pass.trace);
         let mut x = self.stem_norm.forward_rectified(x, pass);
         if self.pools {
             let halving = MaxPoolOptions::new([3, 3])
@@ -324,7 +330,8 @@ impl ResNet {
         let [batch, channels, height, width] = x.dims();
         let pixels = x.reshape([batch, channels, height * width]);
         let features = pixels.mean_dim(2).reshape([batch, channels]);
-        self.readout.forward(features, &mut pass.trace)
+        self.readout
+            .forward(one_after_the_other(features, stack), &mut pass.trace)
     }
 
     /// The normalization layers, in the order of the forward pass.

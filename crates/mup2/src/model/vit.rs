@@ -178,16 +178,20 @@ impl VisionTransformerConfig {
         device: &Device,
         dtype: DType,
     ) -> Result<VisionTransformer> {
-        let initializer = Initializer::new(table, seed, device, dtype);
+        self.draw(&Initializer::new(table, seed, device, dtype))
+    }
+
+    /// As the public function, by any initializer.
+    pub(super) fn draw(&self, initializer: &Initializer) -> Result<VisionTransformer> {
         let layout = self.layout();
         let last = self.depth.saturating_sub(1).max(1) as f64;
         let blocks = layout.blocks.iter().enumerate().map(|(index, block)| {
             Ok(TransformerBlock {
-                attention_norm: block.attention_norm.init(&initializer)?,
-                attention: block.attention.init(&initializer)?,
-                mlp_norm: block.mlp_norm.init(&initializer)?,
-                expansion: block.expansion.init(&initializer)?,
-                contraction: block.contraction.init(&initializer)?,
+                attention_norm: block.attention_norm.init(initializer)?,
+                attention: block.attention.init(initializer)?,
+                mlp_norm: block.mlp_norm.init(initializer)?,
+                expansion: block.expansion.init(initializer)?,
+                contraction: block.contraction.init(initializer)?,
                 name: format!("blocks.{index}"),
                 dropout: self.dropout,
                 stochastic_depth: self.stochastic_depth * index as f64 / last,
@@ -195,14 +199,14 @@ impl VisionTransformerConfig {
         });
         let class_token = layout.class_token.as_ref();
         Ok(VisionTransformer {
-            patches: layout.patches.init(&initializer)?,
+            patches: layout.patches.init(initializer)?,
             class_token: class_token
                 .map(|shape| initializer.gaussian(&shape.name))
                 .transpose()?,
             positions: initializer.gaussian("positions")?,
             blocks: blocks.collect::<Result<_>>()?,
-            norm: layout.norm.init(&initializer)?,
-            readout: layout.readout.init(&initializer)?,
+            norm: layout.norm.init(initializer)?,
+            readout: layout.readout.init(initializer)?,
             embedding_multiplier: initializer.row("positions")?.weight_mult,
             patch: self.patch,
             dropout: self.dropout,
@@ -271,17 +275,16 @@ impl VisionTransformer {
     pub fn forward(&self, x: Tensor<4>, pass: &mut Pass) -> Tensor<2> {
         let x = patches(x, self.patch);
         let mut x = self.patches.forward_tokens(x, &mut pass.trace);
+        let [batch, _, width] = x.dims();
         if let Some(token) = &self.class_token {
-            let [batch, _, width] = x.dims();
-            let token = self.embedding(token, "class_token", pass);
+            let token = self.embedding(token, "class_token", batch, pass);
             x = Tensor::cat(vec![token.expand([batch, 1, width]), x], 1);
         }
-        x = x + self.embedding(&self.positions, "positions", pass);
+        x = x + self.embedding(&self.positions, "positions", batch, pass);
         x = dropout(x, self.dropout, "embedding", pass);
         for block in &self.blocks {
             x = block.forward(x, pass);
         }
-        let [batch, _, width] = x.dims();
         let features = match self.class_token {
             // Only the class token is read, so only it needs the last normalization.
             Some(_) => x.narrow(1, 0, 1),
@@ -292,8 +295,15 @@ impl VisionTransformer {
             .forward(features.reshape([batch, width]), &mut pass.trace)
     }
 
-    /// `[1, count, width]`, to be added to the tokens.
-    fn embedding(&self, parameter: &Param<Tensor<2>>, name: &str, pass: &mut Pass) -> Tensor<3> {
+    /// What is to be added to the tokens of `batch` images: `[1, count, width]`; of a stack, where each trial has
+    /// its own, `[batch, count, width]`.
+    fn embedding(
+        &self,
+        parameter: &Param<Tensor<2>>,
+        name: &str,
+        batch: usize,
+        pass: &mut Pass,
+    ) -> Tensor<3> {
         let value = multiplied(parameter.val(), self.embedding_multiplier);
         if pass.trace.is_recording() {
             let [count, width] = value.dims();
@@ -305,7 +315,15 @@ impl VisionTransformer {
                 product: value.clone().without_autodiff().reshape([1, count * width]),
             });
         }
-        value.unsqueeze()
+        let stack = self.readout.stack();
+        if stack == 1 {
+            return value.unsqueeze();
+        }
+        let [counts, width] = value.dims();
+        let (count, images) = (counts / stack, batch / stack);
+        let value = value.reshape([stack, 1, count, width]);
+        let value = value.expand([stack, images, count, width]);
+        value.reshape([batch, count, width])
     }
 }
 

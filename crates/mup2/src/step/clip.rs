@@ -1,44 +1,61 @@
 //! The global norm of a set of gradients, and clipping to it.
 
-use crate::fused::squared_norm;
+use super::blocks::{multiply_blocks, squared_norms};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 
 /// Frobenius norm of all gradients of `model` taken together; gradients that are absent count 0.
 pub fn gradient_norm<M: Module>(model: &M, gradients: &GradientsParams) -> f64 {
+    gradient_norms(model, gradients, 1).iter().sum()
+}
+
+/// As [`gradient_norm`], of each trial of a stack.
+fn gradient_norms<M: Module>(model: &M, gradients: &GradientsParams, trials: usize) -> Vec<f64> {
     let mut visitor = NormVisitor {
         gradients,
-        squared: 0.0,
+        squared: vec![0.0; trials],
     };
     model.visit(&mut visitor);
-    visitor.squared.sqrt()
+    visitor.squared.into_iter().map(f64::sqrt).collect()
 }
 
 struct NormVisitor<'a> {
     gradients: &'a GradientsParams,
-    squared: f64,
+    squared: Vec<f64>,
 }
 
 impl ModuleVisitor for NormVisitor<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         if let Some(gradient) = self.gradients.get::<D>(param.id) {
-            self.squared += squared_norm(gradient);
+            let norms = squared_norms(gradient, self.squared.len());
+            for (sum, norm) in self.squared.iter_mut().zip(norms) {
+                *sum += norm;
+            }
         }
     }
 }
 
 /// Frobenius norm of all parameters of `model` taken together.
 pub fn weight_norm<M: Module>(model: &M) -> f64 {
-    struct WeightVisitor(f64);
+    weight_norms(model, 1).iter().sum()
+}
+
+/// As [`weight_norm`], of each trial of a stack.
+pub(crate) fn weight_norms<M: Module>(model: &M, trials: usize) -> Vec<f64> {
+    struct WeightVisitor(Vec<f64>);
     impl ModuleVisitor for WeightVisitor {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            self.0 += squared_norm(param.val().without_autodiff());
+            let weight = param.val().without_autodiff();
+            let norms = squared_norms(weight, self.0.len());
+            for (sum, norm) in self.0.iter_mut().zip(norms) {
+                *sum += norm;
+            }
         }
     }
-    let mut visitor = WeightVisitor(0.0);
+    let mut visitor = WeightVisitor(vec![0.0; trials]);
     model.visit(&mut visitor);
-    visitor.0.sqrt()
+    visitor.0.into_iter().map(f64::sqrt).collect()
 }
 
 /// Scales all gradients by one factor so that their global norm is at most `max_norm`.
@@ -52,11 +69,27 @@ pub fn clip_gradients<M: Module>(
     gradients: GradientsParams,
     max_norm: f64,
 ) -> GradientsParams {
-    let norm = gradient_norm(model, &gradients);
-    if norm.is_nan() || norm <= max_norm {
+    clip_blocks(model, gradients, max_norm, 1)
+}
+
+/// As [`clip_gradients`], the `trials` of a stack each for itself.
+pub(super) fn clip_blocks<M: Module>(
+    model: &M,
+    gradients: GradientsParams,
+    max_norm: f64,
+    trials: usize,
+) -> GradientsParams {
+    let norms = gradient_norms(model, &gradients, trials).into_iter();
+    let factors: Vec<f64> = norms
+        .map(|norm| match norm.is_nan() || norm <= max_norm {
+            true => 1.0,
+            false => max_norm / norm,
+        })
+        .collect();
+    if factors.iter().all(|factor| *factor == 1.0) {
         return gradients;
     }
-    scale_gradients(model, gradients, max_norm / norm)
+    scale_blocks(model, gradients, factors)
 }
 
 /// All gradients of `model`, times `factor`.
@@ -65,20 +98,29 @@ pub(crate) fn scale_gradients<M: Module>(
     gradients: GradientsParams,
     factor: f64,
 ) -> GradientsParams {
-    let mut visitor = ScaleVisitor { gradients, factor };
+    scale_blocks(model, gradients, vec![factor])
+}
+
+/// All gradients of a stack, with a factor for each trial.
+fn scale_blocks<M: Module>(
+    model: &M,
+    gradients: GradientsParams,
+    factors: Vec<f64>,
+) -> GradientsParams {
+    let mut visitor = ScaleVisitor { gradients, factors };
     model.visit(&mut visitor);
     visitor.gradients
 }
 
 struct ScaleVisitor {
     gradients: GradientsParams,
-    factor: f64,
+    factors: Vec<f64>,
 }
 
 impl ModuleVisitor for ScaleVisitor {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         if let Some(gradient) = self.gradients.remove::<D>(param.id) {
-            let scaled = gradient.mul_scalar(self.factor);
+            let scaled = multiply_blocks(gradient, &self.factors);
             self.gradients.register(param.id, scaled);
         }
     }

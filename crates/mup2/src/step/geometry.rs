@@ -63,7 +63,7 @@ impl Geometry {
         table: &ScalingTable,
     ) -> Result<Self> {
         let mut weights = flat_parameters(model);
-        let rows = bind(model, table)?.into_iter();
+        let rows = bind(model, table, 1)?.into_iter();
         let tensors = rows.map(|(parameter, row)| {
             // No perturbation moves what is not trained.
             let Some(row) = row else {

@@ -3,7 +3,9 @@
 //! A step takes a model and a closure that returns the loss and its gradients; neither the model
 //! nor the closure knows of the perturbation.
 
+mod ascent;
 mod batch_parts;
+mod blocks;
 mod clip;
 mod geometry;
 mod optimizer;
@@ -14,11 +16,13 @@ mod sam;
 mod sam_config;
 mod schedule;
 mod sgd;
+mod stacked;
 
 pub use batch_parts::BatchParts;
-pub(crate) use clip::scale_gradients;
 pub use clip::{clip_gradients, gradient_norm, weight_norm};
+pub(crate) use clip::{scale_gradients, weight_norms};
 pub use geometry::{Geometry, Stretch, TensorGeometry};
+pub(crate) use optimizer::build_stack_optimizer;
 pub use optimizer::{
     AdamW, BaseOptimizerConfig, FilledSlot, OptimizerSlot, Sgd, build_optimizer,
     build_optimizer_with,

@@ -2,6 +2,7 @@
 
 use super::parameters::bind;
 use super::sgd::SgdStep;
+use super::stacked::{StackedAdamW, Surviving};
 use crate::error::Result;
 use crate::scaling::{ScalingTable, TensorScaling};
 use burn::module::{Module, ParamGroup};
@@ -53,16 +54,46 @@ pub fn build_optimizer<M: Module>(
     table: &ScalingTable,
 ) -> Result<ModuleOptimizer> {
     build_optimizer_with(model, table, |row, slot| match config {
-        BaseOptimizerConfig::Sgd(sgd) => slot.fill_unscaled(SgdStep::new(&sgd, row)),
-        BaseOptimizerConfig::AdamW(adamw) => slot.fill(
-            AdamWConfig::new()
-                .with_beta_1(adamw.beta1 as f32)
-                .with_beta_2(adamw.beta2 as f32)
-                .with_epsilon(adamw.epsilon as f32)
-                .with_weight_decay((adamw.weight_decay * row.wd_mult) as f32)
-                .build(),
-        ),
+        BaseOptimizerConfig::Sgd(sgd) => slot.fill_unscaled(SgdStep::new(&sgd, row, &[1.0])),
+        BaseOptimizerConfig::AdamW(adamw) => {
+            let decay = adamw.weight_decay * row.wd_mult;
+            slot.fill(adamw.burn().with_weight_decay(decay as f32).build())
+        }
     })
+}
+
+/// As [`build_optimizer`], for a stack of trials, whose learning rates are `rates` times what a step is given.
+///
+/// `kept` are the trials' places in the stack whose optimizer's state may be put in, and how many trials that
+/// stack had.
+pub(crate) fn build_stack_optimizer<M: Module>(
+    config: BaseOptimizerConfig,
+    model: &M,
+    table: &ScalingTable,
+    rates: &[f64],
+    kept: (&[usize], usize),
+) -> Result<ModuleOptimizer> {
+    fill_slots(model, table, rates.len(), |row, slot| match config {
+        BaseOptimizerConfig::Sgd(sgd) => {
+            let sgd = SgdStep::new(&sgd, row, rates);
+            slot.fill_unscaled(Surviving::new(sgd, kept))
+        }
+        BaseOptimizerConfig::AdamW(adamw) => {
+            let adamw = StackedAdamW::new(&adamw, row, rates);
+            slot.fill_unscaled(Surviving::new(adamw, kept))
+        }
+    })
+}
+
+impl AdamW {
+    /// Burn's, without weight decay.
+    pub(super) fn burn(&self) -> AdamWConfig {
+        AdamWConfig::new()
+            .with_beta_1(self.beta1 as f32)
+            .with_beta_2(self.beta2 as f32)
+            .with_epsilon(self.epsilon as f32)
+            .with_weight_decay(0.0)
+    }
 }
 
 /// Builds an optimizer of `model` from any of Burn's: `build` is called for each parameter with its row
@@ -90,11 +121,20 @@ pub fn build_optimizer<M: Module>(
 pub fn build_optimizer_with<M: Module>(
     model: &M,
     table: &ScalingTable,
+    build: impl FnMut(&TensorScaling, OptimizerSlot) -> FilledSlot,
+) -> Result<ModuleOptimizer> {
+    fill_slots(model, table, 1, build)
+}
+
+fn fill_slots<M: Module>(
+    model: &M,
+    table: &ScalingTable,
+    trials: usize,
     mut build: impl FnMut(&TensorScaling, OptimizerSlot) -> FilledSlot,
 ) -> Result<ModuleOptimizer> {
     // The whole-module fallback that Burn requires; every parameter gets a group of its own.
     let mut optimizer = SgdConfig::new().init();
-    for (parameter, row) in bind(model, table)? {
+    for (parameter, row) in bind(model, table, trials)? {
         let Some(row) = row else { continue };
         let slot = OptimizerSlot {
             optimizer,

@@ -53,14 +53,23 @@ impl ModuleVisitor for Collector {
     }
 }
 
-/// Finds the table's row of every parameter; of what is not trained, if it has one.
+/// Finds the table's row of every parameter; of what is not trained, if it has one. A parameter of a stack has
+/// the rows of its `trials` one after the other.
 ///
 /// # Errors
 /// When a parameter has no row (its role is unknown), or a shape is not that of the row.
 pub(super) fn bind<'a, M: Module>(
     model: &M,
     table: &'a ScalingTable,
+    trials: usize,
 ) -> Result<Vec<(Parameter, Option<&'a TensorScaling>)>> {
+    let stacked = |row: &TensorScaling| {
+        let mut shape = row.shape.clone();
+        if let Some(first) = shape.first_mut() {
+            *first *= trials;
+        }
+        shape
+    };
     let rows: HashMap<&str, &TensorScaling> = table
         .tensors
         .iter()
@@ -69,11 +78,11 @@ pub(super) fn bind<'a, M: Module>(
     parameters(model)
         .into_iter()
         .map(|parameter| match rows.get(parameter.name.as_str()) {
-            Some(row) if row.shape == parameter.shape => Ok((parameter, Some(*row))),
+            Some(row) if stacked(row) == parameter.shape => Ok((parameter, Some(*row))),
             Some(row) => Err(Error::invalid(
                 format!("parameter `{}`", parameter.name),
                 format!("has shape {:?}", parameter.shape),
-                format!("the shape {:?} of the scaling table", row.shape),
+                format!("the shape {:?} of the scaling table", stacked(row)),
             )),
             None if !parameter.trained => Ok((parameter, None)),
             None => Err(Error::invalid(

@@ -1,6 +1,6 @@
 //! The preconditioners T of the perturbation rules: `ε ∝ T²∇ / ‖T∇‖` (METHOD section 4).
 
-use crate::fused::squared_norm;
+use super::blocks::{multiply_blocks, squared_norms};
 use crate::scaling::{AsamBias, Rule, TensorKind, TensorScaling};
 use burn::tensor::Tensor;
 
@@ -37,8 +37,14 @@ impl Preconditioner {
         }
     }
 
-    /// Tx for a tensor `x` of the shape of `weight`; T is taken at `weight`.
-    pub(super) fn apply<const D: usize>(&self, x: Tensor<D>, weight: &Tensor<D>) -> Tensor<D> {
+    /// Tx for a tensor `x` of the shape of `weight`, the `trials` of a stack each for itself; T is taken at
+    /// `weight`.
+    pub(super) fn apply<const D: usize>(
+        &self,
+        x: Tensor<D>,
+        weight: &Tensor<D>,
+        trials: usize,
+    ) -> Tensor<D> {
         match *self {
             Self::Identity => x,
             Self::Elementwise { eta } => {
@@ -46,7 +52,11 @@ impl Preconditioner {
                 let t = if eta == 0.0 { t } else { t.add_scalar(eta) };
                 x * t
             }
-            Self::Layerwise => x.mul_scalar(squared_norm(weight.clone()).sqrt()),
+            Self::Layerwise => {
+                let norms = squared_norms(weight.clone(), trials).into_iter();
+                let norms: Vec<f64> = norms.map(f64::sqrt).collect();
+                multiply_blocks(x, &norms)
+            }
         }
     }
 }

@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use std::collections::HashMap;
 
 /// What a step saw.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct StepReport {
     /// Loss at the unperturbed weights, before the update.
     pub loss: f64,

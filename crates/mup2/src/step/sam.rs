@@ -1,28 +1,27 @@
 //! The sharpness-aware step: climb to `W + ε`, take the gradient there, apply it at `W`.
 
-use super::clip::{clip_gradients, scale_gradients};
+use super::ascent::Place;
+use super::blocks::numbers;
+use super::clip::{clip_blocks, scale_gradients};
 use super::parameters::bind;
 use super::preconditioner::Preconditioner;
 use super::record::{PerturbationRecord, StepReport};
 use super::sam_config::SamConfig;
 use crate::error::Result;
-use crate::fused::{add_scaled, squared_norm};
-use crate::random;
 use crate::scaling::{Rule, ScalingTable};
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
+use burn::module::{Module, ParamId};
 use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer};
-use burn::tensor::{Tensor, TensorData};
-use rand_distr::{Distribution, StandardNormal};
+use burn::tensor::Tensor;
 use std::collections::HashMap;
 use std::ops::Range;
 
 /// How the rule treats one parameter.
 #[derive(Debug, Clone)]
-struct TensorPerturbation {
-    name: String,
-    rho_mult: f64,
-    norm_mult: f64,
-    preconditioner: Preconditioner,
+pub(super) struct TensorPerturbation {
+    pub name: String,
+    pub rho_mult: f64,
+    pub norm_mult: f64,
+    pub preconditioner: Preconditioner,
 }
 
 /// Sharpness-aware minimization with layerwise multipliers, bound to the parameters of one model.
@@ -35,6 +34,8 @@ pub struct Sam {
     tensors: HashMap<ParamId, TensorPerturbation>,
     /// The model has numbers that are not trained, running statistics perhaps.
     has_untrained: bool,
+    /// Of [`Rule::Random`]'s directions, one for each trial of a stack.
+    seeds: Vec<u64>,
     steps: u64,
 }
 
@@ -44,7 +45,19 @@ impl Sam {
     /// # Errors
     /// When a parameter has no row in the table or another shape.
     pub fn new<M: Module>(config: SamConfig, model: &M, table: &ScalingTable) -> Result<Self> {
-        let bound = bind(model, table)?;
+        let seeds = [config.seed];
+        Self::of_stack(config, model, table, &seeds)
+    }
+
+    /// As [`Sam::new`], for a stack of trials with these seeds, whose parameters are blocks, one a trial, along
+    /// their first dimension.
+    pub(crate) fn of_stack<M: Module>(
+        config: SamConfig,
+        model: &M,
+        table: &ScalingTable,
+        seeds: &[u64],
+    ) -> Result<Self> {
+        let bound = bind(model, table, seeds.len())?;
         let has_untrained = bound.iter().any(|(_, row)| row.is_none());
         let rows = bound
             .into_iter()
@@ -62,8 +75,27 @@ impl Sam {
             tensors: tensors.collect(),
             has_untrained,
             config,
+            seeds: seeds.to_vec(),
             steps: 0,
         })
+    }
+
+    /// Number of trials, one unless it is of a stack.
+    pub(super) fn trials(&self) -> usize {
+        self.seeds.len()
+    }
+
+    pub(super) fn seeds(&self) -> &[u64] {
+        &self.seeds
+    }
+
+    pub(super) fn rule(&self) -> Rule {
+        self.config.rule
+    }
+
+    /// How a parameter is perturbed.
+    pub(super) fn tensor(&self, id: ParamId) -> Option<&TensorPerturbation> {
+        self.tensors.get(&id)
     }
 
     /// Steps so far: the place in the random streams and in `every`.
@@ -149,15 +181,12 @@ impl Sam {
         mut gradient: impl FnMut(&M, usize) -> (Tensor<1>, GradientsParams),
     ) -> (GradientsParams, StepReport) {
         let mut sum = GradientsAccumulator::new();
-        let mut total = StepReport {
-            loss: 0.0,
-            perturbation_norm: 0.0,
-            diverged: false,
-        };
+        let mut total = StepReport::default();
         for part in parts {
             let place = Place { ascent: 0, part };
             let of_part = |model: &M| gradient(model, part);
-            let (gradients, report) = self.descent(model, rho, place, of_part, None);
+            let (gradients, reports) = self.descent(model, &[rho], place, of_part, None);
+            let report = only(&reports);
             total.loss += report.loss / of as f64;
             total.perturbation_norm = report.perturbation_norm;
             total.diverged |= report.diverged;
@@ -175,42 +204,68 @@ impl Sam {
         gradient: impl FnMut(&M) -> (Tensor<1>, GradientsParams),
         record: Option<&mut PerturbationRecord>,
     ) -> (M, StepReport) {
-        let (gradients, report) = self.descent(&model, rho, Place::default(), gradient, record);
-        self.update(optimizer, model, learning_rate, gradients, report)
+        let (gradients, reports) = self.descent(&model, &[rho], Place::default(), gradient, record);
+        self.update(optimizer, model, learning_rate, gradients, only(&reports))
+    }
+
+    /// One step of a stack, as [`Sam::step`] for each of its trials: `rho` has a radius for each, `gradient`
+    /// returns their losses (shape `[trials]`) and the gradients of the sum.
+    ///
+    /// A trial that diverges spoils its own weights and no other's.
+    pub(crate) fn step_stack<M: Module>(
+        &mut self,
+        optimizer: &mut ModuleOptimizer,
+        model: M,
+        learning_rate: f64,
+        rho: &[f64],
+        gradient: impl FnMut(&M) -> (Tensor<1>, GradientsParams),
+    ) -> (M, Vec<StepReport>) {
+        let (gradients, reports) = self.descent(&model, rho, Place::default(), gradient, None);
+        let model = self.update_all(optimizer, model, learning_rate, gradients, &reports);
+        (model, reports)
     }
 
     /// The gradients at the perturbed weights; those at the weights where nothing is perturbed.
     fn descent<M: Module>(
         &self,
         model: &M,
-        rho: f64,
+        rho: &[f64],
         place: Place,
         mut gradient: impl FnMut(&M) -> (Tensor<1>, GradientsParams),
         mut record: Option<&mut PerturbationRecord>,
-    ) -> (GradientsParams, StepReport) {
-        let (loss, mut gradients) = gradient(model);
-        let mut report = StepReport {
-            loss: loss.into_scalar::<f64>(),
-            perturbation_norm: 0.0,
-            diverged: false,
-        };
-        report.diverged = !report.loss.is_finite();
-        let perturbs = rho > 0.0 && self.steps.is_multiple_of(self.config.every as u64);
-        if perturbs && !report.diverged {
+    ) -> (GradientsParams, Vec<StepReport>) {
+        let (losses, mut gradients) = gradient(model);
+        let mut reports: Vec<StepReport> = numbers(losses)
+            .into_iter()
+            .map(|loss| StepReport {
+                loss,
+                perturbation_norm: 0.0,
+                diverged: !loss.is_finite(),
+            })
+            .collect();
+        let perturbs =
+            rho.iter().any(|rho| *rho > 0.0) && self.steps.is_multiple_of(self.config.every as u64);
+        if perturbs && !reports.iter().all(|report| report.diverged) {
             let mut perturbed = self.copy_to_perturb(model);
+            let parts = self.config.ascent_steps as f64;
+            let radii: Vec<f64> = rho.iter().map(|rho| rho / parts).collect();
             for ascent in 0..self.config.ascent_steps {
-                let radius = rho / self.config.ascent_steps as f64;
                 let place = Place { ascent, ..place };
-                let (next, norm) =
-                    self.ascend(perturbed, gradients, radius, place, record.as_deref_mut());
+                let (next, norms) =
+                    self.ascend(perturbed, gradients, &radii, place, record.as_deref_mut());
                 perturbed = next;
-                report.perturbation_norm = norm;
-                let (loss, next_gradients) = gradient(&perturbed);
+                let (losses, next_gradients) = gradient(&perturbed);
                 gradients = next_gradients;
-                report.diverged |= !norm.is_finite() || !loss.into_scalar::<f64>().is_finite();
+                let seen = norms.into_iter().zip(numbers(losses));
+                for ((report, rho), (norm, loss)) in reports.iter_mut().zip(rho).zip(seen) {
+                    if *rho > 0.0 {
+                        report.perturbation_norm = norm;
+                        report.diverged |= !norm.is_finite() || !loss.is_finite();
+                    }
+                }
             }
         }
-        (gradients, report)
+        (gradients, reports)
     }
 
     /// Running statistics of Burn's layers are shared between the clones of a module; a copy by way of
@@ -233,7 +288,8 @@ impl Sam {
         rho: f64,
         gradient: impl FnMut(&M) -> (Tensor<1>, GradientsParams),
     ) -> (GradientsParams, StepReport) {
-        self.descent(model, rho, Place::default(), gradient, None)
+        let (gradients, reports) = self.descent(model, &[rho], Place::default(), gradient, None);
+        (gradients, only(&reports))
     }
 
     /// The second half of a step: clips `gradients` if asked and hands them to the base optimizer, unless
@@ -243,149 +299,34 @@ impl Sam {
         optimizer: &mut ModuleOptimizer,
         model: M,
         learning_rate: f64,
-        mut gradients: GradientsParams,
+        gradients: GradientsParams,
         report: StepReport,
     ) -> (M, StepReport) {
+        let model = self.update_all(optimizer, model, learning_rate, gradients, &[report]);
+        (model, report)
+    }
+
+    /// As [`Sam::update`], for all trials; it leaves the model as it is when all of them diverged.
+    fn update_all<M: Module>(
+        &mut self,
+        optimizer: &mut ModuleOptimizer,
+        model: M,
+        learning_rate: f64,
+        mut gradients: GradientsParams,
+        reports: &[StepReport],
+    ) -> M {
         self.steps += 1;
-        if report.diverged {
-            return (model, report);
+        if reports.iter().all(|report| report.diverged) {
+            return model;
         }
         if let Some(max_norm) = self.config.clip_norm {
-            gradients = clip_gradients(&model, gradients, max_norm);
+            gradients = clip_blocks(&model, gradients, max_norm, self.trials());
         }
-        (optimizer.step(learning_rate, model, gradients), report)
-    }
-
-    /// Moves `model` by ε and returns it with the denominator's norm.
-    ///
-    /// The preconditioner is taken at `model`, which on later ascent steps is already perturbed.
-    /// With a zero or non-finite norm the model is returned as it came.
-    pub fn perturb<M: Module>(&self, model: M, gradients: GradientsParams, rho: f64) -> (M, f64) {
-        self.ascend(model, gradients, rho, Place::default(), None)
-    }
-
-    fn ascend<M: Module>(
-        &self,
-        model: M,
-        gradients: GradientsParams,
-        rho: f64,
-        place: Place,
-        mut record: Option<&mut PerturbationRecord>,
-    ) -> (M, f64) {
-        let mut direction = Direction {
-            sam: self,
-            gradients,
-            place,
-            squared_norm: 0.0,
-            record: record.as_deref_mut(),
-        };
-        model.visit(&mut direction);
-        let norm = direction.squared_norm.sqrt();
-        if norm == 0.0 || !norm.is_finite() {
-            return (model, norm);
-        }
-        let mut ascent = Ascent {
-            sam: self,
-            directions: direction.gradients,
-            scale: rho / norm,
-            record,
-        };
-        (model.map(&mut ascent), norm)
+        optimizer.step(learning_rate, model, gradients)
     }
 }
 
-/// Which perturbation of a step.
-#[derive(Debug, Clone, Copy, Default)]
-struct Place {
-    ascent: usize,
-    part: usize,
-}
-
-/// Turns each gradient ∇ into T∇ and sums the denominator.
-struct Direction<'a> {
-    sam: &'a Sam,
-    gradients: GradientsParams,
-    place: Place,
-    squared_norm: f64,
-    record: Option<&'a mut PerturbationRecord>,
-}
-
-impl Direction<'_> {
-    /// A Gaussian direction in place of the gradient, equal on every device.
-    fn gaussian<const D: usize>(&self, gradient: Tensor<D>, name: &str) -> Tensor<D> {
-        let Place { ascent, part } = self.place;
-        let step = self.sam.steps;
-        let purpose = match part {
-            0 => format!("perturbation/{step}/{ascent}/{name}"),
-            part => format!("perturbation/{step}/{ascent}/part-{part}/{name}"),
-        };
-        let mut stream = random::stream(self.sam.config.seed, &purpose);
-        let shape = gradient.shape();
-        let values: Vec<f64> = (0..shape.num_elements())
-            .map(|_| StandardNormal.sample(&mut stream))
-            .collect();
-        let data = TensorData::new(values, shape).convert_dtype(gradient.dtype());
-        Tensor::from_data(data, (&gradient.device(), gradient.dtype()))
-    }
-}
-
-impl ModuleVisitor for Direction<'_> {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let Some(tensor) = self.sam.tensors.get(&param.id) else {
-            return;
-        };
-        let Some(gradient) = self.gradients.remove::<D>(param.id) else {
-            return;
-        };
-        if tensor.rho_mult == 0.0 && tensor.norm_mult == 0.0 {
-            return;
-        }
-        if let Some(record) = &mut self.record {
-            let norm = squared_norm(gradient.clone()).sqrt();
-            record.of(&tensor.name).gradient_norm = norm;
-        }
-        let direction = match self.sam.config.rule {
-            Rule::Random => self.gaussian(gradient, &tensor.name),
-            _ => tensor
-                .preconditioner
-                .apply(gradient, &param.val().without_autodiff()),
-        };
-        let contribution = squared_norm(direction.clone()) * tensor.norm_mult.powi(2);
-        self.squared_norm += contribution;
-        if let Some(record) = &mut self.record {
-            record.of(&tensor.name).contribution = contribution;
-        }
-        self.gradients.register(param.id, direction);
-    }
-}
-
-/// Adds ρ r^(-d-d_l) T (T∇) / norm to each parameter.
-struct Ascent<'a> {
-    sam: &'a Sam,
-    directions: GradientsParams,
-    scale: f64,
-    record: Option<&'a mut PerturbationRecord>,
-}
-
-impl ModuleMapper for Ascent<'_> {
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let Some(tensor) = self.sam.tensors.get(&param.id) else {
-            return param;
-        };
-        let Some(direction) = self.directions.remove::<D>(param.id) else {
-            return param;
-        };
-        let factor = self.scale * tensor.rho_mult;
-        let record = self.record.as_deref_mut();
-        param.map(|weight| {
-            let tracked = weight.is_require_grad();
-            let weight = weight.without_autodiff();
-            let epsilon = tensor.preconditioner.apply(direction, &weight);
-            if let Some(record) = record {
-                record.add(&tensor.name, &epsilon.clone().mul_scalar(factor));
-            }
-            let moved = add_scaled(weight, epsilon, factor).autodiff();
-            moved.set_require_grad(tracked)
-        })
-    }
+/// The report of a step that was of one trial.
+fn only(reports: &[StepReport]) -> StepReport {
+    reports.first().copied().unwrap_or_default()
 }

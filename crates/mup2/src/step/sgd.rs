@@ -1,5 +1,6 @@
 //! Stochastic gradient descent with momentum, in as few passes over memory as its formula has sums.
 
+use super::blocks::add_scaled_blocks;
 use super::optimizer::Sgd;
 use crate::fused::add_scaled;
 use crate::scaling::TensorScaling;
@@ -13,15 +14,18 @@ pub(super) struct SgdStep {
     nesterov: bool,
     weight_decay: f64,
     lr_mult: f64,
+    /// Learning rates of the trials of a stack, as factors of the step's.
+    rates: Vec<f64>,
 }
 
 impl SgdStep {
-    pub fn new(config: &Sgd, row: &TensorScaling) -> Self {
+    pub fn new(config: &Sgd, row: &TensorScaling, rates: &[f64]) -> Self {
         Self {
             momentum: config.momentum,
             nesterov: config.nesterov,
             weight_decay: config.weight_decay * row.wd_mult,
             lr_mult: row.lr_mult,
+            rates: rates.to_vec(),
         }
     }
 }
@@ -67,13 +71,16 @@ impl Optimizer for SgdStep {
         mut gradient: Tensor<D>,
         state: Option<SgdState<D>>,
     ) -> (Tensor<D>, Option<SgdState<D>>) {
-        let rate = learning_rate * self.lr_mult;
+        let rates = self.rates.iter();
+        let downhill: Vec<f64> = rates
+            .map(|rate| -(rate * learning_rate * self.lr_mult))
+            .collect();
         if self.weight_decay > 0.0 {
             gradient = add_scaled(gradient, weight.clone(), self.weight_decay);
         }
         if self.momentum == 0.0 {
             let state = SgdState { velocity: None };
-            return (add_scaled(weight, gradient, -rate), Some(state));
+            return (add_scaled_blocks(weight, gradient, &downhill), Some(state));
         }
         let before = state.and_then(|state| state.velocity);
         let (velocity, direction) = match (before, self.nesterov) {
@@ -91,7 +98,7 @@ impl Optimizer for SgdStep {
                 (velocity, direction)
             }
         };
-        let moved = add_scaled(weight, direction, -rate);
+        let moved = add_scaled_blocks(weight, direction, &downhill);
         let velocity = Some(velocity);
         (moved, Some(SgdState { velocity }))
     }

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 /// `average ← decay·average + (1 − decay)·weights` after each step, from the initial weights on.
 #[derive(Debug, Clone)]
 pub(crate) struct Average {
-    decay: f64,
+    pub decay: f64,
     pub model: Network,
 }
 

@@ -11,6 +11,8 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 pub(crate) struct Batch {
     images: Tensor<4>,
     targets: Targets,
+    /// Trials whose batches these are, one after the other.
+    trials: usize,
 }
 
 /// What the network is to say of the images.
@@ -19,6 +21,22 @@ enum Targets {
     Labels(Tensor<2, Int>),
     /// Shares of all classes, `[batch, classes]`, each row with the sum 1.
     Shares(Tensor<2>),
+}
+
+impl Targets {
+    fn labels(&self) -> Option<Tensor<2, Int>> {
+        match self {
+            Self::Labels(labels) => Some(labels.clone()),
+            Self::Shares(_) => None,
+        }
+    }
+
+    fn shares(&self) -> Option<Tensor<2>> {
+        match self {
+            Self::Shares(shares) => Some(shares.clone()),
+            Self::Labels(_) => None,
+        }
+    }
 }
 
 impl Batch {
@@ -47,6 +65,7 @@ impl Batch {
         Self {
             images: images_tensor(pixels, shape, count, device),
             targets: Targets::Labels(labels),
+            trials: 1,
         }
     }
 
@@ -63,22 +82,51 @@ impl Batch {
         Self {
             images: images_tensor(pixels, shape, count, device),
             targets: Targets::Shares(Tensor::from_data(shares, device)),
+            trials: 1,
         }
     }
 
-    /// Mean cross-entropy and its gradients.
+    /// The batch of a stack, made of a batch for each trial.
+    pub fn stacked(batches: &[&Self]) -> Self {
+        let images = batches.iter().map(|batch| batch.images.clone());
+        let labels: Option<Vec<_>> = batches.iter().map(|batch| batch.targets.labels()).collect();
+        let shares: Option<Vec<_>> = batches.iter().map(|batch| batch.targets.shares()).collect();
+        let targets = match (labels, shares) {
+            (Some(labels), _) => Targets::Labels(Tensor::cat(labels, 0)),
+            (None, shares) => Targets::Shares(Tensor::cat(shares.unwrap_or_default(), 0)),
+        };
+        Self {
+            images: Tensor::cat(images.collect(), 0),
+            targets,
+            trials: batches.len(),
+        }
+    }
+
+    /// Mean cross-entropy, of each trial, and the gradients of the sum, which for each trial's own parameters
+    /// are those of its own loss.
     pub fn gradient(&self, model: &Network, pass: &mut Pass) -> (Tensor<1>, GradientsParams) {
-        let loss = self.loss(model.forward(self.images.clone(), pass));
-        let gradients = GradientsParams::from_grads(loss.backward(), model);
-        (loss, gradients)
+        let losses = self.losses(model.forward(self.images.clone(), pass));
+        let sum = match self.trials {
+            1 => losses.clone(),
+            _ => losses.clone().sum(),
+        };
+        let gradients = GradientsParams::from_grads(sum.backward(), model);
+        (losses, gradients)
     }
 
-    fn loss(&self, logits: Tensor<2>) -> Tensor<1> {
+    /// `[trials]`.
+    fn losses(&self, logits: Tensor<2>) -> Tensor<1> {
         let log_likelihood = log_softmax(logits, 1);
-        match &self.targets {
-            Targets::Labels(labels) => log_likelihood.gather(1, labels.clone()).mean().neg(),
-            Targets::Shares(shares) => (log_likelihood * shares.clone()).sum_dim(1).mean().neg(),
+        let of_images = match &self.targets {
+            Targets::Labels(labels) => log_likelihood.gather(1, labels.clone()),
+            Targets::Shares(shares) => (log_likelihood * shares.clone()).sum_dim(1),
+        };
+        if self.trials == 1 {
+            return of_images.mean().neg();
         }
+        let [images, _] = of_images.dims();
+        let by_trial = of_images.reshape([self.trials, images / self.trials]);
+        by_trial.mean_dim(1).reshape([self.trials]).neg()
     }
 
     /// A forward pass alone; `model` should carry no graph.

@@ -27,6 +27,29 @@ pub fn accuracy(
     Ok(share_of(correct, images))
 }
 
+/// As [`accuracy`], of each of the `trials` that `model` is a stack of.
+///
+/// # Errors
+/// As [`accuracy`]'s.
+pub(super) fn accuracies(
+    model: &Network,
+    trials: usize,
+    images: &Images,
+    normalization: &Normalization,
+    device: &Device,
+) -> Result<Vec<Option<f64>>> {
+    let counts = correct_of_trials(
+        model,
+        trials,
+        images,
+        0..evaluation_batches(images),
+        normalization,
+        device,
+    )?;
+    let counts = counts.into_iter();
+    Ok(counts.map(|count| share_of(count, images)).collect())
+}
+
 /// `correct` images as a share of all; absent for an empty split.
 pub(super) fn share_of(correct: usize, images: &Images) -> Option<f64> {
     (!images.is_empty()).then(|| correct as f64 / images.len() as f64)
@@ -48,10 +71,22 @@ pub(super) fn correct(
     normalization: &Normalization,
     device: &Device,
 ) -> Result<usize> {
+    let counts = correct_of_trials(model, 1, images, batches, normalization, device)?;
+    Ok(counts.into_iter().sum())
+}
+
+fn correct_of_trials(
+    model: &Network,
+    trials: usize,
+    images: &Images,
+    batches: Range<usize>,
+    normalization: &Normalization,
+    device: &Device,
+) -> Result<Vec<usize>> {
     let model = model.valid();
     let indices: Vec<usize> = (0..images.len()).collect();
     let mut pixels = Vec::new();
-    let mut correct = 0;
+    let mut correct = vec![0; trials];
     let chunks = indices.chunks(EVALUATION_BATCH);
     let chunks = chunks.skip(batches.start).take(batches.len());
     for loaded in Loader::new(images, chunks, BATCHES_AHEAD) {
@@ -60,14 +95,21 @@ pub(super) fn correct(
         let batch = loaded.indices;
         let pixels = std::mem::take(&mut pixels);
         let x = images_tensor(pixels, images.shape, batch.len(), device);
+        let x = match trials {
+            1 => x,
+            // The trials of a stack see the same images, each by itself.
+            _ => Tensor::cat(vec![x; trials], 0),
+        };
         let predicted: Tensor<2, Int> = model.forward(x, &mut Pass::evaluation()).argmax(1);
-        let predicted = predicted.into_data();
-        let labels = batch.iter().map(|&index| i64::from(images.labels[index]));
-        correct += predicted
-            .iter::<i64>()
-            .zip(labels)
-            .filter(|(p, l)| p == l)
-            .count();
+        let predicted: Vec<i64> = predicted.into_data().iter::<i64>().collect();
+        for (correct, predicted) in correct.iter_mut().zip(predicted.chunks(batch.len())) {
+            let labels = batch.iter().map(|&index| i64::from(images.labels[index]));
+            *correct += predicted
+                .iter()
+                .zip(labels)
+                .filter(|(p, l)| *p == l)
+                .count();
+        }
     }
     Ok(correct)
 }

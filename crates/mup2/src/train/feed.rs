@@ -69,7 +69,19 @@ impl<'a> Feed<'a> {
 
     /// The batch of a step, of which the images that [`Feed::loaded`] names are loaded; epochs and steps
     /// count from 0 over the whole run.
-    pub fn batch(&self, mut loaded: ImageBatch, epoch: u64, step: u64) -> StepBatch<'a> {
+    pub fn batch(&self, loaded: ImageBatch, epoch: u64, step: u64) -> StepBatch<'a> {
+        StepBatch {
+            seen: self.share.parts().map(|_| None).collect(),
+            parts: self.parts(loaded, epoch, step),
+            share: self.share,
+            failure: None,
+            seed: self.seed,
+            step,
+        }
+    }
+
+    /// This process's parts of the batch of a step.
+    pub fn parts(&self, mut loaded: ImageBatch, epoch: u64, step: u64) -> Vec<Batch> {
         self.augmenter
             .apply(&mut loaded.pixels, loaded.indices, epoch);
         let shape = self.data.train.shape;
@@ -97,14 +109,7 @@ impl<'a> Feed<'a> {
                 }
             }
         });
-        StepBatch {
-            seen: self.share.parts().map(|_| None).collect(),
-            parts: parts.collect(),
-            share: self.share,
-            failure: None,
-            seed: self.seed,
-            step,
-        }
+        parts.collect()
     }
 
     /// Mixes the images, and gives each its share of every class; none where each has one class.

@@ -35,19 +35,10 @@ pub(crate) fn setup(
     steps_per_epoch: usize,
     device: &Device,
 ) -> Result<Setup> {
-    let config = network_for(spec, data)?;
-    let shapes = config.tensor_shapes();
-    check_memory(&shapes)?;
-    let table = scale(&spec.scheme(), &shapes)?;
-    let model = config.init(&table, spec.seed, device, DType::F32)?;
-    let binding = Binding {
-        optimizer: base_optimizer(spec),
-        sam: sam_config(spec),
-        table,
-    };
+    let (config, binding) = network_and_binding(spec, data, 1)?;
+    let model = config.init(&binding.table, spec.seed, device, DType::F32)?;
     let (optimizer, sam) = binding.bind(&model)?;
-    let total_steps = spec.train.schedule_length() * steps_per_epoch;
-    let warmup_steps = (spec.optimizer.warmup_epochs * steps_per_epoch as f64).round() as usize;
+    let (learning_rate, radius) = time_factors(spec, steps_per_epoch);
     Ok(Setup {
         average: Average::new(spec.train.ema_decay, &model),
         model,
@@ -55,17 +46,46 @@ pub(crate) fn setup(
         sam,
         config,
         binding,
-        learning_rate: TimeFactor {
-            decay: decay(spec.optimizer.schedule),
-            warmup_steps,
-            total_steps,
-        },
-        radius: TimeFactor {
-            decay: decay(spec.sam.schedule),
-            warmup_steps: 0,
-            total_steps,
-        },
+        learning_rate,
+        radius,
     })
+}
+
+/// The network of a run, and what optimizer and SAM are made from; for `trials` of them at once.
+///
+/// # Errors
+/// When the rule perturbs none of the model's tensors, or there is no memory for the trials.
+pub(super) fn network_and_binding(
+    spec: &RunSpec,
+    data: &Dataset,
+    trials: usize,
+) -> Result<(NetworkConfig, Binding)> {
+    let config = network_for(spec, data)?;
+    let shapes = config.tensor_shapes();
+    check_memory(&shapes, trials)?;
+    let binding = Binding {
+        optimizer: base_optimizer(spec),
+        sam: sam_config(spec),
+        table: scale(&spec.scheme(), &shapes)?,
+    };
+    Ok((config, binding))
+}
+
+/// Learning rate and radius over time.
+pub(super) fn time_factors(spec: &RunSpec, steps_per_epoch: usize) -> (TimeFactor, TimeFactor) {
+    let total_steps = spec.train.schedule_length() * steps_per_epoch;
+    let warmup_steps = (spec.optimizer.warmup_epochs * steps_per_epoch as f64).round() as usize;
+    let learning_rate = TimeFactor {
+        decay: decay(spec.optimizer.schedule),
+        warmup_steps,
+        total_steps,
+    };
+    let radius = TimeFactor {
+        decay: decay(spec.sam.schedule),
+        warmup_steps: 0,
+        total_steps,
+    };
+    (learning_rate, radius)
 }
 
 /// Refuses a network that this machine cannot hold: the system would end the whole process, and with
@@ -73,7 +93,7 @@ pub(crate) fn setup(
 ///
 /// # Errors
 /// When weights, perturbed weights and gradients are more than the machine's memory.
-fn check_memory(shapes: &[TensorShape]) -> Result<()> {
+fn check_memory(shapes: &[TensorShape], trials: usize) -> Result<()> {
     /// Weights, their perturbed copy and one set of gradients: the least that a SAM step needs.
     const COPIES: f64 = 3.0;
     const GIB: f64 = (1u64 << 30) as f64;
@@ -82,7 +102,7 @@ fn check_memory(shapes: &[TensorShape]) -> Result<()> {
     };
     let entries =
         |shape: &TensorShape| shape.shape.iter().map(|side| *side as f64).product::<f64>();
-    let values: f64 = shapes.iter().map(entries).sum();
+    let values: f64 = trials as f64 * shapes.iter().map(entries).sum::<f64>();
     let needed = COPIES * values * std::mem::size_of::<f32>() as f64;
     if needed <= memory {
         return Ok(());
@@ -112,8 +132,8 @@ fn memory_bytes() -> Option<f64> {
 
 /// What binds optimizer and SAM to the parameters of a model.
 pub(crate) struct Binding {
-    optimizer: BaseOptimizerConfig,
-    sam: SamConfig,
+    pub(super) optimizer: BaseOptimizerConfig,
+    pub(super) sam: SamConfig,
     pub table: ScalingTable,
 }
 
