@@ -41,6 +41,21 @@ bench-peer *arguments:
     cargo build --release --workspace --bins
     bench/.venv/bin/python bench/bench.py {{arguments}}
 
+# Measures mup2's stacked trials against PyTorch on a GPU; under ten minutes. Other devices: bench/gpu.py --help.
+bench-gpu *arguments:
+    test -x bench/.venv/bin/python || python3 -m venv bench/.venv
+    bench/.venv/bin/pip install --quiet --requirement bench/requirements.txt
+    CARGO_TARGET_DIR=target/vulkan cargo build --release --locked --features vulkan
+    bench/.venv/bin/python bench/gpu.py --binary target/vulkan/release/mup2 {{arguments}}
+
+# Times the parts of a step on one core: each fused layer beside the engine's own.
+bench-parts:
+    cargo bench --bench parts
+
+# Compares the public interface with that of a commit or tag (needs cargo-semver-checks); before a release: its last one.
+semver baseline:
+    cargo semver-checks --package mup2 --baseline-rev {{baseline}}
+
 # Writes the pages that the program says of itself, and makes the book: target/book/index.html (needs mdbook 0.5).
 book:
     cargo build --release --workspace --bins

@@ -92,6 +92,8 @@ def circumstances(arguments: argparse.Namespace) -> list[str]:
     if load > IDLE:
         remarks.append("**The machine was busy: do not publish these numbers.**")
         say(f"warning: the load average is {load:.2f}; the machine should be idle")
+    repeats = f"{arguments.repeats} a network, {arguments.quickstart_repeats} of the sweep"
+    remarks.append(f"Measurements of each side: {repeats}")
     if arguments.quick:
         remarks.append("**Measured with `--quick`: rough.**")
     fraction = arguments.quickstart_fraction

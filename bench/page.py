@@ -10,7 +10,7 @@ over that of PyTorch, and in brackets stand the smallest and the largest ratio o
 ratios may be compared with another run, not rates. Each side ran in its fastest configuration,
 given as workers × threads. Memory is the peak of all processes together, what they share counted
 once; in brackets what one process of PyTorch takes with its libraries and without a network.
-[What is measured, and what is not](../../bench/README.md).
+What is measured, and what is not, says `bench/README.md`.
 """
 
 

@@ -60,8 +60,9 @@ class Sam:
     ) -> None:
         self.parameters = [tensor for tensor, _ in tensors]
         self.scalings = [scaling for _, scaling in tensors]
-        dtype = self.parameters[0].dtype
-        self.norms = torch.tensor([scaling.norm for scaling in self.scalings], dtype=dtype)
+        first = self.parameters[0]
+        norms = [scaling.norm for scaling in self.scalings]
+        self.norms = torch.tensor(norms, dtype=first.dtype, device=first.device)
         self.optimizer = optimizer
         self.radius = radius
         self.perturbed = [torch.empty_like(tensor) for tensor in self.parameters]

@@ -20,12 +20,12 @@ def load_libraries() -> None:
 class Batches:
     """Shuffled batches of images that are kept as bytes, normalized when they are fetched."""
 
-    def __init__(self, data: Path, channels_last: bool) -> None:
-        self.pixels = torch.from_numpy(np.load(data / "pixels.npy"))
-        self.labels = torch.from_numpy(np.load(data / "labels.npy"))
+    def __init__(self, data: Path, channels_last: bool, device: str = "cpu") -> None:
+        self.pixels = torch.from_numpy(np.load(data / "pixels.npy")).to(device)
+        self.labels = torch.from_numpy(np.load(data / "labels.npy")).to(device)
         self.format = torch.channels_last if channels_last else torch.contiguous_format
         moments = torch.from_numpy(np.load(data / "normalization.npy")).to(torch.float32)
-        self.mean, deviation = moments.view(2, 1, -1, 1, 1)
+        self.mean, deviation = moments.to(device).view(2, 1, -1, 1, 1)
         self.factor = 1.0 / deviation
         self.order = torch.empty(0, dtype=torch.int64)
         self.place = 0
@@ -33,7 +33,7 @@ class Batches:
     def next(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Images `[batch, channels, height, width]`, mean 0 and deviation 1, and their labels."""
         if self.place + BATCH_SIZE > len(self.order):
-            self.order = torch.randperm(len(self.labels))
+            self.order = torch.randperm(len(self.labels)).to(self.labels.device)
             self.place = 0
         chosen = self.order[self.place : self.place + BATCH_SIZE]
         self.place += BATCH_SIZE
@@ -46,7 +46,9 @@ class Batches:
 class Trainer:
     """A network of a row with its data and its optimizer."""
 
-    def __init__(self, row_name: str, data: Path, seed: int, channels_last: bool) -> None:
+    def __init__(
+        self, row_name: str, data: Path, seed: int, channels_last: bool, device: str = "cpu"
+    ) -> None:
         torch.manual_seed(seed)
         row = row_named(row_name)
         self.model = network(row, row.width)
@@ -55,7 +57,7 @@ class Trainer:
         initialize(self.model, role_of, growth)
         if channels_last:
             self.model.to(memory_format=torch.channels_last)
-        self.model.train()
+        self.model.to(device).train()
         scaling_of = mup2_scalings(growth)
         tensors = [
             (tensor, scaling_of[role_of[name]])
@@ -64,8 +66,8 @@ class Trainer:
         self.sam = Sam(tensors, sgd(tensors, LEARNING_RATE, MOMENTUM), RADIUS)
         layers = self.model.modules()
         self.batch_norms = [layer for layer in layers if isinstance(layer, nn.BatchNorm2d)]
-        self.batches = Batches(data, channels_last)
-        self.loss_sum = torch.zeros(())
+        self.batches = Batches(data, channels_last, device)
+        self.loss_sum = torch.zeros((), device=device)
         self.steps = 0
 
     def step(self) -> None:

@@ -31,6 +31,8 @@ pub struct SweepProgress {
     cost_total: f64,
     cost_done: f64,
     best: Option<(f64, String)>,
+    /// How far the runs are that are trained at once.
+    stack: Option<String>,
 }
 
 impl SweepProgress {
@@ -52,6 +54,7 @@ impl SweepProgress {
             cost_total: 0.0,
             cost_done: 0.0,
             best: None,
+            stack: None,
         })
     }
 
@@ -74,6 +77,10 @@ impl SweepProgress {
                 self.done += 1;
                 self.cost_done += cost;
                 self.count(result);
+                self.stack = None;
+            }
+            Event::Stacked { runs, step, total } => {
+                self.stack = Some(format!("{runs} at once, step {step}/{total}"));
             }
             Event::Waiting { runs } => self.line(&format!(
                 "waiting for {runs} runs that other processes are at"
@@ -81,7 +88,7 @@ impl SweepProgress {
         }
         self.bar.set_position(self.done as u64);
         self.bar.set_message(self.message());
-        let finished = matches!(event, Event::Finished { .. });
+        let finished = matches!(event, Event::Finished { .. } | Event::Stacked { .. });
         let due = self.last_line.elapsed() >= LINE_INTERVAL || self.done == self.total;
         if finished && !self.is_terminal && due {
             self.last_line = Instant::now();
@@ -135,6 +142,7 @@ impl SweepProgress {
                 * (self.cost_total - self.cost_done).max(0.0);
             parts.push(format!("ETA {}", clock(Duration::from_secs_f64(seconds))));
         }
+        parts.extend(self.stack.clone());
         if let Some((accuracy, what)) = &self.best {
             parts.push(format!("best {:.1} % ({what})", accuracy * 100.0));
         }

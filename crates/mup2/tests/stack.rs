@@ -70,7 +70,7 @@ fn trials(spec: &RunSpec) -> Vec<RunSpec> {
 }
 
 fn stacked(specs: &[RunSpec], data: &Dataset) -> Vec<RunResult> {
-    let train = || train_stack(specs, data, device(), &Cancel::default()).unwrap();
+    let train = || train_stack(specs, data, device(), &Cancel::default(), |_, _| {}).unwrap();
     one_core_pool().unwrap().install(train)
 }
 
@@ -230,7 +230,7 @@ fn runs_that_are_no_stack_are_refused() {
     let spec = run(&[MLP]);
     let data = load(&spec.data).unwrap();
     let refused = |specs: &[RunSpec]| {
-        let trained = train_stack(specs, &data, device(), &Cancel::default());
+        let trained = train_stack(specs, &data, device(), &Cancel::default(), |_, _| {});
         let error = trained.unwrap_err();
         assert!(matches!(error, Error::Invalid { .. }), "{error}");
         error.to_string()
@@ -252,6 +252,6 @@ fn a_stack_ends_at_the_next_step_when_it_is_cancelled() {
     let data = load(&spec.data).unwrap();
     let cancel = Cancel::default();
     cancel.cancel();
-    let trained = train_stack(&trials(&spec), &data, device(), &cancel);
+    let trained = train_stack(&trials(&spec), &data, device(), &cancel, |_, _| {});
     assert!(matches!(trained, Err(Error::Interrupted)));
 }

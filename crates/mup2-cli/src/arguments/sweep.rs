@@ -21,7 +21,7 @@ pub enum SweepCommand {
   mup2 sweep run SWEEP.toml --out results/first --set grid.seed=[0,1,2,3]   # runs the new seeds only
   mup2 sweep run SWEEP.toml --out results/first --rerun diverged
   mup2 sweep run SWEEP.toml --out results/first --shard 2/8                 # one of eight machines
-  mup2 sweep run SWEEP.toml --out results/gpu --device vulkan
+  mup2 sweep run SWEEP.toml --out results/gpu --device vulkan --stack 81    # 81 trials at once
 
 Runs whose result exists are skipped, so an interrupted sweep goes on where it was. Several calls may
 work on one directory at the same time, also from several machines: a run that another process is at
@@ -170,6 +170,10 @@ pub struct SweepRunArguments {
     /// Worker threads; one trial a thread [default: one a core; 1 on a GPU]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub workers: Option<u16>,
+    /// Trials that a GPU trains at once, as one model: those of a width that differ in learning rate,
+    /// radius and seed [default: as many as fit into half of its free memory]
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u16).range(1..))]
+    pub stack: Option<u16>,
     #[command(flatten)]
     pub selection: SelectionArguments,
 }

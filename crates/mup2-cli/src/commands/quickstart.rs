@@ -21,6 +21,7 @@ pub fn run(arguments: &QuickstartArguments) -> anyhow::Result<ExitCode> {
         out: &arguments.out,
         device: TrainingDevice::Flex,
         workers: arguments.workers,
+        stack: None,
         selected: Selected::default(),
         command: "mup2 quickstart",
     })

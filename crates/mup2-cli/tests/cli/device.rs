@@ -26,6 +26,22 @@ fn the_names_of_devices_are_listed_where_one_is_wrong() {
     );
 }
 
+#[test]
+fn a_stack_is_for_a_gpu_and_for_runs_that_can_be_stacked() {
+    let directory = workspace(TINY);
+    let refused = |arguments: &[&str]| {
+        let output = run_sweep(directory.path(), "out", arguments);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(!directory.path().join("out").exists());
+        stderr(&output)
+    };
+    let sentence = refused(&["--stack", "4"]);
+    assert!(sentence.contains("on the processor"), "{sentence}");
+    let measured = ["--set", "run.sharpness.every_epochs=2"];
+    let sentence = refused(&[&["--stack", "4", "--device", "wgpu"], &measured[..]].concat());
+    assert!(sentence.contains("measure sharpness"), "{sentence}");
+}
+
 #[cfg(feature = "wgpu")]
 mod on_a_gpu {
     use crate::{TINY, mup2, run_sweep, stderr, stdout, workspace};
@@ -77,6 +93,11 @@ mod on_a_gpu {
             let difference = (loss(&here) - loss(&there)).abs();
             assert!(difference < 1e-3 * loss(&here), "{id:?}: {difference}");
         }
+        let at_once = [FOUR_RUNS, &["--device", "wgpu", "--stack", "2"]].concat();
+        let output = run_sweep(directory.path(), "stacked", &at_once);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        let told = "trials at once: at most 2\n";
+        assert!(stderr(&output).contains(told), "{}", stderr(&output));
         let refused = run_sweep(directory.path(), "wgpu", FOUR_RUNS);
         assert_eq!(refused.status.code(), Some(2));
         assert!(stderr(&refused).contains("holds results of device `wgpu`"));

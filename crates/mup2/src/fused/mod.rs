@@ -26,7 +26,7 @@ use burn::tensor::{DType, Tensor};
 use extension::Fused;
 
 /// Whether the kernels can read `x`.
-fn is_fused<const D: usize>(x: &Tensor<D>) -> bool {
+pub fn is_fused<const D: usize>(x: &Tensor<D>) -> bool {
     x.dtype() == DType::F32 && matches!(x.device().inner().as_dispatch(), DispatchDevice::Flex(_))
 }
 

@@ -86,7 +86,7 @@ impl GruConfig {
         self.draw(&Initializer::new(table, seed, device, dtype))
     }
 
-    /// As the public function, by any initializer.
+    /// As `init`, by any initializer.
     pub(super) fn draw(&self, initializer: &Initializer) -> Result<Gru> {
         let cells = self.cells();
         let layers = cells.iter().map(|[input, recurrent]| {

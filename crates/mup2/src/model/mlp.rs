@@ -80,7 +80,7 @@ impl MlpConfig {
         self.draw(&Initializer::new(table, seed, device, dtype))
     }
 
-    /// As the public function, by any initializer.
+    /// As `init`, by any initializer.
     pub(super) fn draw(&self, initializer: &Initializer) -> Result<Mlp> {
         let mut layers = self
             .layers()

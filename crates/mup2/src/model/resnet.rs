@@ -238,7 +238,7 @@ impl ResNetConfig {
         self.draw(&Initializer::new(table, seed, device, dtype))
     }
 
-    /// As the public function, by any initializer.
+    /// As `init`, by any initializer.
     pub(super) fn draw(&self, initializer: &Initializer) -> Result<ResNet> {
         let layout = self.layout();
         let stages = layout.stages.iter().map(|stage| {

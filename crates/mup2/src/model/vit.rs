@@ -181,7 +181,7 @@ impl VisionTransformerConfig {
         self.draw(&Initializer::new(table, seed, device, dtype))
     }
 
-    /// As the public function, by any initializer.
+    /// As `init`, by any initializer.
     pub(super) fn draw(&self, initializer: &Initializer) -> Result<VisionTransformer> {
         let layout = self.layout();
         let last = self.depth.saturating_sub(1).max(1) as f64;

@@ -1,6 +1,6 @@
 //! The perturbation itself: `W + ρ r^(-d-d_l) T (T∇) / ‖(r^(-e_l) T∇_l)‖`.
 
-use super::blocks::{add_scaled_blocks, multiply_blocks, squared_norms};
+use super::blocks::{SquaredNorms, add_scaled_blocks, multiply_blocks, squared_norms};
 use super::record::PerturbationRecord;
 use super::sam::Sam;
 use crate::random;
@@ -40,12 +40,12 @@ impl Sam {
             sam: self,
             gradients,
             place,
-            squared_norms: vec![0.0; self.trials()],
+            squared_norms: SquaredNorms::new(self.trials()),
             record: record.as_deref_mut(),
         };
         model.visit(&mut direction);
-        let norms = direction.squared_norms.iter().map(|squared| squared.sqrt());
-        let norms: Vec<f64> = norms.collect();
+        let squared = direction.squared_norms.into_values().into_iter();
+        let norms: Vec<f64> = squared.map(f64::sqrt).collect();
         let scales: Vec<f64> = rho
             .iter()
             .zip(&norms)
@@ -72,7 +72,7 @@ struct Direction<'a> {
     sam: &'a Sam,
     gradients: GradientsParams,
     place: Place,
-    squared_norms: Vec<f64>,
+    squared_norms: SquaredNorms,
     record: Option<&'a mut PerturbationRecord>,
 }
 
@@ -120,18 +120,12 @@ impl ModuleVisitor for Direction<'_> {
                 tensor.preconditioner.apply(gradient, &weight, trials)
             }
         };
-        let contributions = squared_norms(direction.clone(), trials);
-        let contributions = contributions
-            .into_iter()
-            .map(|squared| squared * tensor.norm_mult.powi(2));
-        let mut total = 0.0;
-        for (sum, contribution) in self.squared_norms.iter_mut().zip(contributions) {
-            *sum += contribution;
-            total += contribution;
-        }
+        let weight = tensor.norm_mult.powi(2);
         if let Some(record) = &mut self.record {
-            record.of(&tensor.name).contribution = total;
+            let squared: f64 = squared_norms(direction.clone(), trials).iter().sum();
+            record.of(&tensor.name).contribution = squared * weight;
         }
+        self.squared_norms.add(direction.clone(), weight);
         self.gradients.register(param.id, direction);
     }
 }

@@ -1,16 +1,59 @@
 //! Arithmetic on parameters that are blocks, one for each trial of a stack, along their first dimension. One block is
 //! the ordinary case.
 
-use crate::fused::{add_scaled, squared_norm};
+use crate::fused::{add_scaled, is_fused, squared_norm};
 use burn::tensor::{Tensor, TensorData};
+
+/// Σ x² of each block, summed over tensors. A GPU is asked for it once, not once a tensor: it stands still while the
+/// answer is awaited.
+pub(super) struct SquaredNorms {
+    known: Vec<f64>,
+    on_device: Option<Tensor<2>>,
+}
+
+impl SquaredNorms {
+    /// Zero, for so many blocks.
+    pub fn new(blocks: usize) -> Self {
+        Self {
+            known: vec![0.0; blocks],
+            on_device: None,
+        }
+    }
+
+    /// Adds `factor` times the squared norms of the blocks of `x`.
+    pub fn add<const D: usize>(&mut self, x: Tensor<D>, factor: f64) {
+        let x = x.without_autodiff();
+        if let ([known], true) = (self.known.as_mut_slice(), is_fused(&x)) {
+            *known += squared_norm(x) * factor;
+            return;
+        }
+        let more = sums_of_squares(x, self.known.len()).mul_scalar(factor);
+        self.on_device = Some(match self.on_device.take() {
+            None => more,
+            Some(sum) => sum + more,
+        });
+    }
+
+    /// The sums.
+    pub fn into_values(self) -> Vec<f64> {
+        match self.on_device {
+            None => self.known,
+            Some(sum) => numbers(sum),
+        }
+    }
+}
+
+/// `[blocks, 1]`.
+fn sums_of_squares<const D: usize>(x: Tensor<D>, blocks: usize) -> Tensor<2> {
+    rows(x, blocks).powi_scalar(2).sum_dim(1)
+}
 
 /// Σ x² of each of `blocks`.
 pub(super) fn squared_norms<const D: usize>(x: Tensor<D>, blocks: usize) -> Vec<f64> {
     if blocks == 1 {
         return vec![squared_norm(x)];
     }
-    let rows = rows(x.without_autodiff(), blocks);
-    numbers(rows.powi_scalar(2).sum_dim(1))
+    numbers(sums_of_squares(x.without_autodiff(), blocks))
 }
 
 /// `x + factor·y`, with a factor for each block.

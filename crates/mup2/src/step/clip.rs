@@ -1,6 +1,6 @@
 //! The global norm of a set of gradients, and clipping to it.
 
-use super::blocks::{multiply_blocks, squared_norms};
+use super::blocks::{SquaredNorms, multiply_blocks};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
@@ -14,24 +14,22 @@ pub fn gradient_norm<M: Module>(model: &M, gradients: &GradientsParams) -> f64 {
 fn gradient_norms<M: Module>(model: &M, gradients: &GradientsParams, trials: usize) -> Vec<f64> {
     let mut visitor = NormVisitor {
         gradients,
-        squared: vec![0.0; trials],
+        squared: SquaredNorms::new(trials),
     };
     model.visit(&mut visitor);
-    visitor.squared.into_iter().map(f64::sqrt).collect()
+    let squared = visitor.squared.into_values().into_iter();
+    squared.map(f64::sqrt).collect()
 }
 
 struct NormVisitor<'a> {
     gradients: &'a GradientsParams,
-    squared: Vec<f64>,
+    squared: SquaredNorms,
 }
 
 impl ModuleVisitor for NormVisitor<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         if let Some(gradient) = self.gradients.get::<D>(param.id) {
-            let norms = squared_norms(gradient, self.squared.len());
-            for (sum, norm) in self.squared.iter_mut().zip(norms) {
-                *sum += norm;
-            }
+            self.squared.add(gradient, 1.0);
         }
     }
 }
@@ -43,19 +41,17 @@ pub fn weight_norm<M: Module>(model: &M) -> f64 {
 
 /// As [`weight_norm`], of each trial of a stack.
 pub(crate) fn weight_norms<M: Module>(model: &M, trials: usize) -> Vec<f64> {
-    struct WeightVisitor(Vec<f64>);
+    struct WeightVisitor(SquaredNorms);
     impl ModuleVisitor for WeightVisitor {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
             let weight = param.val().without_autodiff();
-            let norms = squared_norms(weight, self.0.len());
-            for (sum, norm) in self.0.iter_mut().zip(norms) {
-                *sum += norm;
-            }
+            self.0.add(weight, 1.0);
         }
     }
-    let mut visitor = WeightVisitor(vec![0.0; trials]);
+    let mut visitor = WeightVisitor(SquaredNorms::new(trials));
     model.visit(&mut visitor);
-    visitor.0.into_iter().map(f64::sqrt).collect()
+    let squared = visitor.0.into_values().into_iter();
+    squared.map(f64::sqrt).collect()
 }
 
 /// Scales all gradients by one factor so that their global norm is at most `max_norm`.

@@ -13,12 +13,14 @@ mod summary;
 
 pub use known::{KnownRuns, cost_within, known_runs};
 pub use plan::{Rerun, Selected, Shard, cost, refuse_halving};
-pub use pool::{Event, Outcome, RunOptions, Tally, check_data, run};
+pub use pool::{Event, Outcome, RunOptions, StackSize, Tally, check_data, run};
 pub use slurm::{DEFAULT_MOST_TASKS, JobTexts, Submission, Submissions};
 pub use status::{Failure, SweepStatus, status};
 pub use summary::{describe, report_input};
 
 #[cfg(test)]
 mod halving_tests;
+#[cfg(test)]
+mod stack_tests;
 #[cfg(test)]
 mod tests;

@@ -1,9 +1,9 @@
 //! One pass over runs that are all known: worker threads, each with a rayon pool of one thread.
 
 use super::known::{Checkpoints, cost_within};
-use super::pool::{Event, Outcome, RunOptions};
+use super::pool::{Event, Outcome, RunOptions, StackSize};
 use super::queue::{Queue, Taken};
-use crate::config::{Halving, PlannedRun, RunId};
+use crate::config::{Halving, PlannedRun, RunId, RunSpec};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::results::{
@@ -11,12 +11,12 @@ use crate::results::{
 };
 use crate::train::{
     Cancel, Checkpointing, Earlier, Keeping, Progress, one_core_pool, panic_message,
-    train_resumably,
+    train_resumably, train_stack,
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Between two looks at what other processes have done.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
@@ -48,7 +48,8 @@ impl Pass<'_> {
         let workers = self.options.workers.clamp(1, missing.len().max(1));
         let queue = Queue::new(missing, self.store, &self.options.selected);
         let first_error: Mutex<Option<Error>> = Mutex::new(None);
-        let alive: Mutex<Vec<Option<Heartbeat>>> = Mutex::new((0..workers).map(|_| None).collect());
+        let alive: Mutex<Vec<Vec<Heartbeat>>> =
+            Mutex::new((0..workers).map(|_| Vec::new()).collect());
         std::thread::scope(|scope| {
             let (sender, receiver) = channel();
             let (_stop_heart, heart) = channel::<()>();
@@ -62,6 +63,10 @@ impl Pass<'_> {
                     queue: &queue,
                     data: self.data,
                     halving: self.halving,
+                    stack: match self.halving {
+                        Some(_) => StackSize::AtMost(1),
+                        None => self.options.stack,
+                    },
                     cancel: self.cancel,
                     alive: &alive,
                     sender: sender.clone(),
@@ -92,6 +97,9 @@ impl Pass<'_> {
                             cost,
                         });
                     }
+                    News::Stacked { runs, step, total } => {
+                        on_event(Event::Stacked { runs, step, total });
+                    }
                     News::Waiting(runs) => on_event(Event::Waiting { runs }),
                 }
             }
@@ -106,6 +114,11 @@ impl Pass<'_> {
 enum News {
     Trained(Box<RunResult>, f64),
     Elsewhere(Box<RunResult>, f64),
+    Stacked {
+        runs: usize,
+        step: usize,
+        total: usize,
+    },
     Waiting(usize),
 }
 
@@ -115,7 +128,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 /// Renews the heartbeats until the sender of `stop` is gone.
-fn beat(alive: &Mutex<Vec<Option<Heartbeat>>>, stop: &std::sync::mpsc::Receiver<()>) {
+fn beat(alive: &Mutex<Vec<Vec<Heartbeat>>>, stop: &std::sync::mpsc::Receiver<()>) {
     while stop.recv_timeout(HEARTBEAT_INTERVAL) == Err(RecvTimeoutError::Timeout) {
         for heartbeat in lock(alive).iter().flatten() {
             heartbeat.renew();
@@ -129,8 +142,9 @@ struct Worker<'a> {
     queue: &'a Queue<'a>,
     data: &'a Dataset,
     halving: Option<&'a Halving>,
+    stack: StackSize,
     cancel: &'a Cancel,
-    alive: &'a Mutex<Vec<Option<Heartbeat>>>,
+    alive: &'a Mutex<Vec<Vec<Heartbeat>>>,
     sender: Sender<News>,
 }
 
@@ -141,40 +155,103 @@ impl Worker<'_> {
             if self.cancel.is_cancelled() {
                 return Err(Error::Interrupted);
             }
-            let news = match self.queue.take()? {
+            match self.queue.take(|spec| self.stack.most(spec, self.data))? {
                 Taken::None => return Ok(()),
                 Taken::Wait { runs, news } => {
-                    if news && self.sender.send(News::Waiting(runs)).is_err() {
-                        return Err(Error::Interrupted);
+                    if news {
+                        self.tell(News::Waiting(runs))?;
                     }
                     std::thread::sleep(POLL_INTERVAL);
-                    continue;
                 }
                 Taken::Settled(planned, result) => {
-                    News::Elsewhere(result, cost_within(self.halving, &planned))
+                    let cost = cost_within(self.halving, &planned);
+                    self.tell(News::Elsewhere(result, cost))?;
                 }
-                Taken::Run(planned, heartbeat) => {
-                    self.keep(Some(heartbeat));
-                    let checkpointing = self.checkpointing(&planned);
-                    let trained = pool.install(|| self.trial(&planned, &checkpointing));
-                    let published = trained.and_then(|result| {
-                        self.queue.publish(&result)?;
-                        Ok(result)
-                    });
-                    self.keep(None);
-                    let result = published?;
-                    if !matches!(result.status, RunStatus::Failed { .. }) {
-                        // What this run has gone on from has served.
-                        for earlier in &checkpointing.earlier {
-                            earlier.directory.remove();
-                        }
-                    }
-                    News::Trained(Box::new(result), cost_within(self.halving, &planned))
+                Taken::Runs(runs) => {
+                    let (planned, heartbeats): (Vec<_>, Vec<_>) = runs.into_iter().unzip();
+                    self.keep(heartbeats);
+                    let done = pool.install(|| self.together(&planned));
+                    self.keep(Vec::new());
+                    done?;
                 }
-            };
-            if self.sender.send(news).is_err() {
-                return Err(Error::Interrupted);
             }
+        }
+    }
+
+    /// # Errors
+    /// When nobody hears: the call is ending.
+    fn tell(&self, news: News) -> Result<()> {
+        self.sender.send(news).map_err(|_| Error::Interrupted)
+    }
+
+    /// Trains what was taken, at once where it is several runs, and publishes the results. What breaks a stack
+    /// costs the run that it is of: all are then trained one by one.
+    fn together(&self, planned: &[PlannedRun]) -> Result<()> {
+        if planned.len() > 1 {
+            match self.stacked(planned)? {
+                Ok(results) => {
+                    for (planned, result) in planned.iter().zip(results) {
+                        self.publish(planned, result)?;
+                    }
+                    return Ok(());
+                }
+                Err(reason) => {
+                    let runs = planned.len();
+                    tracing::warn!(
+                        runs,
+                        reason,
+                        "a stack broke; its runs are trained one by one"
+                    );
+                }
+            }
+        }
+        for planned in planned {
+            let checkpointing = self.checkpointing(planned);
+            let result = self.trial(planned, &checkpointing)?;
+            let failed = matches!(result.status, RunStatus::Failed { .. });
+            self.publish(planned, result)?;
+            if !failed {
+                // What this run has gone on from has served.
+                for earlier in &checkpointing.earlier {
+                    earlier.directory.remove();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn publish(&self, planned: &PlannedRun, result: RunResult) -> Result<()> {
+        self.queue.publish(&result)?;
+        let cost = cost_within(self.halving, planned);
+        self.tell(News::Trained(Box::new(result), cost))
+    }
+
+    /// The results of runs that are trained at once, or what broke them.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`] when cancelled.
+    fn stacked(
+        &self,
+        planned: &[PlannedRun],
+    ) -> Result<std::result::Result<Vec<RunResult>, String>> {
+        let specs: Vec<RunSpec> = planned.iter().map(|run| run.spec.clone()).collect();
+        let runs = specs.len();
+        let mut told: Option<Instant> = None;
+        let trained = catch_unwind(AssertUnwindSafe(|| {
+            let device = self.queue.store().device();
+            train_stack(&specs, self.data, device, self.cancel, |step, total| {
+                if told.is_none_or(|told| told.elapsed() >= POLL_INTERVAL) {
+                    told = Some(Instant::now());
+                    // Nobody may hear any more; the next result finds that out.
+                    let _ = self.sender.send(News::Stacked { runs, step, total });
+                }
+            })
+        }));
+        match trained {
+            Ok(Ok(results)) => Ok(Ok(results)),
+            Ok(Err(Error::Interrupted)) => Err(Error::Interrupted),
+            Ok(Err(error)) => Ok(Err(error.to_string())),
+            Err(panic) => Ok(Err(format!("panic: {}", panic_message(panic.as_ref())))),
         }
     }
 
@@ -203,9 +280,9 @@ impl Worker<'_> {
         }
     }
 
-    fn keep(&self, heartbeat: Option<Heartbeat>) {
+    fn keep(&self, heartbeats: Vec<Heartbeat>) {
         if let Some(place) = lock(self.alive).get_mut(self.place) {
-            *place = heartbeat;
+            *place = heartbeats;
         }
     }
 

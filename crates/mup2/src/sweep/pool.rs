@@ -3,11 +3,11 @@
 use super::known::{Checkpoints, cost_within, known, known_runs, standing};
 use super::pass::Pass;
 use super::plan::Selected;
-use crate::config::{RunId, Selection, SweepSpec};
+use crate::config::{RunId, RunSpec, Selection, SweepSpec};
 use crate::data::{BatchOrder, Dataset};
 use crate::error::{Error, Result};
 use crate::results::{ResultStore, RunResult, RunStatus};
-use crate::train::Cancel;
+use crate::train::{Cancel, trial_memory};
 use std::collections::HashSet;
 
 /// How a sweep is worked off; nothing here changes a result.
@@ -17,6 +17,35 @@ pub struct RunOptions {
     pub workers: usize,
     /// Which runs are to be done.
     pub selected: Selected,
+    /// How many runs a worker trains at once, as one stacked model ([`crate::train::train_stack`]); those of a
+    /// search by halving go on from each other's checkpoints, and are always trained one by one. Stacked runs are
+    /// those alone within rounding, and to the bit only where there is one.
+    pub stack: StackSize,
+}
+
+/// The size of stacks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StackSize {
+    /// At most so many runs; 1 is each by itself.
+    AtMost(usize),
+    /// As many as are expected to fit into so many bytes of the device's memory.
+    Memory(u64),
+}
+
+impl StackSize {
+    /// The most runs like `spec` in one stack, at least 1.
+    ///
+    /// # Errors
+    /// When the network of `spec` cannot be made.
+    pub(super) fn most(self, spec: &RunSpec, data: &Dataset) -> Result<usize> {
+        Ok(match self {
+            Self::AtMost(most) => most.max(1),
+            Self::Memory(bytes) => {
+                let fitting = bytes / trial_memory(spec, data)?.max(1);
+                usize::try_from(fitting).unwrap_or(usize::MAX).max(1)
+            }
+        })
+    }
 }
 
 /// What the pool tells while it works.
@@ -45,6 +74,15 @@ pub enum Event<'a> {
         result: &'a RunResult,
         /// Its estimated cost, in the units of `Planned`.
         cost: f64,
+    },
+    /// A worker is at several runs at once.
+    Stacked {
+        /// How many.
+        runs: usize,
+        /// Steps done.
+        step: usize,
+        /// Steps of each run.
+        total: usize,
     },
     /// All that is left is being done by other processes; the call waits for their results.
     Waiting {

@@ -1,7 +1,7 @@
 //! The runs that are left, shared by the worker threads, with an eye on other processes.
 
 use super::plan::Selected;
-use crate::config::{PlannedRun, RunId};
+use crate::config::{PlannedRun, RunId, RunSpec};
 use crate::error::Result;
 use crate::results::{Heartbeat, ResultStore, RunResult, RunStatus};
 use std::collections::{HashSet, VecDeque};
@@ -9,8 +9,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What [`Queue::take`] gives.
 pub(super) enum Taken {
-    /// A run to do, and the sign that it is being done.
-    Run(Box<PlannedRun>, Heartbeat),
+    /// Runs to do at once, one unless they can be stacked, and the signs that they are being done.
+    Runs(Vec<(PlannedRun, Heartbeat)>),
     /// A run that another process has finished since the work was planned.
     Settled(Box<PlannedRun>, Box<RunResult>),
     /// Nothing now: other processes are at the runs that are left.
@@ -55,11 +55,11 @@ impl<'a> Queue<'a> {
         self.lock().runs.clear();
     }
 
-    /// The next run that nobody is at.
+    /// The next run that nobody is at, and as many that can be stacked with it as `stack` says of a run.
     ///
     /// # Errors
-    /// When a result file exists but cannot be read.
-    pub fn take(&self) -> Result<Taken> {
+    /// When a result file exists but cannot be read, and those of `stack`.
+    pub fn take(&self, stack: impl Fn(&RunSpec) -> Result<usize>) -> Result<Taken> {
         let mut left = self.lock();
         let elsewhere: HashSet<RunId> = if left.runs.is_empty() {
             HashSet::new()
@@ -85,8 +85,19 @@ impl<'a> Queue<'a> {
                 left.runs.push_back(planned);
                 continue;
             }
-            let heartbeat = self.store.begin(&planned.id);
-            return Ok(Taken::Run(Box::new(planned), heartbeat));
+            let most = match planned.spec.can_be_stacked() {
+                true => stack(&planned.spec)?,
+                false => 1,
+            };
+            let mut together = vec![planned];
+            if most > 1 {
+                self.add_stackable(&mut together, &mut left.runs, most, &elsewhere)?;
+            }
+            let begun = together.into_iter().map(|planned| {
+                let heartbeat = self.store.begin(&planned.id);
+                (planned, heartbeat)
+            });
+            return Ok(Taken::Runs(begun.collect()));
         }
         if left.runs.is_empty() {
             return Ok(Taken::None);
@@ -96,6 +107,39 @@ impl<'a> Queue<'a> {
             runs: left.runs.len(),
             news,
         })
+    }
+
+    /// Moves runs from `left` to `together`, which has one, until there are as many as in each of the stacks, none
+    /// of which is larger than `most`, that all runs of this kind make.
+    fn add_stackable(
+        &self,
+        together: &mut Vec<PlannedRun>,
+        left: &mut VecDeque<PlannedRun>,
+        most: usize,
+        elsewhere: &HashSet<RunId>,
+    ) -> Result<()> {
+        let Some(common) = together.first().map(|run| run.spec.stacked_with()) else {
+            return Ok(());
+        };
+        let mut found = Vec::new();
+        for (place, planned) in left.iter().enumerate() {
+            let fits = planned.spec.stacked_with() == common && !elsewhere.contains(&planned.id);
+            // What has a result is looked at one by one.
+            if fits && self.store.result(&planned.id)?.is_none() {
+                found.push(place);
+            }
+        }
+        let all = found.len() + together.len();
+        let size = all.div_ceil(all.div_ceil(most.max(1)));
+        // From the back, so that the places before stay what they are.
+        let chosen = found.into_iter().take(size - together.len());
+        let chosen: Vec<usize> = chosen.collect();
+        let mut taken: Vec<PlannedRun> = Vec::with_capacity(chosen.len());
+        for place in chosen.into_iter().rev() {
+            taken.extend(left.remove(place));
+        }
+        together.extend(taken.into_iter().rev());
+        Ok(())
     }
 
     /// The results directory.

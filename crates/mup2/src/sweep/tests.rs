@@ -7,7 +7,7 @@ use crate::results::{ResultStore, RunStatus};
 use crate::train::{Cancel, train};
 use std::path::Path;
 
-const SWEEP: &str = r#"
+pub(super) const SWEEP: &str = r#"
 name = "pool"
 [grid]
 scheme = ["mup2"]
@@ -23,18 +23,35 @@ base_width = 4
 epochs = 1
 "#;
 
-fn options(workers: usize) -> RunOptions {
+pub(super) fn options(workers: usize) -> RunOptions {
     RunOptions {
         workers,
         selected: Selected::default(),
+        stack: StackSize::AtMost(1),
     }
 }
 
 fn run_in(directory: &Path, sweep: &SweepSpec, data: &Dataset) -> (Outcome, ResultStore) {
-    let store = ResultStore::create(directory, sweep, "digest", TrainingDevice::Flex).unwrap();
-    let options = options(2);
-    let outcome = run(sweep, data, &store, &options, &Cancel::default(), |_| {}).unwrap();
+    let (outcome, store, _) = run_with(directory, sweep, data, &options(2));
     (outcome, store)
+}
+
+/// Also the sizes of the stacks that it told of, each once.
+pub(super) fn run_with(
+    directory: &Path,
+    sweep: &SweepSpec,
+    data: &Dataset,
+    options: &RunOptions,
+) -> (Outcome, ResultStore, Vec<usize>) {
+    let store = ResultStore::create(directory, sweep, "digest", TrainingDevice::Flex).unwrap();
+    let mut stacks = Vec::new();
+    let hear = |event: Event| {
+        if let Event::Stacked { runs, step: 1, .. } = event {
+            stacks.push(runs);
+        }
+    };
+    let outcome = run(sweep, data, &store, options, &Cancel::default(), hear).unwrap();
+    (outcome, store, stacks)
 }
 
 #[test]

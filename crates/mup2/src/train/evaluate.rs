@@ -11,6 +11,8 @@ use std::ops::Range;
 
 /// Images per forward pass: large enough for a full matrix product, small enough for a cache.
 const EVALUATION_BATCH: usize = 256;
+/// The same for each trial of a stack, which together make the product full.
+const STACK_EVALUATION_BATCH: usize = 64;
 
 /// Share of `images` whose largest logit is the label, 0 to 1; absent for an empty split.
 ///
@@ -38,14 +40,17 @@ pub(super) fn accuracies(
     normalization: &Normalization,
     device: &Device,
 ) -> Result<Vec<Option<f64>>> {
-    let counts = correct_of_trials(
-        model,
-        trials,
+    let size = match trials {
+        1 => EVALUATION_BATCH,
+        _ => STACK_EVALUATION_BATCH,
+    };
+    let batches = 0..images.len().div_ceil(size);
+    let images_in = Chunks {
         images,
-        0..evaluation_batches(images),
-        normalization,
-        device,
-    )?;
+        size,
+        batches,
+    };
+    let counts = correct_of_trials(model, trials, &images_in, normalization, device)?;
     let counts = counts.into_iter();
     Ok(counts.map(|count| share_of(count, images)).collect())
 }
@@ -71,23 +76,40 @@ pub(super) fn correct(
     normalization: &Normalization,
     device: &Device,
 ) -> Result<usize> {
-    let counts = correct_of_trials(model, 1, images, batches, normalization, device)?;
+    let size = EVALUATION_BATCH;
+    let chunks = Chunks {
+        images,
+        size,
+        batches,
+    };
+    let counts = correct_of_trials(model, 1, &chunks, normalization, device)?;
     Ok(counts.into_iter().sum())
+}
+
+/// Some of the batches that a split is divided into.
+struct Chunks<'a> {
+    images: &'a Images,
+    size: usize,
+    batches: Range<usize>,
 }
 
 fn correct_of_trials(
     model: &Network,
     trials: usize,
-    images: &Images,
-    batches: Range<usize>,
+    chunks: &Chunks,
     normalization: &Normalization,
     device: &Device,
 ) -> Result<Vec<usize>> {
     let model = model.valid();
-    let indices: Vec<usize> = (0..images.len()).collect();
+    let indices: Vec<usize> = (0..chunks.images.len()).collect();
     let mut pixels = Vec::new();
     let mut correct = vec![0; trials];
-    let chunks = indices.chunks(EVALUATION_BATCH);
+    let Chunks {
+        images,
+        size,
+        batches,
+    } = chunks;
+    let chunks = indices.chunks(*size);
     let chunks = chunks.skip(batches.start).take(batches.len());
     for loaded in Loader::new(images, chunks, BATCHES_AHEAD) {
         let loaded = loaded?;

@@ -2,6 +2,7 @@
 
 use super::architecture::network_for;
 use super::average::Average;
+use super::device_memory::{TOTAL, machine_memory};
 use crate::config::{OptimizerName, RunSpec, Schedule};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
@@ -97,9 +98,10 @@ fn check_memory(shapes: &[TensorShape], trials: usize) -> Result<()> {
     /// Weights, their perturbed copy and one set of gradients: the least that a SAM step needs.
     const COPIES: f64 = 3.0;
     const GIB: f64 = (1u64 << 30) as f64;
-    let Some(memory) = memory_bytes() else {
+    let Some(memory) = machine_memory(TOTAL) else {
         return Ok(());
     };
+    let memory = memory as f64;
     let entries =
         |shape: &TensorShape| shape.shape.iter().map(|side| *side as f64).product::<f64>();
     let values: f64 = trials as f64 * shapes.iter().map(entries).sum::<f64>();
@@ -118,16 +120,6 @@ fn check_memory(shapes: &[TensorShape], trials: usize) -> Result<()> {
             memory / GIB
         ),
     ))
-}
-
-/// The machine's memory, where Linux tells.
-fn memory_bytes() -> Option<f64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix("MemTotal:"))?;
-    let kib: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kib * 1024.0)
 }
 
 /// What binds optimizer and SAM to the parameters of a model.

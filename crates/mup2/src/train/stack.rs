@@ -24,6 +24,8 @@ use burn::tensor::Device;
 /// [`super::train`] within rounding, and with one spec on the processor to the bit. A trial that diverges
 /// leaves the stack at the next evaluation.
 ///
+/// `progress` is told the steps done and those of the whole training, after each.
+///
 /// # Errors
 /// As [`super::train`]'s and [`open_device`]'s, and when the specs cannot be stacked ([`check_stack`]).
 pub fn train_stack(
@@ -31,6 +33,7 @@ pub fn train_stack(
     data: &Dataset,
     device: TrainingDevice,
     cancel: &Cancel,
+    progress: impl FnMut(usize, usize),
 ) -> Result<Vec<RunResult>> {
     check_stack(specs)?;
     let Some(first) = specs.first() else {
@@ -48,10 +51,7 @@ pub fn train_stack(
         losses: vec![0.0; specs.len()],
         results: specs.iter().map(beginning).collect(),
     };
-    let Some(setup) = training.run(setup, &feeds, cancel)? else {
-        return Ok(training.results);
-    };
-    drop(setup);
+    training.run(setup, &feeds, cancel, progress)?;
     Ok(training.results)
 }
 
@@ -182,13 +182,14 @@ struct StackTraining<'a> {
 }
 
 impl StackTraining<'_> {
-    /// All epochs; gives the setup back unless every run has diverged.
+    /// All epochs, or until every run has diverged.
     fn run(
         &mut self,
         mut setup: StackSetup,
         feeds: &Feeds,
         cancel: &Cancel,
-    ) -> Result<Option<StackSetup>> {
+        mut progress: impl FnMut(usize, usize),
+    ) -> Result<()> {
         let train = &self.spec.train;
         let steps_per_epoch = feeds.steps_per_epoch();
         let mut step = 0;
@@ -208,19 +209,20 @@ impl StackTraining<'_> {
                 (setup, reports) = setup.step(step, &batch);
                 self.note(&setup, &reports);
                 if self.ended(&setup) {
-                    return Ok(None);
+                    return Ok(());
                 }
                 step += 1;
+                progress(step, train.epochs * steps_per_epoch);
                 if in_epoch < steps_per_epoch && train.evaluates_after_steps(step) {
                     let Some(left) = self.without_diverged(setup)? else {
-                        return Ok(None);
+                        return Ok(());
                     };
                     setup = left;
                     self.evaluate(&setup, epoch, Some(step), in_epoch)?;
                 }
             }
             let Some(left) = self.without_diverged(setup)? else {
-                return Ok(None);
+                return Ok(());
             };
             setup = left;
             let by_epochs = epoch.is_multiple_of(train.evaluate_every);
@@ -229,7 +231,7 @@ impl StackTraining<'_> {
             }
             self.losses.fill(0.0);
         }
-        Ok(Some(setup))
+        Ok(())
     }
 
     /// Takes in what a step saw.

@@ -29,6 +29,7 @@ pub fn run(arguments: &SweepRunArguments) -> anyhow::Result<ExitCode> {
         out: &arguments.out,
         device: arguments.device,
         workers: arguments.workers,
+        stack: arguments.stack,
         selected: arguments.selection.selected(),
         command: &command,
     })
@@ -40,6 +41,8 @@ pub struct SweepRequest<'a> {
     pub out: &'a Path,
     pub device: TrainingDevice,
     pub workers: Option<u16>,
+    /// Trials that a GPU trains at once.
+    pub stack: Option<u16>,
     pub selected: Selected,
     /// What the report names as its origin.
     pub command: &'a str,
@@ -49,6 +52,7 @@ pub struct SweepRequest<'a> {
 pub fn run_sweep(request: &SweepRequest) -> anyhow::Result<ExitCode> {
     let sweep = &request.sweep;
     let start = Instant::now();
+    device::check_stack(request.device, request.stack, sweep)?;
     // A device that is missing would break every run.
     device::announce(request.device)?;
     let data = dataset::open(&sweep.run.data)?;
@@ -58,6 +62,7 @@ pub fn run_sweep(request: &SweepRequest) -> anyhow::Result<ExitCode> {
     request.selected.runs(sweep, &known)?;
     let store = ResultStore::create(request.out, sweep, &data.digest, request.device)?;
     let workers = device::workers(request.device, request.workers)?;
+    let stack = device::stack(request.device, workers, request.stack)?;
     eprintln!(
         "{}: {} ({}), {workers} worker{}",
         sweep.name,
@@ -65,12 +70,16 @@ pub fn run_sweep(request: &SweepRequest) -> anyhow::Result<ExitCode> {
         describe(&data),
         if workers == 1 { "" } else { "s" },
     );
+    if let Some(stacks) = device::describe(stack) {
+        eprintln!("trials at once: {stacks}");
+    }
     let cancel = cancel_on_signal()?;
     leave_trial_panics_to_the_report();
     let mut progress = SweepProgress::new(sweep.selection)?;
     let options = RunOptions {
         workers,
         selected: request.selected.clone(),
+        stack,
     };
     let outcome = sweep::run(sweep, &data, &store, &options, &cancel, |event| {
         progress.update(&event);

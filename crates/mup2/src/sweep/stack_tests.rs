@@ -1,0 +1,119 @@
+//! Sweeps whose runs are trained several at once.
+
+use super::tests::{SWEEP, options, run_with};
+use super::*;
+use crate::config::parse_sweep;
+use crate::data::load;
+use crate::results::RunStatus;
+use crate::train::trial_memory;
+
+/// Two widths, each with ten trials of two seeds.
+const GRID: [&str; 3] = [
+    "grid.width=[4, 8]",
+    "grid.rho=[0.0, 0.05, 0.1, 0.2, 0.4]",
+    "grid.seed=[0, 1]",
+];
+
+fn grid() -> crate::config::SweepSpec {
+    parse_sweep(SWEEP, "s.toml", &GRID.map(str::to_owned)).unwrap()
+}
+
+fn stacks_of(stack: StackSize) -> RunOptions {
+    RunOptions {
+        stack,
+        ..options(1)
+    }
+}
+
+#[test]
+fn a_sweep_in_stacks_has_the_results_of_its_runs_one_by_one_within_rounding() {
+    let (sweep, directories) = (grid(), [(); 2].map(|()| tempfile::tempdir().unwrap()));
+    let data = load(&sweep.run.data).unwrap();
+    let [alone, stacked] = &directories;
+    let (_, alone, none) = run_with(alone.path(), &sweep, &data, &options(1));
+    assert!(none.is_empty());
+    let options = stacks_of(StackSize::AtMost(7));
+    let (outcome, stacked, stacks) = run_with(stacked.path(), &sweep, &data, &options);
+    // Ten of each width, in as few stacks as hold them, of one size.
+    assert_eq!(stacks, [5, 5, 5, 5]);
+    assert_eq!((outcome.trained, outcome.tally.completed), (20, 20));
+    for planned in sweep.distinct_runs() {
+        let [one, other] = [&alone, &stacked].map(|store| {
+            let result = store.result(&planned.id).unwrap().unwrap();
+            assert_eq!(result.spec, planned.spec);
+            result.epochs[0].train_loss
+        });
+        assert!((one / other - 1.0).abs() < 1e-5, "{one} {other}");
+    }
+}
+
+#[test]
+fn a_stack_is_made_of_what_is_missing() {
+    let sweep = grid();
+    let data = load(&sweep.run.data).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let mut some = stacks_of(StackSize::AtMost(100));
+    let runs = sweep.distinct_runs().into_iter();
+    let narrow = runs.filter(|run| run.spec.model.width == 4);
+    some.selected.only = narrow.take(4).map(|run| run.id).collect();
+    let (outcome, ..) = run_with(directory.path(), &sweep, &data, &some);
+    assert_eq!(outcome.trained, 4);
+    let all = stacks_of(StackSize::AtMost(100));
+    let (outcome, _, mut stacks) = run_with(directory.path(), &sweep, &data, &all);
+    stacks.sort_unstable();
+    assert_eq!((outcome.trained, stacks), (16, vec![6, 10]));
+}
+
+#[test]
+fn a_stack_that_breaks_leaves_its_runs_to_be_trained_one_by_one() {
+    let sweep = grid();
+    let mut broken = load(&sweep.run.data).unwrap();
+    // A label beyond the last class makes the loss of its batch panic.
+    broken.train.labels.fill(999);
+    let directory = tempfile::tempdir().unwrap();
+    let options = stacks_of(StackSize::AtMost(100));
+    let (outcome, store, _) = run_with(directory.path(), &sweep, &broken, &options);
+    assert_eq!((outcome.trained, outcome.tally.failed), (20, 20));
+    for planned in sweep.distinct_runs() {
+        let status = store.result(&planned.id).unwrap().unwrap().status;
+        assert!(matches!(status, RunStatus::Failed { reason } if reason.starts_with("panic: ")));
+    }
+}
+
+#[test]
+fn as_many_runs_are_stacked_as_fit_into_the_memory_and_at_least_one() {
+    let sweep = grid();
+    let data = load(&sweep.run.data).unwrap();
+    let spec = |width: usize| {
+        let mut spec = sweep.run.clone();
+        spec.model.width = width;
+        spec
+    };
+    let (narrow, wide) = (
+        trial_memory(&spec(64), &data).unwrap(),
+        trial_memory(&spec(1024), &data).unwrap(),
+    );
+    // From 64 to 1024 the hidden layer grows 256-fold, the others 16-fold.
+    assert!(wide > 40 * narrow && wide < 256 * narrow, "{narrow} {wide}");
+    let most = |bytes| StackSize::Memory(bytes).most(&spec(64), &data).unwrap();
+    assert_eq!((most(5 * narrow), most(0)), (5, 1));
+}
+
+#[test]
+fn runs_of_a_halving_are_trained_one_by_one() {
+    let search = [
+        "run.train.epochs=3",
+        "search.method=halving",
+        "search.points=3",
+        "search.include_sgd=false",
+        "search.lr={ log2_from = -6, log2_to = -2 }",
+        "search.rho={ log2_from = -6, log2_to = -2 }",
+    ];
+    let text = SWEEP.replace("lr = [0.1]\nrho = [0.0, 0.1]\n", "");
+    let sweep = parse_sweep(&text, "s.toml", &search.map(str::to_owned)).unwrap();
+    let data = load(&sweep.run.data).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let options = stacks_of(StackSize::AtMost(100));
+    let (outcome, _, stacks) = run_with(directory.path(), &sweep, &data, &options);
+    assert!(outcome.tally.completed > 3 && stacks.is_empty());
+}
