@@ -3,19 +3,32 @@
 #![cfg(any(feature = "wgpu", feature = "cuda"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use burn::tensor::Tensor;
 use mup2::check::{CheckOptions, check};
 use mup2::checkpoint::{CheckpointDirectory, Weights, read_weights};
 use mup2::config::{RunSpec, TrainingDevice, parse_run};
 use mup2::data::load;
+use mup2::fused::squared_norm;
 use mup2::results::RunResult;
 use mup2::train::{
-    Cancel, Checkpointing, Keeping, Progress, TrainedWeights, evaluate_weights, train_resumably,
+    Cancel, Checkpointing, Keeping, Progress, TrainedWeights, evaluate_weights, open_device,
+    train_resumably,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 const MLP: &[&str] = &["model.width=32", "model.base_width=8"];
-const RESNET: &[&str] = &["model.kind=resnet", "model.width=4", "model.base_width=2"];
+/// Whole images and small steps. With those of [`run`], on the processor alone, a radius changed by one millionth
+/// moves the loss after five steps by 9e-4 in three of eight trials, and by 1e-8 to 2e-5 in the others; with these,
+/// by 2e-6 at most.
+const RESNET: &[&str] = &[
+    "model.kind=resnet",
+    "model.width=4",
+    "model.base_width=2",
+    "data.average_pool=1",
+    "optimizer.lr=0.002",
+    "sam.rho=0.015625",
+];
 const VIT: &[&str] = &[
     "model.kind=vit",
     "model.width=16",
@@ -108,7 +121,7 @@ fn distance(one: &Trained, other: &Trained) -> f32 {
 ///
 /// A ResNet's weights are not compared: on the processor alone, a learning rate that differs by one
 /// millionth moves the gains and biases of its first stages by up to their own size within five steps, where
-/// the sign of a unit before its ReLU flips, and the loss by 1e-6. `tests/pytorch.rs` compares its gradients.
+/// the sign of a unit before its ReLU flips. `tests/pytorch.rs` compares its gradients.
 fn assert_trains_alike(model: &[&str], more: &[&str], tolerance: f32, of_weights: Option<f32>) {
     let spec = run(model, more);
     let here = trained(&spec, TrainingDevice::Flex, None);
@@ -241,4 +254,13 @@ fn the_coordinate_check_passes_what_is_right_and_fails_what_is_wrong() {
     };
     assert!(of("mup2").pass);
     assert!(!of("naive").pass);
+}
+
+#[test]
+fn norms_of_tensors_with_more_than_a_quarter_million_entries_are_whole() {
+    let device = open_device(gpu()).unwrap();
+    for count in [1000, 262_144, 500_001, 3_145_728] {
+        let ones = Tensor::<1>::ones([count], &device);
+        assert_eq!(squared_norm(ones), count as f64);
+    }
 }

@@ -159,11 +159,8 @@ pub fn add_scaled<const D: usize>(x: Tensor<D>, y: Tensor<D>, factor: f64) -> Te
 pub fn squared_norm<const D: usize>(x: Tensor<D>) -> f64 {
     let x = x.without_autodiff();
     if !is_fused(&x) {
-        // The dot product of the flattened tensor with itself.
         let count = x.shape().num_elements();
-        let row = x.reshape([1, count]);
-        let column = row.clone().reshape([count, 1]);
-        return row.matmul(column).into_scalar::<f64>();
+        return composite::row_sums(x.powi_scalar(2).reshape([1, count])).into_scalar::<f64>();
     }
     let norm = <Dispatch as Fused>::sum_of_squares(x.into_dispatch());
     Tensor::<1>::from_dispatch(norm).into_scalar::<f64>()

@@ -212,3 +212,12 @@ fn a_batch_without_autodiff_is_computed_too() {
     assert_near(y, same, 1e-5, "normalized");
     assert_eq!(moments.mean.len(), same_moments.mean.len());
 }
+
+#[test]
+fn rows_are_summed_whole_however_long_they_are() {
+    for columns in [1, 511, 512, 513, 262_144, 300_001] {
+        let x = Tensor::<2>::ones([2, columns], &Device::flex());
+        let sums: Vec<f32> = composite::row_sums(x).into_data().try_to_vec().unwrap();
+        assert_eq!(sums, [columns as f32; 2]);
+    }
+}

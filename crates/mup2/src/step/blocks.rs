@@ -1,6 +1,7 @@
 //! Arithmetic on parameters that are blocks, one for each trial of a stack, along their first dimension. One block is
 //! the ordinary case.
 
+use crate::fused::composite::row_sums;
 use crate::fused::{add_scaled, is_fused, squared_norm};
 use burn::tensor::{Tensor, TensorData};
 
@@ -45,7 +46,7 @@ impl SquaredNorms {
 
 /// `[blocks, 1]`.
 fn sums_of_squares<const D: usize>(x: Tensor<D>, blocks: usize) -> Tensor<2> {
-    rows(x, blocks).powi_scalar(2).sum_dim(1)
+    row_sums(rows(x, blocks).powi_scalar(2))
 }
 
 /// Σ x² of each of `blocks`.
