@@ -31,7 +31,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ),
     (
         "sharpness",
-        &["error", "random", "step", "scaling", "model"],
+        &["error", "random", "fused", "step", "scaling", "model"],
     ),
     ("results", &["error", "config", "publish"]),
     ("checkpoint", &["error", "config", "publish", "results"]),

@@ -77,7 +77,10 @@ impl TrainStep for WithSam {
     fn step(&self, batch: Batch) -> TrainOutput<Loss> {
         let gradient = |net: &Net| loss_and_gradients(net, &batch);
         let (grads, report) = self.sam.gradients(&self.net, self.rho, gradient);
-        TrainOutput { grads, item: Loss(report.loss) }
+        TrainOutput {
+            grads,
+            item: Loss(report.loss),
+        }
     }
 }
 
@@ -157,7 +160,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let scheme = Scheme::new(Parameterization::Mup, Perturbation::Mup2);
     let scaled = shapes.scale(&scheme, &Net::new(64, &device))?;
     let net = scaled.initialize(Net::new(64, &device), 0)?;
-    let sgd = BaseOptimizerConfig::Sgd(Sgd { momentum: 0.9, nesterov: false, weight_decay: 0.0 });
+    let sgd = BaseOptimizerConfig::Sgd(Sgd {
+        momentum: 0.9,
+        nesterov: false,
+        weight_decay: 0.0,
+    });
 
     let mut ours = net.clone();
     let mut optimizer = scaled.optimizer(sgd, &ours)?;
@@ -172,9 +179,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let loader = || {
         let builder = DataLoaderBuilder::new(Rows).batch_size(BATCH);
-        builder.set_device(device.clone()).build(InMemDataset::new(items()))
+        builder
+            .set_device(device.clone())
+            .build(InMemDataset::new(items()))
     };
-    let model = WithSam { sam: scaled.sam(&net)?, rho: RHO, net: net.clone() };
+    let model = WithSam {
+        sam: scaled.sam(&net)?,
+        rho: RHO,
+        net: net.clone(),
+    };
     let learner = Learner::new(model, scaled.optimizer(sgd, &net)?, LEARNING_RATE);
     let directory = tempfile::tempdir()?;
     let trained = SupervisedTraining::new(directory.path(), loader(), loader())

@@ -27,7 +27,12 @@ use extension::Fused;
 
 /// Whether the kernels can read `x`.
 pub fn is_fused<const D: usize>(x: &Tensor<D>) -> bool {
-    x.dtype() == DType::F32 && matches!(x.device().inner().as_dispatch(), DispatchDevice::Flex(_))
+    x.dtype() == DType::F32 && is_on_processor(x)
+}
+
+/// Whether the processor computes with `x`.
+pub fn is_on_processor<const D: usize>(x: &Tensor<D>) -> bool {
+    matches!(x.device().inner().as_dispatch(), DispatchDevice::Flex(_))
 }
 
 /// `x` `[batch, channels in, height, width]` convolved with `kernel` `[channels out, channels in, side,

@@ -1,6 +1,8 @@
 //! Vectors of the parameter space: a flat tensor a parameter, and nothing where they are zero.
 
 use super::landscape::Part;
+use crate::fused::composite::row_sums;
+use crate::fused::is_on_processor;
 use crate::random;
 use crate::step::{Geometry, Parameter, Stretch, flat_gradients};
 use burn::module::{Module, ModuleMapper, Param, ParamId};
@@ -166,10 +168,14 @@ pub(super) struct Space {
     pub dtype: DType,
 }
 
-/// Without a temporary of the tensors' size.
 fn dot(one: &Tensor<1>, other: &Tensor<1>) -> f64 {
     let count = one.shape().num_elements();
     let row = one.clone().reshape([1, count]);
+    if !is_on_processor(one) {
+        let products = row * other.clone().reshape([1, count]);
+        return row_sums(products).into_scalar::<f64>();
+    }
+    // Without a temporary of the tensors' size.
     let column = other.clone().reshape([count, 1]);
     row.matmul(column).into_scalar::<f64>()
 }
