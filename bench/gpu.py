@@ -55,20 +55,22 @@ def parse() -> argparse.Namespace:
 
 def measure(arguments: argparse.Namespace) -> str:
     """The page."""
-    lines = ["# Stacked trials on a GPU", ""]
-    lines += [f"- {name}: {value}" for name, value in description(arguments.binary).items()]
     head = "| network | mup2, stacked | mup2, one by one | PyTorch, one by one | ratio | the figure's share, minutes |"
-    lines += ["", f"SAM steps a second, all trials together. Target of the ratio: {TARGET:g}.", ""]
+    lines = ["", f"SAM steps a second, all trials together. Target of the ratio: {TARGET:g}.", ""]
     lines += [head, "| --- | --- | --- | --- | --- | --- |"]
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder)
         make_images(data)
         # Drivers keep compiled kernels; and this finds out what is missing.
-        ours(arguments, row_named(WIDTHS[0]), data, 2, None)
+        _, card = ours(arguments, row_named(WIDTHS[0]), data, 2, None)
+        about = {**description(arguments.binary), "Card": card}
+        about["Peer's device"] = arguments.peer_device
+        title = ["# Stacked trials on a GPU", ""]
+        lines = title + [f"- {name}: {value}" for name, value in about.items()] + lines
         for name in arguments.only or WIDTHS:
             row = row_named(name)
-            stacked = ours(arguments, row, data, arguments.trials, arguments.stack)
-            alone = ours(arguments, row, data, 2, 1)
+            stacked, _ = ours(arguments, row, data, arguments.trials, arguments.stack)
+            alone, _ = ours(arguments, row, data, 2, 1)
             peer = theirs(arguments, row, data)
             minutes = FIGURE_TRIALS * FIGURE_STEPS / stacked / 60.0
             cells = [f"{stacked:.0f}", f"{alone:.0f}", f"{peer:.0f}", f"**{stacked / peer:.1f}**"]
@@ -79,8 +81,10 @@ def measure(arguments: argparse.Namespace) -> str:
 
 def ours(
     arguments: argparse.Namespace, row: Row, data: Path, trials: int, stack: int | None
-) -> float:
-    """SAM steps a second of a sweep of so many trials, from the command's start to its end."""
+) -> tuple[float, str]:
+    """SAM steps a second of a sweep of so many trials, from the command's start to its end, and what
+    mup2 says of the device.
+    """
     rates = math.isqrt(trials)
     radii = math.ceil(trials / rates)
     rate = [2.0 ** (-14 + 0.5 * place) for place in range(rates)]
@@ -99,7 +103,9 @@ def ours(
     found = re.search(r"(\d+) runs trained in .*\((\d+) completed", done.stderr)
     if found is None or {int(count) for count in found.groups()} != {rates * radii}:
         raise RuntimeError(f"not every trial was completed:\n{done.stderr[-2000:]}")
-    return rates * radii * arguments.epochs * STEPS_PER_EPOCH / seconds
+    card = re.search(r"^device (.*)$", done.stderr, re.MULTILINE)
+    steps = rates * radii * arguments.epochs * STEPS_PER_EPOCH
+    return steps / seconds, card.group(1) if card else arguments.device
 
 
 def sweep_file(
