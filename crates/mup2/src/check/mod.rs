@@ -26,7 +26,7 @@ pub use module::{ModuleCheckOptions, ModuleTraining, TracedGradient, check_modul
 pub use page::html;
 pub use result::{CheckReport, Divergence, Point, Slope, TensorFinding, Verdict};
 pub use run::{CheckOptions, CheckProgress, check};
-pub use spectral::{POWER_ITERATION_TOLERANCE, spectral_norm};
+pub use spectral::{SPECTRAL_NORM_TOLERANCE, spectral_norm};
 pub use table::terminal_table;
 
 #[cfg(test)]

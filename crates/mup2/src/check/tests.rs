@@ -25,7 +25,7 @@ fn matrix(rows: usize, columns: usize) -> Vec<f32> {
 }
 
 #[test]
-fn power_iteration_finds_the_largest_singular_value_of_lapack() {
+fn lanczos_iteration_finds_the_largest_singular_value_of_lapack() {
     let cases = [
         (3, 5, 0.7427114561788424),
         (40, 17, 3.6469098746778217),
@@ -36,7 +36,7 @@ fn power_iteration_finds_the_largest_singular_value_of_lapack() {
     for (rows, columns, expected) in cases {
         let found = spectral_norm(&matrix(rows, columns), columns);
         assert!(
-            found <= expected * (1.0 + 1e-5) && found >= expected * (1.0 - 1e-2),
+            found <= expected * (1.0 + 1e-5) && found >= expected * (1.0 - 1e-3),
             "{rows}x{columns}: {found}, not {expected}"
         );
     }
