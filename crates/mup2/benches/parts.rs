@@ -43,6 +43,35 @@ mod linear {
     }
 }
 
+/// 64 rows, square weights and a perturbation of rank 64: left as its factors, and made.
+mod perturbation {
+    use super::{Bencher, both, tensor};
+    use mup2::fused::{linear, perturbed_linear};
+
+    const SIDES: [usize; 3] = [256, 384, 1024];
+
+    #[divan::bench(args = SIDES)]
+    fn factors(bencher: Bencher, side: usize) {
+        let (x, weight) = (tensor([64, side]), tensor([side, side]));
+        let [inputs, gradients] =
+            [(); 2].map(|()| tensor([64, side]).without_autodiff().autodiff());
+        both(bencher, || {
+            perturbed_linear(x.clone(), weight.clone(), inputs.clone(), gradients.clone())
+        });
+    }
+
+    #[divan::bench(args = SIDES)]
+    fn made(bencher: Bencher, side: usize) {
+        let (x, weight) = (tensor([64, side]), tensor([side, side]));
+        let [inputs, gradients] =
+            [(); 2].map(|()| tensor([64, side]).without_autodiff().autodiff());
+        both(bencher, || {
+            let epsilon = inputs.clone().transpose().matmul(gradients.clone());
+            linear(x.clone(), weight.clone() + epsilon)
+        });
+    }
+}
+
 /// 16 images of 32 channels and 16 × 16 pixels; kernels of 3 × 3.
 mod convolution {
     use super::{Bencher, both, tensor};

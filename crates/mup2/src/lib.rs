@@ -19,6 +19,7 @@ pub mod export;
 mod figure;
 pub mod fused;
 mod kernels;
+mod low_rank;
 pub mod model;
 pub mod module;
 pub mod phases;

@@ -23,8 +23,12 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("config", &["error", "random", "scaling", "data"]),
     ("kernels", &[]),
     ("fused", &["kernels"]),
-    ("model", &["error", "random", "scaling", "fused"]),
-    ("step", &["error", "random", "scaling", "fused"]),
+    ("low_rank", &["fused"]),
+    (
+        "model",
+        &["error", "random", "scaling", "fused", "low_rank"],
+    ),
+    ("step", &["error", "random", "scaling", "fused", "low_rank"]),
     (
         "module",
         &["error", "publish", "scaling", "shapes", "model", "step"],
@@ -46,6 +50,8 @@ const ROOMS: &[(&str, &[&str])] = &[
             "collective",
             "config",
             "data",
+            "fused",
+            "low_rank",
             "model",
             "step",
             "scaling",

@@ -96,7 +96,7 @@ fn distance(one: &RunResult, other: &RunResult) -> f64 {
     distances.fold(0.0, f64::max)
 }
 
-/// A stack of four and the same four alone; returns the largest distance.
+/// A stack of four has the trajectories of the same four alone.
 fn compare(overrides: &[&[&str]]) {
     let spec = run(overrides);
     let data = load(&spec.data).unwrap();

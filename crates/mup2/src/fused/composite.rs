@@ -2,7 +2,7 @@
 
 use super::BatchMoments;
 use burn::tensor::Tensor;
-use burn::tensor::activation::relu;
+use burn::tensor::activation::{log_softmax, relu};
 use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
 
@@ -91,4 +91,37 @@ pub fn normalize_rows(x: Tensor<2>, gain: Tensor<1>, bias: Tensor<1>, epsilon: f
 pub fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     let share = (x.clone() * std::f64::consts::FRAC_1_SQRT_2).erf() + 1.0;
     x * share * 0.5
+}
+
+/// As [`super::known_linear`]; here the product is computed, as the way of the gradient.
+pub fn known_linear(x: Tensor<2>, weight: Tensor<2>, y: Tensor<2>) -> Tensor<2> {
+    let product = constant(x).matmul(weight);
+    product.clone() - constant(product) + constant(y)
+}
+
+/// `x` without a gradient. The engine's `detach` makes of a leaf that wants its gradient another such leaf.
+pub(crate) fn constant<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    match x.is_autodiff() {
+        true => x.without_autodiff().autodiff(),
+        false => x,
+    }
+}
+
+/// As [`super::perturbed_linear`].
+pub fn perturbed_linear(
+    x: Tensor<2>,
+    weight: Tensor<2>,
+    inputs: Tensor<2>,
+    gradients: Tensor<2>,
+) -> Tensor<2> {
+    let shares = x.clone().matmul(constant(inputs).transpose());
+    x.matmul(weight) + shares.matmul(constant(gradients))
+}
+
+/// As [`super::cross_entropy`].
+pub fn cross_entropy(logits: Tensor<2>, targets: Tensor<2>, blocks: usize) -> Tensor<1> {
+    let [rows, _] = logits.dims();
+    let log_likelihood = (log_softmax(logits, 1) * constant(targets)).sum_dim(1);
+    let of_blocks = log_likelihood.reshape([blocks, rows / blocks.max(1)]);
+    of_blocks.mean_dim(1).reshape([blocks]).neg()
 }

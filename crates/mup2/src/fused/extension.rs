@@ -2,7 +2,8 @@
 
 use super::BatchMoments;
 use super::{
-    batch_normalization, convolution, gelu, linear, relu, row_normalization, softmax, sums,
+    batch_normalization, convolution, cross_entropy, gelu, linear, low_rank, relu,
+    row_normalization, softmax, sums,
 };
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::ops::FloatTensorOps;
@@ -53,11 +54,39 @@ pub trait Fused: Backend {
     /// [`super::linear`].
     fn linear(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self>;
 
+    /// [`super::known_linear`].
+    fn known_linear(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        y: FloatTensor<Self>,
+    ) -> FloatTensor<Self>;
+
+    /// [`super::perturbed_linear`].
+    fn perturbed_linear(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        inputs: FloatTensor<Self>,
+        gradients: FloatTensor<Self>,
+    ) -> FloatTensor<Self>;
+
+    /// [`super::gram`]; no gradient passes.
+    fn gram(x: FloatTensor<Self>) -> FloatTensor<Self>;
+
     /// [`super::add_scaled`].
     fn add_scaled(x: FloatTensor<Self>, y: FloatTensor<Self>, factor: f64) -> FloatTensor<Self>;
 
     /// [`super::squared_norm`], `[1]`; no gradient passes.
     fn sum_of_squares(x: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// [`super::inner_product`], `[1]`; no gradient passes.
+    fn inner_product(x: FloatTensor<Self>, y: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// [`super::cross_entropy`].
+    fn cross_entropy(
+        logits: FloatTensor<Self>,
+        targets: FloatTensor<Self>,
+        blocks: usize,
+    ) -> FloatTensor<Self>;
 
     /// [`super::softmax`].
     fn row_softmax(x: FloatTensor<Self>) -> FloatTensor<Self>;
@@ -115,12 +144,47 @@ impl Fused for Flex {
         linear::forward(&x.to_contiguous(), &weight.to_contiguous())
     }
 
+    fn known_linear(
+        _x: FloatTensor<Self>,
+        _weight: FloatTensor<Self>,
+        y: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        y
+    }
+
+    fn perturbed_linear(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        inputs: FloatTensor<Self>,
+        gradients: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        let operands = [x, weight, inputs, gradients];
+        low_rank::perturbed_forward(&operands.map(|operand| operand.to_contiguous()))
+    }
+
+    fn gram(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        low_rank::gram(&x.to_contiguous())
+    }
+
     fn add_scaled(x: FloatTensor<Self>, y: FloatTensor<Self>, factor: f64) -> FloatTensor<Self> {
         sums::add_scaled(x, y, factor)
     }
 
     fn sum_of_squares(x: FloatTensor<Self>) -> FloatTensor<Self> {
         sums::squared_norm(&x.to_contiguous())
+    }
+
+    fn inner_product(x: FloatTensor<Self>, y: FloatTensor<Self>) -> FloatTensor<Self> {
+        sums::inner_product(&x.to_contiguous(), &y.to_contiguous())
+    }
+
+    fn cross_entropy(
+        logits: FloatTensor<Self>,
+        targets: FloatTensor<Self>,
+        blocks: usize,
+    ) -> FloatTensor<Self> {
+        let operands = [logits, targets].map(|operand| operand.to_contiguous());
+        cross_entropy::forward(&operands[0], &operands[1], blocks).0
     }
 
     fn row_softmax(x: FloatTensor<Self>) -> FloatTensor<Self> {
@@ -179,12 +243,46 @@ impl<C: CheckpointStrategy> Fused for Autodiff<Flex, C> {
         linear::differentiable::<C>(x, weight)
     }
 
+    fn known_linear(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        y: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        low_rank::known::<C>(x, weight, y)
+    }
+
+    fn perturbed_linear(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        inputs: FloatTensor<Self>,
+        gradients: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        low_rank::perturbed::<C>([x, weight, inputs, gradients])
+    }
+
+    fn gram(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        FloatTensor::<Self>::new(low_rank::gram(&x.into_primitive().to_contiguous()))
+    }
+
     fn add_scaled(x: FloatTensor<Self>, y: FloatTensor<Self>, factor: f64) -> FloatTensor<Self> {
         Self::float_add(x, Self::float_mul_scalar(y, factor.into()))
     }
 
     fn sum_of_squares(x: FloatTensor<Self>) -> FloatTensor<Self> {
         FloatTensor::<Self>::new(sums::squared_norm(&x.into_primitive().to_contiguous()))
+    }
+
+    fn inner_product(x: FloatTensor<Self>, y: FloatTensor<Self>) -> FloatTensor<Self> {
+        let [x, y] = [x, y].map(|input| input.into_primitive().to_contiguous());
+        FloatTensor::<Self>::new(sums::inner_product(&x, &y))
+    }
+
+    fn cross_entropy(
+        logits: FloatTensor<Self>,
+        targets: FloatTensor<Self>,
+        blocks: usize,
+    ) -> FloatTensor<Self> {
+        cross_entropy::differentiable::<C>(logits, targets, blocks)
     }
 
     fn row_softmax(x: FloatTensor<Self>) -> FloatTensor<Self> {

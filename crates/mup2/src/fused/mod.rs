@@ -8,9 +8,11 @@
 mod batch_normalization;
 pub mod composite;
 mod convolution;
+mod cross_entropy;
 mod extension;
 mod gelu;
 mod linear;
+mod low_rank;
 mod relu;
 mod row_normalization;
 mod slices;
@@ -139,6 +141,43 @@ pub fn linear(x: Tensor<2>, weight: Tensor<2>) -> Tensor<2> {
     Tensor::from_dispatch(<Dispatch as Fused>::linear(x, weight))
 }
 
+/// `x w` that is known to be `y`: nothing is computed but the gradient to the weight, in `f32` on the processor; none
+/// passes to `x` or `y`.
+pub fn known_linear(x: Tensor<2>, weight: Tensor<2>, y: Tensor<2>) -> Tensor<2> {
+    if !is_fused(&x) {
+        return composite::known_linear(x, weight, y);
+    }
+    let operands = [x, weight, y].map(Tensor::into_dispatch);
+    let [x, weight, y] = operands;
+    Tensor::from_dispatch(<Dispatch as Fused>::known_linear(x, weight, y))
+}
+
+/// `x (w + aᵀ g)` without the sum, for `inputs` a `[n, inputs]` and `gradients` g `[n, outputs]`, through which no
+/// gradient passes.
+pub fn perturbed_linear(
+    x: Tensor<2>,
+    weight: Tensor<2>,
+    inputs: Tensor<2>,
+    gradients: Tensor<2>,
+) -> Tensor<2> {
+    if !is_fused(&x) {
+        return composite::perturbed_linear(x, weight, inputs, gradients);
+    }
+    let operands = [x, weight, inputs, gradients].map(Tensor::into_dispatch);
+    let [x, weight, inputs, gradients] = operands;
+    let y = <Dispatch as Fused>::perturbed_linear(x, weight, inputs, gradients);
+    Tensor::from_dispatch(y)
+}
+
+/// `x xᵀ`, through which no gradient passes.
+pub fn gram(x: Tensor<2>) -> Tensor<2> {
+    if !is_fused(&x) {
+        let x = x.without_autodiff();
+        return x.clone().matmul(x.transpose());
+    }
+    Tensor::from_dispatch(<Dispatch as Fused>::gram(x.into_dispatch()))
+}
+
 /// As [`linear`], for each of `trials` that lie one after the other: `x` `[trials · rows, inputs]`, `weight` `[trials ·
 /// inputs, outputs]`.
 pub fn stacked_linear(x: Tensor<2>, weight: Tensor<2>, trials: usize) -> Tensor<2> {
@@ -169,6 +208,27 @@ pub fn squared_norm<const D: usize>(x: Tensor<D>) -> f64 {
     }
     let norm = <Dispatch as Fused>::sum_of_squares(x.into_dispatch());
     Tensor::<1>::from_dispatch(norm).into_scalar::<f64>()
+}
+
+/// Σ x y as a number, summed in `f64` where the kernels can read both.
+pub fn inner_product<const D: usize>(x: Tensor<D>, y: Tensor<D>) -> f64 {
+    let (x, y) = (x.without_autodiff(), y.without_autodiff());
+    if !is_fused(&x) || x.dtype() != y.dtype() {
+        let count = x.shape().num_elements();
+        return composite::row_sums((x * y).reshape([1, count])).into_scalar::<f64>();
+    }
+    let product = <Dispatch as Fused>::inner_product(x.into_dispatch(), y.into_dispatch());
+    Tensor::<1>::from_dispatch(product).into_scalar::<f64>()
+}
+
+/// Cross-entropy of `logits` `[rows, classes]` against `targets` of the same shape, the shares of each class; its mean over
+/// the rows of each of so many `blocks`, `[blocks]`. No gradient passes to the targets.
+pub fn cross_entropy(logits: Tensor<2>, targets: Tensor<2>, blocks: usize) -> Tensor<1> {
+    if !is_fused(&logits) {
+        return composite::cross_entropy(logits, targets, blocks);
+    }
+    let (logits, targets) = (logits.into_dispatch(), targets.into_dispatch());
+    Tensor::from_dispatch(<Dispatch as Fused>::cross_entropy(logits, targets, blocks))
 }
 
 /// Softmax over the last dimension.

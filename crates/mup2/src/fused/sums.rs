@@ -1,4 +1,4 @@
-//! [`super::add_scaled`] and [`super::squared_norm`] on the processor.
+//! [`super::add_scaled`], [`super::squared_norm`] and [`super::inner_product`] on the processor.
 
 use super::slices::{tensor, values};
 use crate::kernels;
@@ -40,4 +40,9 @@ fn own_values(tensor: &mut FlexTensor) -> Option<&mut [f32]> {
 
 pub(super) fn squared_norm(x: &FlexTensor) -> FlexTensor {
     tensor(vec![kernels::squared_norm(values(x)) as f32], [1])
+}
+
+pub(super) fn inner_product(x: &FlexTensor, y: &FlexTensor) -> FlexTensor {
+    let product = kernels::inner_product(values(x), values(y));
+    tensor(vec![product as f32], [1])
 }

@@ -125,6 +125,68 @@ proptest! {
     }
 
     #[test]
+    fn a_layer_with_a_perturbation_of_low_rank_equals_the_composite_one(
+        (rows, others) in (1usize..20, 1usize..20),
+        (inputs, outputs) in (1usize..50, 1usize..50),
+    ) {
+        let (x, w) = (leaf([rows, inputs], 1), leaf([inputs, outputs], 2));
+        let (a, g) = (leaf([others, inputs], 3), leaf([others, outputs], 4));
+        let of = |x: Tensor<2>, w: Tensor<2>, a: Tensor<2>, g: Tensor<2>| perturbed_linear(x, w, a, g);
+        assert_equal!(
+            of(x.single.clone(), w.single.clone(), a.single.clone(), g.single.clone()),
+            of(x.double.clone(), w.double.clone(), a.double.clone(), g.double.clone()),
+            1e-5, x, w
+        );
+        let sum = w.double.clone() + a.double.transpose().matmul(g.double);
+        let y = of(x.single.clone(), w.single.clone(), a.single, g.single);
+        assert_near(y, x.double.matmul(sum), 1e-5, "x (w + aᵀ g)");
+    }
+
+    #[test]
+    fn a_layer_whose_output_is_known_has_the_gradient_to_its_weight_alone(
+        (rows, inputs, outputs) in (1usize..20, 1usize..50, 1usize..50),
+    ) {
+        let (x, w) = (leaf([rows, inputs], 1), leaf([inputs, outputs], 2));
+        let y = leaf([rows, outputs], 3);
+        let of = |x: Tensor<2>, w: Tensor<2>, y: Tensor<2>| known_linear(x, w, y);
+        let found = of(x.single.clone(), w.single.clone(), y.single.clone());
+        assert_equal!(found, of(x.double.clone(), w.double.clone(), y.double.clone()), 1e-5, w);
+        let y_again = known_linear(x.double.clone(), w.double, y.double.clone());
+        assert_near(y_again.clone(), y.double.clone(), 1e-12, "y");
+        let gradients = y_again.sum().backward();
+        prop_assert!(x.double.grad(&gradients).is_none());
+        prop_assert!(y.double.grad(&gradients).is_none());
+    }
+
+    #[test]
+    fn cross_entropy_equals_the_composite_one(
+        (blocks, rows, classes) in (1usize..4, 1usize..6, 1usize..40),
+        hard: bool,
+    ) {
+        let x = leaf([blocks * rows, classes], 5);
+        // Shares of classes, or one class a row.
+        let shares = leaf([blocks * rows, classes], 6);
+        let of = |shares: Tensor<2>| match hard {
+            true => shares.clone().equal(shares.max_dim(1)).float().cast(DType::F64),
+            false => burn::tensor::activation::softmax(shares, 1),
+        };
+        let targets = of(shares.double.clone().without_autodiff()).autodiff();
+        assert_equal!(
+            cross_entropy(x.single.clone(), targets.clone().cast(DType::F32), blocks),
+            cross_entropy(x.double.clone(), targets.clone(), blocks),
+            1e-5, x
+        );
+    }
+
+    #[test]
+    fn products_of_rows_and_of_tensors_equal_the_engines(rows in 1usize..20, columns in 1usize..90) {
+        let (x, y) = (leaf([rows, columns], 1), leaf([rows, columns], 2));
+        assert_near(gram(x.single.clone()), gram(x.double.clone()), 1e-5, "x xᵀ");
+        let products = [inner_product(x.single, y.single), inner_product(x.double, y.double)];
+        prop_assert!((products[0] - products[1]).abs() < 1e-5 * (rows * columns) as f64, "{products:?}");
+    }
+
+    #[test]
     fn normalization_of_rows_equals_the_composite_one(rows in 1usize..9, channels in 2usize..40, seed in 1u64..100) {
         let x = leaf([rows, channels], seed);
         let (gain, bias) = (leaf([channels], seed + 1), leaf([channels], seed + 2));

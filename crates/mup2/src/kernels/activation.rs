@@ -8,7 +8,7 @@ use pulp::{Simd, WithSimd};
 /// Straight-line arithmetic, so that a loop over it becomes vectors: x = n ln 2 + r with a whole n, and a
 /// polynomial in r.
 #[inline(always)]
-fn exp(x: f32) -> f32 {
+pub(super) fn exp(x: f32) -> f32 {
     /// Added to a number below 2^22 and taken away again, it rounds to a whole one, whose bits are then
     /// the lowest of the sum.
     const ROUND: f32 = 12_582_912.0;

@@ -7,9 +7,11 @@
 mod activation;
 mod blocks;
 mod convolution;
+mod cross_entropy;
 mod gram;
 mod linear;
 mod normalization;
+mod row_products;
 mod scratch;
 mod sums;
 #[cfg(test)]
@@ -20,10 +22,12 @@ pub use activation::{
     add_relu, gelu, gelu_backward, relu, relu_backward, softmax, softmax_backward,
 };
 pub use convolution::{ConvolutionShape, backward_input, backward_weight, forward};
+pub use cross_entropy::{cross_entropy, cross_entropy_backward};
 pub use gram::gram_product;
-pub use linear::{input_gradient, linear, weight_gradient};
+pub use linear::{add_linear, input_gradient, linear, weight_gradient};
 pub use normalization::{
     BatchNormalization, ChannelMap, channel_moments, map_channels, normalize_rows,
     normalize_rows_backward,
 };
-pub use sums::{add_scaled, scale_and_add, squared_norm};
+pub use row_products::{gram, row_products};
+pub use sums::{add_scaled, inner_product, scale_and_add, squared_norm};

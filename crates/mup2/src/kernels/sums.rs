@@ -72,3 +72,38 @@ impl WithSimd for SquaredNorm<'_> {
         total
     }
 }
+
+/// `Σ x y`, in f64: products of either sign may nearly cancel.
+pub fn inner_product(x: &[f32], y: &[f32]) -> f64 {
+    vectorized(InnerProduct { x, y })
+}
+
+struct InnerProduct<'a> {
+    x: &'a [f32],
+    y: &'a [f32],
+}
+
+impl WithSimd for InnerProduct<'_> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> f64 {
+        const LANES: usize = 8;
+        let mut sums = [0.0; LANES];
+        let (x, x_end) = self.x.as_chunks::<LANES>();
+        let (y, y_end) = self.y.as_chunks::<LANES>();
+        for (x, y) in x.iter().zip(y) {
+            for (sum, (x, y)) in sums.iter_mut().zip(x.iter().zip(y)) {
+                *sum = f64::from(*x).mul_add(f64::from(*y), *sum);
+            }
+        }
+        let mut total = 0.0;
+        for sum in sums {
+            total += sum;
+        }
+        for (x, y) in x_end.iter().zip(y_end) {
+            total += f64::from(*x) * f64::from(*y);
+        }
+        total
+    }
+}

@@ -264,5 +264,34 @@ proptest! {
         input_gradient(&dy, &w, sizes, &mut dx);
         let exact = product(&|i, k| dy[i * outputs + k], &|k, j| w[j * outputs + k], [rows, outputs, inputs]);
         assert_near(&dx, &exact, 1e-5, "dx");
+        // What was there is added to, not written over.
+        let mut sum = y.clone();
+        add_linear(&x, &w, sizes, &mut sum);
+        let twice: Vec<f64> = y.iter().map(|&y| 2.0 * f64::from(y)).collect();
+        assert_near(&sum, &twice, 1e-5, "y + x w");
+    }
+
+    #[test]
+    fn products_of_any_rows_are_as_defined(
+        (rows, others, columns) in (1usize..30, 1usize..30, 1usize..200),
+        seed in 1u64..1000,
+    ) {
+        let (x, y) = (numbers(rows * columns, seed), numbers(others * columns, seed + 1));
+        let exact = |y: &[f32]| -> Vec<f64> {
+            let pairs = x.chunks(columns).flat_map(|x| y.chunks(columns).map(move |y| (x, y)));
+            let product = |(x, y): (&[f32], &[f32])| {
+                x.iter().zip(y).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum()
+            };
+            pairs.map(product).collect()
+        };
+        let mut products = vec![f32::NAN; rows * others];
+        row_products(&x, &y, columns, &mut products);
+        assert_near(&products, &exact(&y), 1e-5, "x yᵀ");
+        let mut products = vec![f32::NAN; rows * rows];
+        gram(&x, columns, &mut products);
+        assert_near(&products, &exact(&x), 1e-5, "x xᵀ");
+        for (row, column) in (0..rows).flat_map(|row| (0..row).map(move |column| (row, column))) {
+            prop_assert_eq!(products[row * rows + column], products[column * rows + row]);
+        }
     }
 }

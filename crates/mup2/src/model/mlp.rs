@@ -4,6 +4,7 @@
 use super::dense::DenseConfig;
 use super::{Activation, Dense, Dimension, Initializer, Trace};
 use crate::error::Result;
+use crate::low_rank::{LowRank, Source};
 use crate::scaling::{Role, ScalingTable, TensorShape};
 use burn::module::Module;
 use burn::tensor::{DType, Device, Tensor};
@@ -119,11 +120,26 @@ impl Mlp {
 
     /// As [`Mlp::forward`], telling `trace` what each parameter was applied to.
     pub fn forward_traced(&self, x: Tensor<2>, trace: &mut Trace) -> Tensor<2> {
-        let mut x = self.activation.apply(self.input.forward(x, trace));
+        self.forward_low_rank(x, &mut LowRank::off(), trace)
+    }
+
+    /// As [`Mlp::forward_traced`], in a pass whose matrices are as `low_rank` says.
+    pub(super) fn forward_low_rank(
+        &self,
+        x: Tensor<2>,
+        low_rank: &mut LowRank,
+        trace: &mut Trace,
+    ) -> Tensor<2> {
+        let mut x = self
+            .input
+            .forward_low_rank(x, Source::Batch, low_rank, trace);
+        x = self.activation.apply(x);
         for layer in &self.hidden {
-            let y = self.activation.apply(layer.forward(x.clone(), trace));
+            let y = layer.forward_low_rank(x.clone(), Source::Layer, low_rank, trace);
+            let y = self.activation.apply(y);
             x = if self.residual { x + y } else { y };
         }
-        self.readout.forward(x, trace)
+        self.readout
+            .forward_low_rank(x, Source::Layer, low_rank, trace)
     }
 }

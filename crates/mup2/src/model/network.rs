@@ -147,7 +147,7 @@ impl Network {
             Self::Mlp(model) => {
                 let [batch, channels, height, width] = images.dims();
                 let x = images.reshape([batch, channels * height * width]);
-                model.forward_traced(x, &mut pass.trace)
+                model.forward_low_rank(x, &mut pass.low_rank, &mut pass.trace)
             }
             Self::ResNet(model) => model.forward(images, pass),
             Self::VisionTransformer(model) => model.forward(images, pass),

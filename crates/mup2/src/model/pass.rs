@@ -1,6 +1,7 @@
 //! One forward pass: how the model is to behave in it, and what it tells of itself.
 
 use super::Trace;
+use crate::low_rank::LowRank;
 use crate::random;
 use rand_chacha::ChaCha8Rng;
 
@@ -10,6 +11,7 @@ pub struct Pass {
     training: bool,
     noise: Option<Noise>,
     pub(super) trace: Trace,
+    pub(crate) low_rank: LowRank,
     statistics: Option<Vec<BatchStatistics>>,
 }
 
@@ -39,6 +41,7 @@ impl Pass {
             training: false,
             noise: None,
             trace: Trace::off(),
+            low_rank: LowRank::off(),
             statistics: None,
         }
     }
@@ -85,6 +88,12 @@ impl Pass {
             statistics: Some(Vec::new()),
             ..self
         }
+    }
+
+    /// Does with matrices what `low_rank` says, and tells it what it asks.
+    #[must_use]
+    pub(crate) fn with_low_rank(self, low_rank: LowRank) -> Self {
+        Self { low_rank, ..self }
     }
 
     /// Whether the model is being trained.

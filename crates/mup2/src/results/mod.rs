@@ -72,6 +72,19 @@ pub struct RunResult {
 }
 
 impl RunResult {
+    /// That of a run of this version of the program before its first step.
+    pub(crate) fn before_training(spec: &RunSpec) -> Self {
+        Self {
+            format: RESULT_FORMAT,
+            id: RunId::of(spec),
+            mup2_version: env!("CARGO_PKG_VERSION").to_owned(),
+            spec: spec.clone(),
+            status: RunStatus::Completed,
+            steps: 0,
+            epochs: Vec::new(),
+        }
+    }
+
     /// (accuracy to select by, test accuracy that belongs to it), both 0 to 1; absent if nothing
     /// was evaluated or the split is empty.
     pub fn accuracies(&self, selection: Selection) -> Option<(f64, f64)> {

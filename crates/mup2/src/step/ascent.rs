@@ -3,6 +3,7 @@
 use super::blocks::{SquaredNorms, add_scaled_blocks, multiply_blocks, squared_norms};
 use super::record::PerturbationRecord;
 use super::sam::Sam;
+use crate::low_rank::LowRank;
 use crate::random;
 use crate::scaling::Rule;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
@@ -23,19 +24,21 @@ impl Sam {
     /// The preconditioner is taken at `model`, which on later ascent steps is already perturbed.
     /// With a zero or non-finite norm the model is returned as it came.
     pub fn perturb<M: Module>(&self, model: M, gradients: GradientsParams, rho: f64) -> (M, f64) {
-        let (model, norms) = self.ascend(model, gradients, &[rho], Place::default(), None);
+        let directions = (gradients, LowRank::off());
+        let (model, _, norms) = self.ascend(model, directions, &[rho], Place::default(), None);
         (model, norms.first().copied().unwrap_or_default())
     }
 
-    /// As [`Sam::perturb`], with a radius and a norm for each trial.
+    /// As [`Sam::perturb`], with a radius and a norm for each trial. The gradients are whole, or known as what `low_rank`
+    /// has seen; it comes back ready for the pass at the perturbed weights.
     pub(super) fn ascend<M: Module>(
         &self,
         model: M,
-        gradients: GradientsParams,
+        (gradients, low_rank): (GradientsParams, LowRank),
         rho: &[f64],
         place: Place,
         mut record: Option<&mut PerturbationRecord>,
-    ) -> (M, Vec<f64>) {
+    ) -> (M, LowRank, Vec<f64>) {
         let mut direction = Direction {
             sam: self,
             gradients,
@@ -43,6 +46,12 @@ impl Sam {
             squared_norms: SquaredNorms::new(self.trials()),
             record: record.as_deref_mut(),
         };
+        for (id, squared) in low_rank.squared_norms() {
+            if let Some(tensor) = self.tensor(id) {
+                let weight = tensor.norm_mult.powi(2);
+                direction.squared_norms.add_known(squared * weight);
+            }
+        }
         model.visit(&mut direction);
         let squared = direction.squared_norms.into_values().into_iter();
         let norms: Vec<f64> = squared.map(f64::sqrt).collect();
@@ -55,15 +64,19 @@ impl Sam {
             })
             .collect();
         if scales.iter().all(|scale| *scale == 0.0) {
-            return (model, norms);
+            return (model, LowRank::off(), norms);
         }
+        let low_rank = low_rank.perturbing(|id| {
+            let rho_mult = self.tensor(id).map_or(0.0, |tensor| tensor.rho_mult);
+            scales.first().copied().unwrap_or_default() * rho_mult
+        });
         let mut ascent = Ascent {
             sam: self,
             directions: direction.gradients,
             scales,
             record,
         };
-        (model.map(&mut ascent), norms)
+        (model.map(&mut ascent), low_rank, norms)
     }
 }
 

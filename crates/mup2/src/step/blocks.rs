@@ -35,11 +35,21 @@ impl SquaredNorms {
         });
     }
 
+    /// Adds a number to that of every block.
+    pub fn add_known(&mut self, squared: f64) {
+        for known in &mut self.known {
+            *known += squared;
+        }
+    }
+
     /// The sums.
     pub fn into_values(self) -> Vec<f64> {
         match self.on_device {
             None => self.known,
-            Some(sum) => numbers(sum),
+            Some(sum) => {
+                let on_device = numbers(sum).into_iter().zip(self.known);
+                on_device.map(|(sum, known)| sum + known).collect()
+            }
         }
     }
 }
@@ -78,6 +88,25 @@ pub(super) fn multiply_blocks<const D: usize>(x: Tensor<D>, factors: &[f64]) -> 
     let data = TensorData::new(factors.to_vec(), [factors.len(), 1]).convert_dtype(dtype);
     let factors_of_rows = Tensor::<2>::from_data(data, (&device, dtype));
     (rows(x, factors.len()) * factors_of_rows).reshape(shape)
+}
+
+/// Those blocks at `kept`, of as many as `of`; absent where there is no such block.
+pub(crate) fn blocks_at<T: Copy>(values: &[T], kept: &[usize], of: usize) -> Option<Vec<T>> {
+    let size = values.len() / of.max(1);
+    let mut chosen = Vec::with_capacity(size * kept.len());
+    for place in kept {
+        chosen.extend_from_slice(values.get(place * size..(place + 1) * size)?);
+    }
+    Some(chosen)
+}
+
+/// The shape of a tensor that so many blocks are `kept` of.
+pub(crate) fn shape_of_blocks(shape: &[usize], kept: usize, of: usize) -> Vec<usize> {
+    let mut shape = shape.to_vec();
+    if let Some(first) = shape.first_mut() {
+        *first = *first / of.max(1) * kept;
+    }
+    shape
 }
 
 /// The values of a tensor.

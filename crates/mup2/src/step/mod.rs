@@ -19,6 +19,7 @@ mod sgd;
 mod stacked;
 
 pub use batch_parts::BatchParts;
+pub(crate) use blocks::{blocks_at, shape_of_blocks};
 pub use clip::{clip_gradients, gradient_norm, weight_norm};
 pub(crate) use clip::{scale_gradients, weight_norms};
 pub use geometry::{Geometry, Stretch, TensorGeometry};

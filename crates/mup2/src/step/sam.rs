@@ -8,12 +8,14 @@ use super::preconditioner::Preconditioner;
 use super::record::{PerturbationRecord, StepReport};
 use super::sam_config::SamConfig;
 use crate::error::Result;
+use crate::low_rank::LowRank;
 use crate::scaling::{Rule, ScalingTable};
 use burn::module::{Module, ParamId};
 use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use burn::tensor::Tensor;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// How the rule treats one parameter.
 #[derive(Debug, Clone)]
@@ -27,11 +29,14 @@ pub(super) struct TensorPerturbation {
 /// Sharpness-aware minimization with layerwise multipliers, bound to the parameters of one model.
 ///
 /// During a step there exist at most: the weights, the perturbed weights, one set of gradients
-/// and the optimizer's state. The perturbed weights take over the memory of the first gradients.
+/// and the optimizer's state. The perturbed weights take over the memory of the first gradients; where
+/// `low_rank` spares them there are none of both.
 #[derive(Debug, Clone)]
 pub struct Sam {
     config: SamConfig,
     tensors: HashMap<ParamId, TensorPerturbation>,
+    /// Matrices whose perturbation is a multiple of their gradient.
+    multiples: Arc<HashSet<ParamId>>,
     /// The model has numbers that are not trained, running statistics perhaps.
     has_untrained: bool,
     /// Of [`Rule::Random`]'s directions, one for each trial of a stack.
@@ -71,8 +76,14 @@ impl Sam {
             };
             (parameter.id, perturbation)
         });
+        let tensors: HashMap<ParamId, TensorPerturbation> = tensors.collect();
+        let is_multiple = |tensor: &TensorPerturbation| {
+            tensor.preconditioner == Preconditioner::Identity && config.rule != Rule::Random
+        };
+        let multiples = tensors.iter().filter(|(_, tensor)| is_multiple(tensor));
         Ok(Self {
-            tensors: tensors.collect(),
+            multiples: Arc::new(multiples.map(|(id, _)| *id).collect()),
+            tensors,
             has_untrained,
             config,
             seeds: seeds.to_vec(),
@@ -126,6 +137,20 @@ impl Sam {
         gradient: impl FnMut(&M) -> (Tensor<1>, GradientsParams),
     ) -> (M, StepReport) {
         self.step_with(optimizer, model, learning_rate, rho, gradient, None)
+    }
+
+    /// As [`Sam::step`] within rounding, for a `gradient` that does what its [`LowRank`] says: in a pass that observes,
+    /// it may leave out the gradients of matrices, and in one that perturbs it adds their perturbations.
+    pub(crate) fn step_low_rank<M: Module>(
+        &mut self,
+        optimizer: &mut ModuleOptimizer,
+        model: M,
+        learning_rate: f64,
+        rho: f64,
+        gradient: impl FnMut(&M, &mut LowRank) -> (Tensor<1>, GradientsParams),
+    ) -> (M, StepReport) {
+        let (model, reports) = self.step_stack(optimizer, model, learning_rate, &[rho], gradient);
+        (model, only(&reports))
     }
 
     /// As [`Sam::step`], bit for bit, keeping in `record` what the perturbation was made of.
@@ -184,7 +209,7 @@ impl Sam {
         let mut total = StepReport::default();
         for part in parts {
             let place = Place { ascent: 0, part };
-            let of_part = |model: &M| gradient(model, part);
+            let of_part = |model: &M, _: &mut LowRank| gradient(model, part);
             let (gradients, reports) = self.descent(model, &[rho], place, of_part, None);
             let report = only(&reports);
             total.loss += report.loss / of as f64;
@@ -201,14 +226,15 @@ impl Sam {
         model: M,
         learning_rate: f64,
         rho: f64,
-        gradient: impl FnMut(&M) -> (Tensor<1>, GradientsParams),
+        mut gradient: impl FnMut(&M) -> (Tensor<1>, GradientsParams),
         record: Option<&mut PerturbationRecord>,
     ) -> (M, StepReport) {
+        let gradient = |model: &M, _: &mut LowRank| gradient(model);
         let (gradients, reports) = self.descent(&model, &[rho], Place::default(), gradient, record);
         self.update(optimizer, model, learning_rate, gradients, only(&reports))
     }
 
-    /// One step of a stack, as [`Sam::step`] for each of its trials: `rho` has a radius for each, `gradient`
+    /// One step of a stack, as [`Sam::step_low_rank`] for each of its trials: `rho` has a radius for each, `gradient`
     /// returns their losses (shape `[trials]`) and the gradients of the sum.
     ///
     /// A trial that diverges spoils its own weights and no other's.
@@ -218,7 +244,7 @@ impl Sam {
         model: M,
         learning_rate: f64,
         rho: &[f64],
-        gradient: impl FnMut(&M) -> (Tensor<1>, GradientsParams),
+        gradient: impl FnMut(&M, &mut LowRank) -> (Tensor<1>, GradientsParams),
     ) -> (M, Vec<StepReport>) {
         let (gradients, reports) = self.descent(&model, rho, Place::default(), gradient, None);
         let model = self.update_all(optimizer, model, learning_rate, gradients, &reports);
@@ -231,10 +257,18 @@ impl Sam {
         model: &M,
         rho: &[f64],
         place: Place,
-        mut gradient: impl FnMut(&M) -> (Tensor<1>, GradientsParams),
+        mut gradient: impl FnMut(&M, &mut LowRank) -> (Tensor<1>, GradientsParams),
         mut record: Option<&mut PerturbationRecord>,
     ) -> (GradientsParams, Vec<StepReport>) {
-        let (losses, mut gradients) = gradient(model);
+        let perturbs =
+            rho.iter().any(|rho| *rho > 0.0) && self.steps.is_multiple_of(self.config.every as u64);
+        // Later ascents start from perturbed weights, a record wants ε itself, and a product of a stack is of all trials.
+        let whole = self.config.ascent_steps > 1 || record.is_some() || self.trials() > 1;
+        let mut low_rank = match perturbs && !whole {
+            true => LowRank::observing(&self.multiples),
+            false => LowRank::off(),
+        };
+        let (losses, mut gradients) = gradient(model, &mut low_rank);
         let mut reports: Vec<StepReport> = numbers(losses)
             .into_iter()
             .map(|loss| StepReport {
@@ -243,18 +277,17 @@ impl Sam {
                 diverged: !loss.is_finite(),
             })
             .collect();
-        let perturbs =
-            rho.iter().any(|rho| *rho > 0.0) && self.steps.is_multiple_of(self.config.every as u64);
         if perturbs && !reports.iter().all(|report| report.diverged) {
             let mut perturbed = self.copy_to_perturb(model);
             let parts = self.config.ascent_steps as f64;
             let radii: Vec<f64> = rho.iter().map(|rho| rho / parts).collect();
             for ascent in 0..self.config.ascent_steps {
                 let place = Place { ascent, ..place };
-                let (next, norms) =
-                    self.ascend(perturbed, gradients, &radii, place, record.as_deref_mut());
-                perturbed = next;
-                let (losses, next_gradients) = gradient(&perturbed);
+                let directions = (gradients, std::mem::take(&mut low_rank));
+                let (next, next_low_rank, norms) =
+                    self.ascend(perturbed, directions, &radii, place, record.as_deref_mut());
+                (perturbed, low_rank) = (next, next_low_rank);
+                let (losses, next_gradients) = gradient(&perturbed, &mut low_rank);
                 gradients = next_gradients;
                 let seen = norms.into_iter().zip(numbers(losses));
                 for ((report, rho), (norm, loss)) in reports.iter_mut().zip(rho).zip(seen) {
@@ -286,8 +319,9 @@ impl Sam {
         &self,
         model: &M,
         rho: f64,
-        gradient: impl FnMut(&M) -> (Tensor<1>, GradientsParams),
+        mut gradient: impl FnMut(&M) -> (Tensor<1>, GradientsParams),
     ) -> (GradientsParams, StepReport) {
+        let gradient = |model: &M, _: &mut LowRank| gradient(model);
         let (gradients, reports) = self.descent(model, &[rho], Place::default(), gradient, None);
         (gradients, only(&reports))
     }

@@ -1,6 +1,6 @@
 //! Base optimizers of a stack: a learning rate for each trial, and the state of those that are left.
 
-use super::blocks::multiply_blocks;
+use super::blocks::{blocks_at, multiply_blocks, shape_of_blocks};
 use super::optimizer::AdamW;
 use crate::scaling::TensorScaling;
 use burn::optim::{AdamW as BurnAdamW, Optimizer, RecordState, StateSink, StateSource};
@@ -107,27 +107,15 @@ impl<S: RecordState> StackState<S> {
         self.inner.state_flatten("", &mut sink);
         let mut source = StateSource::new(sink.scalars.into_iter().collect());
         for (name, data) in sink.tensors {
-            source.insert_tensor(name, blocks_at(&data, kept, self.trials)?);
+            let bytes = blocks_at(data.as_bytes(), kept, self.trials)?;
+            let shape = shape_of_blocks(data.shape(), kept.len(), self.trials);
+            source.insert_tensor(name, TensorData::from_bytes_vec(bytes, shape, data.dtype()));
         }
         Some(Self {
             inner: S::state_unflatten("", &mut source, &Device::flex())?,
             trials: kept.len(),
         })
     }
-}
-
-/// The blocks at `kept` of a tensor that has `of` of them.
-fn blocks_at(data: &TensorData, kept: &[usize], of: usize) -> Option<TensorData> {
-    let bytes = data.as_bytes();
-    let size = bytes.len() / of.max(1);
-    let mut chosen = Vec::with_capacity(size * kept.len());
-    for &place in kept {
-        chosen.extend_from_slice(bytes.get(place * size..(place + 1) * size)?);
-    }
-    let mut shape = data.shape().to_vec();
-    let first = shape.first_mut()?;
-    *first = *first / of.max(1) * kept.len();
-    Some(TensorData::from_bytes_vec(chosen, shape, data.dtype()))
 }
 
 impl<O: Optimizer> Optimizer for Surviving<O> {

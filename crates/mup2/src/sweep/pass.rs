@@ -3,12 +3,10 @@
 use super::known::{Checkpoints, cost_within};
 use super::pool::{Event, Outcome, RunOptions, StackSize};
 use super::queue::{Queue, Taken};
-use crate::config::{Halving, PlannedRun, RunId, RunSpec};
+use crate::config::{Halving, PlannedRun, RunSpec};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
-use crate::results::{
-    HEARTBEAT_INTERVAL, Heartbeat, RESULT_FORMAT, ResultStore, RunResult, RunStatus,
-};
+use crate::results::{HEARTBEAT_INTERVAL, Heartbeat, ResultStore, RunResult, RunStatus};
 use crate::train::{
     Cancel, Checkpointing, Earlier, Keeping, Progress, one_core_pool, panic_message,
     train_resumably, train_stack,
@@ -312,13 +310,8 @@ impl Worker<'_> {
             Err(panic) => format!("panic: {}", panic_message(panic.as_ref())),
         };
         Ok(RunResult {
-            format: RESULT_FORMAT,
-            id: RunId::of(&planned.spec),
-            mup2_version: env!("CARGO_PKG_VERSION").to_owned(),
-            spec: planned.spec.clone(),
             status: RunStatus::Failed { reason },
-            steps: 0,
-            epochs: Vec::new(),
+            ..RunResult::before_training(&planned.spec)
         })
     }
 }

@@ -1,6 +1,6 @@
 //! Sweeps whose runs are trained several at once.
 
-use super::tests::{SWEEP, options, run_with};
+use super::tests::{SWEEP, halving, options, run_with};
 use super::*;
 use crate::config::parse_sweep;
 use crate::data::load;
@@ -101,16 +101,7 @@ fn as_many_runs_are_stacked_as_fit_into_the_memory_and_at_least_one() {
 
 #[test]
 fn runs_of_a_halving_are_trained_one_by_one() {
-    let search = [
-        "run.train.epochs=3",
-        "search.method=halving",
-        "search.points=3",
-        "search.include_sgd=false",
-        "search.lr={ log2_from = -6, log2_to = -2 }",
-        "search.rho={ log2_from = -6, log2_to = -2 }",
-    ];
-    let text = SWEEP.replace("lr = [0.1]\nrho = [0.0, 0.1]\n", "");
-    let sweep = parse_sweep(&text, "s.toml", &search.map(str::to_owned)).unwrap();
+    let sweep = halving();
     let data = load(&sweep.run.data).unwrap();
     let directory = tempfile::tempdir().unwrap();
     let options = stacks_of(StackSize::AtMost(100));

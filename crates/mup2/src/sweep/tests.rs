@@ -23,6 +23,20 @@ base_width = 4
 epochs = 1
 "#;
 
+/// A search by successive halving: three points, three epochs.
+pub(super) fn halving() -> SweepSpec {
+    let search = [
+        "run.train.epochs=3",
+        "search.method=halving",
+        "search.points=3",
+        "search.include_sgd=false",
+        "search.lr={ log2_from = -6, log2_to = -2 }",
+        "search.rho={ log2_from = -6, log2_to = -2 }",
+    ];
+    let text = SWEEP.replace("lr = [0.1]\nrho = [0.0, 0.1]\n", "");
+    parse_sweep(&text, "s.toml", &search.map(str::to_owned)).unwrap()
+}
+
 pub(super) fn options(workers: usize) -> RunOptions {
     RunOptions {
         workers,
@@ -95,16 +109,7 @@ fn a_cancelled_sweep_publishes_nothing_more() {
 #[test]
 fn a_promoted_run_starts_from_the_checkpoint_that_its_rung_has_left() {
     let directory = tempfile::tempdir().unwrap();
-    let search = [
-        "run.train.epochs=3",
-        "search.method=halving",
-        "search.points=3",
-        "search.include_sgd=false",
-        "search.lr={ log2_from = -6, log2_to = -2 }",
-        "search.rho={ log2_from = -6, log2_to = -2 }",
-    ];
-    let text = SWEEP.replace("lr = [0.1]\nrho = [0.0, 0.1]\n", "");
-    let sweep = parse_sweep(&text, "s.toml", &search.map(str::to_owned)).unwrap();
+    let sweep = halving();
     let data = load(&sweep.run.data).unwrap();
     let first = known_runs(&sweep, None).unwrap();
     let mut options = options(2);

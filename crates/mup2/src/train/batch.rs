@@ -2,41 +2,18 @@
 
 use crate::data::{Dataset, ImageShape, Images};
 use crate::error::Result;
+use crate::fused::cross_entropy;
 use crate::model::{Network, Pass};
 use burn::optim::GradientsParams;
-use burn::tensor::activation::log_softmax;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 
 /// One batch on the device.
 pub(crate) struct Batch {
     images: Tensor<4>,
-    targets: Targets,
+    /// Shares of all classes, `[batch, classes]`, each row with the sum 1.
+    targets: Tensor<2>,
     /// Trials whose batches these are, one after the other.
     trials: usize,
-}
-
-/// What the network is to say of the images.
-enum Targets {
-    /// One class an image, `[batch, 1]`.
-    Labels(Tensor<2, Int>),
-    /// Shares of all classes, `[batch, classes]`, each row with the sum 1.
-    Shares(Tensor<2>),
-}
-
-impl Targets {
-    fn labels(&self) -> Option<Tensor<2, Int>> {
-        match self {
-            Self::Labels(labels) => Some(labels.clone()),
-            Self::Shares(_) => None,
-        }
-    }
-
-    fn shares(&self) -> Option<Tensor<2>> {
-        match self {
-            Self::Shares(shares) => Some(shares.clone()),
-            Self::Labels(_) => None,
-        }
-    }
 }
 
 impl Batch {
@@ -53,35 +30,30 @@ impl Batch {
     ) -> Result<Self> {
         let mut pixels = Vec::new();
         images.gather(indices, &data.normalization, &mut pixels)?;
-        let labels: Vec<u16> = indices.iter().map(|&index| labels[index]).collect();
-        Ok(Self::labelled(pixels, images.shape, &labels, device))
+        let labels = indices.iter().map(|&index| labels[index]);
+        let shares = one_class_each(labels, data.classes);
+        Ok(Self::shared(
+            pixels,
+            images.shape,
+            shares,
+            data.classes,
+            device,
+        ))
     }
 
-    /// Normalized pixels, a row of channels · height · width an image, with a class each.
-    pub fn labelled(pixels: Vec<f32>, shape: ImageShape, labels: &[u16], device: &Device) -> Self {
-        let count = labels.len();
-        let labels: Vec<i64> = labels.iter().map(|&label| i64::from(label)).collect();
-        let labels = Tensor::from_data(TensorData::new(labels, [count, 1]), device);
-        Self {
-            images: images_tensor(pixels, shape, count, device),
-            targets: Targets::Labels(labels),
-            trials: 1,
-        }
-    }
-
-    /// As [`Batch::labelled`], with `classes` shares an image.
+    /// Normalized pixels, a row of channels · height · width an image, with a share of each of `classes`.
     pub fn shared(
         pixels: Vec<f32>,
         shape: ImageShape,
-        shares: &[f32],
+        shares: Vec<f32>,
         classes: usize,
         device: &Device,
     ) -> Self {
         let count = shares.len() / classes.max(1);
-        let shares = TensorData::new(shares.to_vec(), [count, classes]);
+        let shares = TensorData::new(shares, [count, classes]);
         Self {
             images: images_tensor(pixels, shape, count, device),
-            targets: Targets::Shares(Tensor::from_data(shares, device)),
+            targets: Tensor::from_data(shares, device),
             trials: 1,
         }
     }
@@ -89,15 +61,10 @@ impl Batch {
     /// The batch of a stack, made of a batch for each trial.
     pub fn stacked(batches: &[&Self]) -> Self {
         let images = batches.iter().map(|batch| batch.images.clone());
-        let labels: Option<Vec<_>> = batches.iter().map(|batch| batch.targets.labels()).collect();
-        let shares: Option<Vec<_>> = batches.iter().map(|batch| batch.targets.shares()).collect();
-        let targets = match (labels, shares) {
-            (Some(labels), _) => Targets::Labels(Tensor::cat(labels, 0)),
-            (None, shares) => Targets::Shares(Tensor::cat(shares.unwrap_or_default(), 0)),
-        };
+        let targets = batches.iter().map(|batch| batch.targets.clone());
         Self {
             images: Tensor::cat(images.collect(), 0),
-            targets,
+            targets: Tensor::cat(targets.collect(), 0),
             trials: batches.len(),
         }
     }
@@ -105,34 +72,33 @@ impl Batch {
     /// Mean cross-entropy, of each trial, and the gradients of the sum, which for each trial's own parameters
     /// are those of its own loss.
     pub fn gradient(&self, model: &Network, pass: &mut Pass) -> (Tensor<1>, GradientsParams) {
-        let losses = self.losses(model.forward(self.images.clone(), pass));
+        let logits = model.forward(self.images.clone(), pass);
+        let losses = cross_entropy(logits, self.targets.clone(), self.trials);
         let sum = match self.trials {
             1 => losses.clone(),
             _ => losses.clone().sum(),
         };
-        let gradients = GradientsParams::from_grads(sum.backward(), model);
-        (losses, gradients)
-    }
-
-    /// `[trials]`.
-    fn losses(&self, logits: Tensor<2>) -> Tensor<1> {
-        let log_likelihood = log_softmax(logits, 1);
-        let of_images = match &self.targets {
-            Targets::Labels(labels) => log_likelihood.gather(1, labels.clone()),
-            Targets::Shares(shares) => (log_likelihood * shares.clone()).sum_dim(1),
-        };
-        if self.trials == 1 {
-            return of_images.mean().neg();
-        }
-        let [images, _] = of_images.dims();
-        let by_trial = of_images.reshape([self.trials, images / self.trials]);
-        by_trial.mean_dim(1).reshape([self.trials]).neg()
+        let gradients = sum.backward();
+        pass.low_rank.read(&gradients);
+        (losses, GradientsParams::from_grads(gradients, model))
     }
 
     /// A forward pass alone; `model` should carry no graph.
     pub fn forward(&self, model: &Network, pass: &mut Pass) {
         model.forward(self.images.clone().without_autodiff(), pass);
     }
+}
+
+/// A row of `classes` for each of `labels`, all of whose share is the label's.
+pub(super) fn one_class_each(
+    labels: impl ExactSizeIterator<Item = u16>,
+    classes: usize,
+) -> Vec<f32> {
+    let mut shares = vec![0.0; labels.len() * classes];
+    for (row, label) in shares.chunks_exact_mut(classes.max(1)).zip(labels) {
+        row[usize::from(label)] = 1.0;
+    }
+    shares
 }
 
 /// `[count, channels, height, width]`.

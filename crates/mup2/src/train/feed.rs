@@ -1,10 +1,11 @@
 //! From the bytes of a batch to what a step computes with: augmented, mixed, in parts.
 
-use super::batch::Batch;
+use super::batch::{Batch, one_class_each};
 use super::share::Share;
 use crate::config::RunSpec;
 use crate::data::{Augmenter, Dataset, ImageBatch, Mixer, noisy_labels};
 use crate::error::{Error, Result};
+use crate::low_rank::LowRank;
 use crate::model::{BatchStatistics, Network, Pass};
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::{Device, Tensor};
@@ -91,7 +92,7 @@ impl<'a> Feed<'a> {
             .apply(&loaded.pixels, shape, &mut pixels);
         let labels = loaded.indices.iter().map(|&index| self.labels[index]);
         let labels: Vec<u16> = labels.collect();
-        let shares = self.shares(&labels, &mut pixels, step);
+        let (classes, shares) = (self.data.classes, self.shares(&labels, &mut pixels, step));
         let first_loaded = self.loaded_parts().start;
         let size = labels.len() / self.loaded_parts().len();
         pixels.drain(..(self.share.parts().start - first_loaded) * size * shape.values());
@@ -100,39 +101,30 @@ impl<'a> Feed<'a> {
             // The one part of an undivided batch is the whole buffer, which is not copied.
             let rest = pixels.split_off(size * shape.values());
             let pixels = std::mem::replace(&mut pixels, rest);
-            match &shares {
-                None => Batch::labelled(pixels, shape, &labels[from..][..size], &self.device),
-                Some(shares) => {
-                    let classes = self.data.classes;
-                    let shares = &shares[from * classes..][..size * classes];
-                    Batch::shared(pixels, shape, shares, classes, &self.device)
-                }
-            }
+            let shares = shares[from * classes..][..size * classes].to_vec();
+            Batch::shared(pixels, shape, shares, classes, &self.device)
         });
         parts.collect()
     }
 
-    /// Mixes the images, and gives each its share of every class; none where each has one class.
-    fn shares(&self, labels: &[u16], pixels: &mut [f32], step: u64) -> Option<Vec<f32>> {
+    /// Mixes the images, and gives each its share of every class.
+    fn shares(&self, labels: &[u16], pixels: &mut [f32], step: u64) -> Vec<f32> {
         let classes = self.data.classes;
         let mut shares = Vec::new();
         if let Some(mixer) = &self.mixer {
             let mixing = mixer.draw(step, labels.len());
             mixing.apply(pixels);
             mixing.targets(labels, classes, &mut shares);
-        } else if self.smoothing > 0.0 {
-            shares.resize(labels.len() * classes, 0.0);
-            for (row, &label) in shares.chunks_exact_mut(classes).zip(labels) {
-                row[usize::from(label)] = 1.0;
-            }
         } else {
-            return None;
+            shares = one_class_each(labels.iter().copied(), classes);
         }
-        let everywhere = self.smoothing / classes as f64;
-        for share in &mut shares {
-            *share = ((1.0 - self.smoothing) * f64::from(*share) + everywhere) as f32;
+        if self.smoothing > 0.0 {
+            let everywhere = self.smoothing / classes as f64;
+            for share in &mut shares {
+                *share = ((1.0 - self.smoothing) * f64::from(*share) + everywhere) as f32;
+            }
         }
-        Some(shares)
+        shares
     }
 }
 
@@ -155,18 +147,25 @@ impl<'a> StepBatch<'a> {
     /// Mean loss and its gradients over the whole batch, all processes together.
     ///
     /// When a process is gone the loss is no number, and [`StepBatch::into_statistics`] says why.
-    pub fn gradient(&mut self, model: &Network) -> (Tensor<1>, GradientsParams) {
+    ///
+    /// A batch in several parts has its gradients whole, whatever `low_rank` says.
+    pub fn gradient(
+        &mut self,
+        model: &Network,
+        low_rank: &mut LowRank,
+    ) -> (Tensor<1>, GradientsParams) {
         let mut parts = self.share.parts();
-        let (first, gradients) = self.part_gradient(model, parts.start);
         if self.share.of() == 1 {
-            return (first, gradients);
+            return self.part_gradient(model, parts.start, low_rank);
         }
+        let off = &mut LowRank::off();
+        let (first, gradients) = self.part_gradient(model, parts.start, off);
         let mut sum = GradientsAccumulator::new();
         sum.accumulate(model, gradients);
         let mut loss = first;
         parts.start += 1;
         for part in parts {
-            let (more, gradients) = self.part_gradient(model, part);
+            let (more, gradients) = self.part_gradient(model, part, off);
             sum.accumulate(model, gradients);
             loss = loss + more;
         }
@@ -187,17 +186,23 @@ impl<'a> StepBatch<'a> {
     ///
     /// The statistics of batch normalization are those of the weights, not of the perturbed ones:
     /// only the first pass over a part moves them.
-    pub fn part_gradient(&mut self, model: &Network, part: usize) -> (Tensor<1>, GradientsParams) {
+    pub fn part_gradient(
+        &mut self,
+        model: &Network,
+        part: usize,
+        low_rank: &mut LowRank,
+    ) -> (Tensor<1>, GradientsParams) {
         // Parts have masks of their own, the passes over one part have the same.
         let place = self.step * self.share.of() as u64 + part as u64;
         let own = part - self.share.parts().start;
-        let mut pass = Pass::training(self.seed, place);
-        if self.seen[own].is_some() {
-            return self.parts[own].gradient(model, &mut pass);
-        }
-        let mut pass = pass.observing();
+        let pass = Pass::training(self.seed, place).with_low_rank(std::mem::take(low_rank));
+        let is_first = self.seen[own].is_none();
+        let mut pass = if is_first { pass.observing() } else { pass };
         let gradient = self.parts[own].gradient(model, &mut pass);
-        self.seen[own] = Some(pass.into_statistics());
+        *low_rank = std::mem::take(&mut pass.low_rank);
+        if is_first {
+            self.seen[own] = Some(pass.into_statistics());
+        }
         gradient
     }
 

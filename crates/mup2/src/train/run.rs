@@ -11,8 +11,9 @@ use crate::collective::{Collective, Solo};
 use crate::config::{PerturbationBatch, RunId, RunSpec, TrainingDevice};
 use crate::data::{BATCHES_AHEAD, BatchOrder, Dataset, Loader};
 use crate::error::{Error, Result};
+use crate::low_rank::LowRank;
 use crate::model::Network;
-use crate::results::{EpochMetrics, RESULT_FORMAT, RunResult, RunStatus};
+use crate::results::{EpochMetrics, RunResult, RunStatus};
 use crate::step::{StepReport, scale_gradients, weight_norm};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -127,15 +128,7 @@ pub fn train_together(
     let steps_per_epoch = order.batches_per_epoch();
     let mut setup = setup(spec, data, steps_per_epoch, &device)?;
     let mut position = Position {
-        result: RunResult {
-            format: RESULT_FORMAT,
-            id: RunId::of(spec),
-            mup2_version: env!("CARGO_PKG_VERSION").to_owned(),
-            spec: spec.clone(),
-            status: RunStatus::Completed,
-            steps: 0,
-            epochs: Vec::new(),
-        },
+        result: RunResult::before_training(spec),
         loss_sum: 0.0,
     };
     for note in keeper.resume(&mut setup, &mut position, &share)? {
@@ -241,13 +234,15 @@ impl Setup {
         };
         let (next, report) = match perturbation_batch {
             PerturbationBatch::Whole => {
-                let gradient = |model: &Network| batch.gradient(model);
+                let gradient =
+                    |model: &Network, low_rank: &mut LowRank| batch.gradient(model, low_rank);
                 self.sam
-                    .step(optimizer, model, learning_rate, rho, gradient)
+                    .step_low_rank(optimizer, model, learning_rate, rho, gradient)
             }
             PerturbationBatch::Micro => {
                 let (parts, of) = (share.parts(), share.of());
-                let gradient = |model: &Network, part| batch.part_gradient(model, part);
+                let gradient =
+                    |model: &Network, part| batch.part_gradient(model, part, &mut LowRank::off());
                 let (sum, report) = self
                     .sam
                     .gradients_in_parts(&model, rho, parts, of, gradient);

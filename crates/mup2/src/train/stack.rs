@@ -8,11 +8,12 @@ use super::run::Cancel;
 use super::share::Share;
 use super::stack_setup::StackSetup;
 use crate::collective::Solo;
-use crate::config::{RunId, RunSpec, TrainingDevice};
+use crate::config::{RunSpec, TrainingDevice};
 use crate::data::{BATCHES_AHEAD, BatchOrder, Dataset, Loader};
 use crate::error::{Error, Result};
+use crate::low_rank::LowRank;
 use crate::model::{BatchStatistics, Network, Pass};
-use crate::results::{EpochMetrics, RESULT_FORMAT, RunResult, RunStatus};
+use crate::results::{EpochMetrics, RunResult, RunStatus};
 use crate::step::{StepReport, weight_norms};
 use burn::module::Module;
 use burn::tensor::Device;
@@ -49,7 +50,7 @@ pub fn train_stack(
         data,
         device: &device,
         losses: vec![0.0; specs.len()],
-        results: specs.iter().map(beginning).collect(),
+        results: specs.iter().map(RunResult::before_training).collect(),
     };
     training.run(setup, &feeds, cancel, progress)?;
     Ok(training.results)
@@ -76,19 +77,6 @@ pub fn check_stack(specs: &[RunSpec]) -> Result<()> {
         return refuse("stack", "has runs of several kinds");
     }
     Ok(())
-}
-
-/// A result before the first step.
-fn beginning(spec: &RunSpec) -> RunResult {
-    RunResult {
-        format: RESULT_FORMAT,
-        id: RunId::of(spec),
-        mup2_version: env!("CARGO_PKG_VERSION").to_owned(),
-        spec: spec.clone(),
-        status: RunStatus::Completed,
-        steps: 0,
-        epochs: Vec::new(),
-    }
 }
 
 /// Where the batches of the trials come from: one feed for each seed, as trials with one seed see the same.
@@ -315,14 +303,16 @@ impl StackSetup {
         let seeds = self.seeds();
         let mut seen: Option<Vec<BatchStatistics>> = None;
         // Statistics of batch normalization are those of the weights, not of the perturbed ones.
-        let gradient = |model: &Network| {
-            let mut pass = Pass::training_stack(&seeds, step as u64);
-            if seen.is_some() {
-                return batch.gradient(model, &mut pass);
-            }
-            let mut pass = pass.observing();
+        let gradient = |model: &Network, low_rank: &mut LowRank| {
+            let pass = Pass::training_stack(&seeds, step as u64);
+            let pass = pass.with_low_rank(std::mem::take(low_rank));
+            let is_first = seen.is_none();
+            let mut pass = if is_first { pass.observing() } else { pass };
             let gradient = batch.gradient(model, &mut pass);
-            seen = Some(pass.into_statistics());
+            *low_rank = std::mem::take(&mut pass.low_rank);
+            if is_first {
+                seen = Some(pass.into_statistics());
+            }
             gradient
         };
         let learning_rate = self.learning_rate.at(step);

@@ -2,12 +2,12 @@
 
 use super::average::Average;
 use super::setup::{Binding, network_and_binding, time_factors};
-use super::weights::{blocks_at, replaced, stored_weights};
+use super::weights::{replaced, stored_weights};
 use crate::config::RunSpec;
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::model::{Initializer, Network, NetworkConfig};
-use crate::step::{Sam, TimeFactor, build_stack_optimizer, parameters};
+use crate::step::{Sam, TimeFactor, blocks_at, build_stack_optimizer, parameters, shape_of_blocks};
 use burn::module::Module;
 use burn::optim::ModuleOptimizer;
 use burn::tensor::{DType, Device};
@@ -103,8 +103,15 @@ impl StackSetup {
         let fresh = draw(&self.config, &self.binding, &trials, &self.device)?;
         let of_kept = |model: &Network, into: Network, ids| {
             let mut weights = stored_weights(model)?;
-            for weights in weights.values_mut() {
-                *weights = blocks_at(weights, kept, before);
+            for (name, weights) in &mut weights {
+                weights.shape = shape_of_blocks(&weights.shape, kept.len(), before);
+                weights.values = blocks_at(&weights.values, kept, before).ok_or_else(|| {
+                    Error::invalid(
+                        name.as_str(),
+                        "is not one block a trial",
+                        "a stacked tensor",
+                    )
+                })?;
             }
             Result::Ok(replaced(into, weights, ids))
         };

@@ -116,23 +116,6 @@ pub(super) fn stored_weights(model: &Network) -> Result<Named> {
     Ok(weights)
 }
 
-/// Those blocks of a tensor that are at `kept`, of as many as `of` along its first dimension.
-pub(super) fn blocks_at(weights: &Weights, kept: &[usize], of: usize) -> Weights {
-    let of = of.max(1);
-    let size = weights.values.len() / of;
-    let mut shape = weights.shape.clone();
-    if let Some(first) = shape.first_mut() {
-        *first = *first / of * kept.len();
-    }
-    let blocks = kept
-        .iter()
-        .map(|place| &weights.values[place * size..][..size]);
-    Weights {
-        shape,
-        values: blocks.flatten().copied().collect(),
-    }
-}
-
 /// CRC-32C of the bits of all parameters and running statistics.
 pub(super) fn checksum(model: &Network) -> u32 {
     struct Bits(u32);
