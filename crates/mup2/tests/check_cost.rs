@@ -9,14 +9,15 @@ use std::time::{Duration, Instant};
 
 const WIDTH: usize = 1024;
 const STEPS: usize = 16;
-/// What the check adds is passes over memory, which fused steps do not make faster: the ratio was 1.8 while steps
-/// took twice as long.
-const LIMIT: f64 = 3.0;
+/// A step of the check makes every ε and both gradients, to look at them, and applies ε and the update to the layer's
+/// input besides; a training spares itself the first two (`low_rank`). The ratio was 1.8 while steps took three times as
+/// long, 2.4 at twice, and the check has become no slower meanwhile.
+const LIMIT: f64 = 4.0;
 
 /// The check of two widths minus that of the narrow one alone would be noisy; a width of 8 costs
 /// nothing beside one of 1024, so the check of both is the check of the wide one.
 #[test]
-fn a_check_at_width_1024_takes_less_than_three_times_its_sam_steps() {
+fn a_check_at_width_1024_takes_less_than_four_times_its_sam_steps() {
     let overrides: Vec<String> = [
         format!("model.width={WIDTH}"),
         "model.base_width=1".to_owned(),

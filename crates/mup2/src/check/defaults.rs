@@ -85,7 +85,7 @@ pub fn default_widths(kind: ModelKind, rule: Rule) -> Vec<usize> {
     match (kind, rule) {
         (ModelKind::Mlp, _) => vec![64, 128, 256, 512, 1024],
         (ModelKind::ResNet, Rule::Asam) => vec![32, 64, 128, 256],
-        (ModelKind::ResNet, _) => vec![16, 32, 64, 128],
+        (ModelKind::ResNet, _) => vec![24, 48, 96, 192],
         (ModelKind::Vit, Rule::Asam | Rule::AsamLayer) => vec![256, 512, 1024, 2048],
         (ModelKind::Vit, _) => vec![128, 256, 512, 1024],
         (ModelKind::Gru, _) => vec![32, 64, 128, 256],
