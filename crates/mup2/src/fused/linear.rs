@@ -16,6 +16,13 @@ pub(super) fn forward(x: &FlexTensor, weight: &FlexTensor) -> FlexTensor {
     tensor(y, [rows, sizes[1]])
 }
 
+/// The gradient to `weight` from `dy`, that to its layer's output.
+pub(super) fn weight_gradient(x: &FlexTensor, dy: &FlexTensor, weight: &FlexTensor) -> FlexTensor {
+    filled(weight, |dw| {
+        kernels::weight_gradient(values(x), values(dy), sides::<2>(weight), dw);
+    })
+}
+
 pub(super) fn differentiable<C: CheckpointStrategy>(
     x: Differentiable<C>,
     weight: Differentiable<C>,
@@ -47,10 +54,7 @@ impl Backward<Flex, 2> for Linear {
             gradients.register::<Flex>(node.id, dx);
         }
         if let Some(node) = to_weight {
-            let dw = filled(&weight, |dw| {
-                kernels::weight_gradient(values(&x), values(&dy), sizes, dw);
-            });
-            gradients.register::<Flex>(node.id, dw);
+            gradients.register::<Flex>(node.id, weight_gradient(&x, &dy, &weight));
         }
     }
 }

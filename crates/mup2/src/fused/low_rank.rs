@@ -1,5 +1,6 @@
 //! [`super::known_linear`], [`super::perturbed_linear`] and [`super::gram`] on the processor.
 
+use super::linear::weight_gradient;
 use super::slices::{Differentiable, filled, sides, tensor, values};
 use crate::kernels;
 use burn::backend::Flex;
@@ -46,10 +47,7 @@ impl Backward<Flex, 1> for KnownLinear {
         let dy = gradients.consume::<Flex>(&ops.node).to_contiguous();
         let (x, weight) = ops.state;
         if let [Some(node)] = ops.parents {
-            let dw = filled(&weight, |dw| {
-                kernels::weight_gradient(values(&x), values(&dy), sides::<2>(&weight), dw);
-            });
-            gradients.register::<Flex>(node.id, dw);
+            gradients.register::<Flex>(node.id, weight_gradient(&x, &dy, &weight));
         }
     }
 }
@@ -104,10 +102,7 @@ impl Backward<Flex, 2> for PerturbedLinear {
             grads.register::<Flex>(node.id, dx);
         }
         if let Some(node) = to_weight {
-            let dw = filled(&weight, |dw| {
-                kernels::weight_gradient(values(&x), values(&dy), sizes, dw);
-            });
-            grads.register::<Flex>(node.id, dw);
+            grads.register::<Flex>(node.id, weight_gradient(&x, &dy, &weight));
         }
     }
 }

@@ -183,9 +183,6 @@ impl<'a> StepBatch<'a> {
     }
 
     /// Mean loss and its gradients over one of this process's parts, counted over the whole batch.
-    ///
-    /// The statistics of batch normalization are those of the weights, not of the perturbed ones:
-    /// only the first pass over a part moves them.
     pub fn part_gradient(
         &mut self,
         model: &Network,
@@ -195,15 +192,8 @@ impl<'a> StepBatch<'a> {
         // Parts have masks of their own, the passes over one part have the same.
         let place = self.step * self.share.of() as u64 + part as u64;
         let own = part - self.share.parts().start;
-        let pass = Pass::training(self.seed, place).with_low_rank(std::mem::take(low_rank));
-        let is_first = self.seen[own].is_none();
-        let mut pass = if is_first { pass.observing() } else { pass };
-        let gradient = self.parts[own].gradient(model, &mut pass);
-        *low_rank = std::mem::take(&mut pass.low_rank);
-        if is_first {
-            self.seen[own] = Some(pass.into_statistics());
-        }
-        gradient
+        let pass = Pass::training(self.seed, place);
+        self.parts[own].gradient_in_step(model, pass, &mut self.seen[own], low_rank)
     }
 
     /// What the first passes saw, part by part.

@@ -302,18 +302,9 @@ impl StackSetup {
         let rho: Vec<f64> = self.trials.iter().map(|trial| trial.rho * radius).collect();
         let seeds = self.seeds();
         let mut seen: Option<Vec<BatchStatistics>> = None;
-        // Statistics of batch normalization are those of the weights, not of the perturbed ones.
         let gradient = |model: &Network, low_rank: &mut LowRank| {
             let pass = Pass::training_stack(&seeds, step as u64);
-            let pass = pass.with_low_rank(std::mem::take(low_rank));
-            let is_first = seen.is_none();
-            let mut pass = if is_first { pass.observing() } else { pass };
-            let gradient = batch.gradient(model, &mut pass);
-            *low_rank = std::mem::take(&mut pass.low_rank);
-            if is_first {
-                seen = Some(pass.into_statistics());
-            }
-            gradient
+            batch.gradient_in_step(model, pass, &mut seen, low_rank)
         };
         let learning_rate = self.learning_rate.at(step);
         let (model, reports) = self.sam.step_stack(
