@@ -46,7 +46,7 @@ mod linear {
 /// 64 rows, square weights and a perturbation of rank 64: left as its factors, and made.
 mod perturbation {
     use super::{Bencher, both, tensor};
-    use mup2::fused::{linear, perturbed_linear};
+    use mup2::fused::{WeightGradient, linear, perturbed_linear};
 
     const SIDES: [usize; 3] = [256, 384, 1024];
 
@@ -56,7 +56,9 @@ mod perturbation {
         let [inputs, gradients] =
             [(); 2].map(|()| tensor([64, side]).without_autodiff().autodiff());
         both(bencher, || {
-            perturbed_linear(x.clone(), weight.clone(), inputs.clone(), gradients.clone())
+            let (x, weight) = (x.clone(), weight.clone());
+            let (inputs, gradients) = (inputs.clone(), gradients.clone());
+            perturbed_linear(x, weight, inputs, gradients, WeightGradient::Whole)
         });
     }
 

@@ -1,10 +1,11 @@
 //! The operations by which the engine is extended: on its processor backend, and there with gradients.
 
-use super::BatchMoments;
+use super::{BatchMoments, WeightGradient};
 use super::{
-    batch_normalization, convolution, cross_entropy, gelu, linear, low_rank, relu,
+    batch_normalization, convolution, cross_entropy, factors, gelu, linear, low_rank, relu,
     row_normalization, softmax, sums,
 };
+use crate::kernels::Descent;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::ops::FloatTensorOps;
 use burn::backend::tensor::FloatTensor;
@@ -52,13 +53,18 @@ pub trait Fused: Backend {
     fn add_rectify(one: FloatTensor<Self>, other: FloatTensor<Self>) -> FloatTensor<Self>;
 
     /// [`super::linear`].
-    fn linear(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self>;
+    fn linear(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        form: WeightGradient,
+    ) -> FloatTensor<Self>;
 
     /// [`super::known_linear`].
     fn known_linear(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         y: FloatTensor<Self>,
+        form: WeightGradient,
     ) -> FloatTensor<Self>;
 
     /// [`super::perturbed_linear`].
@@ -67,6 +73,7 @@ pub trait Fused: Backend {
         weight: FloatTensor<Self>,
         inputs: FloatTensor<Self>,
         gradients: FloatTensor<Self>,
+        form: WeightGradient,
     ) -> FloatTensor<Self>;
 
     /// [`super::gram`]; no gradient passes.
@@ -74,6 +81,24 @@ pub trait Fused: Backend {
 
     /// [`super::add_scaled`].
     fn add_scaled(x: FloatTensor<Self>, y: FloatTensor<Self>, factor: f64) -> FloatTensor<Self>;
+
+    /// [`super::whole_gradient`]; no gradient passes.
+    fn whole_gradient(factors: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// [`super::descend`] without a velocity; no gradient passes.
+    fn descend(
+        weight: FloatTensor<Self>,
+        factors: FloatTensor<Self>,
+        descent: Descent,
+    ) -> FloatTensor<Self>;
+
+    /// [`super::descend`] with one; no gradient passes.
+    fn descend_with_velocity(
+        weight: FloatTensor<Self>,
+        velocity: FloatTensor<Self>,
+        factors: FloatTensor<Self>,
+        descent: Descent,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>);
 
     /// [`super::squared_norm`], `[1]`; no gradient passes.
     fn sum_of_squares(x: FloatTensor<Self>) -> FloatTensor<Self>;
@@ -140,7 +165,11 @@ impl Fused for Flex {
         relu::forward_sum(&one.to_contiguous(), &other.to_contiguous())
     }
 
-    fn linear(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
+    fn linear(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        _form: WeightGradient,
+    ) -> FloatTensor<Self> {
         linear::forward(&x.to_contiguous(), &weight.to_contiguous())
     }
 
@@ -148,6 +177,7 @@ impl Fused for Flex {
         _x: FloatTensor<Self>,
         _weight: FloatTensor<Self>,
         y: FloatTensor<Self>,
+        _form: WeightGradient,
     ) -> FloatTensor<Self> {
         y
     }
@@ -157,6 +187,7 @@ impl Fused for Flex {
         weight: FloatTensor<Self>,
         inputs: FloatTensor<Self>,
         gradients: FloatTensor<Self>,
+        _form: WeightGradient,
     ) -> FloatTensor<Self> {
         let operands = [x, weight, inputs, gradients];
         low_rank::perturbed_forward(&operands.map(|operand| operand.to_contiguous()))
@@ -168,6 +199,27 @@ impl Fused for Flex {
 
     fn add_scaled(x: FloatTensor<Self>, y: FloatTensor<Self>, factor: f64) -> FloatTensor<Self> {
         sums::add_scaled(x, y, factor)
+    }
+
+    fn whole_gradient(factors: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
+        factors::product(&factors.to_contiguous(), &weight)
+    }
+
+    fn descend(
+        weight: FloatTensor<Self>,
+        factors: FloatTensor<Self>,
+        descent: Descent,
+    ) -> FloatTensor<Self> {
+        factors::descend(weight, &factors.to_contiguous(), descent)
+    }
+
+    fn descend_with_velocity(
+        weight: FloatTensor<Self>,
+        velocity: FloatTensor<Self>,
+        factors: FloatTensor<Self>,
+        descent: Descent,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        factors::descend_with_velocity(weight, velocity, &factors.to_contiguous(), descent)
     }
 
     fn sum_of_squares(x: FloatTensor<Self>) -> FloatTensor<Self> {
@@ -239,16 +291,21 @@ impl<C: CheckpointStrategy> Fused for Autodiff<Flex, C> {
         relu::differentiable_sum::<C>(one, other)
     }
 
-    fn linear(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
-        linear::differentiable::<C>(x, weight)
+    fn linear(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        form: WeightGradient,
+    ) -> FloatTensor<Self> {
+        linear::differentiable::<C>(x, weight, form)
     }
 
     fn known_linear(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         y: FloatTensor<Self>,
+        form: WeightGradient,
     ) -> FloatTensor<Self> {
-        low_rank::known::<C>(x, weight, y)
+        low_rank::known::<C>(x, weight, y, form)
     }
 
     fn perturbed_linear(
@@ -256,8 +313,9 @@ impl<C: CheckpointStrategy> Fused for Autodiff<Flex, C> {
         weight: FloatTensor<Self>,
         inputs: FloatTensor<Self>,
         gradients: FloatTensor<Self>,
+        form: WeightGradient,
     ) -> FloatTensor<Self> {
-        low_rank::perturbed::<C>([x, weight, inputs, gradients])
+        low_rank::perturbed::<C>([x, weight, inputs, gradients], form)
     }
 
     fn gram(x: FloatTensor<Self>) -> FloatTensor<Self> {
@@ -266,6 +324,36 @@ impl<C: CheckpointStrategy> Fused for Autodiff<Flex, C> {
 
     fn add_scaled(x: FloatTensor<Self>, y: FloatTensor<Self>, factor: f64) -> FloatTensor<Self> {
         Self::float_add(x, Self::float_mul_scalar(y, factor.into()))
+    }
+
+    fn whole_gradient(factors: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
+        let [factors, weight] = [factors, weight].map(|input| input.into_primitive());
+        FloatTensor::<Self>::new(factors::product(&factors.to_contiguous(), &weight))
+    }
+
+    fn descend(
+        weight: FloatTensor<Self>,
+        factors: FloatTensor<Self>,
+        descent: Descent,
+    ) -> FloatTensor<Self> {
+        let [weight, factors] = [weight, factors].map(|input| input.into_primitive());
+        FloatTensor::<Self>::new(<Flex as Fused>::descend(weight, factors, descent))
+    }
+
+    fn descend_with_velocity(
+        weight: FloatTensor<Self>,
+        velocity: FloatTensor<Self>,
+        factors: FloatTensor<Self>,
+        descent: Descent,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        let inputs = [weight, velocity, factors].map(|input| input.into_primitive());
+        let [weight, velocity, factors] = inputs;
+        let (weight, velocity) =
+            <Flex as Fused>::descend_with_velocity(weight, velocity, factors, descent);
+        (
+            FloatTensor::<Self>::new(weight),
+            FloatTensor::<Self>::new(velocity),
+        )
     }
 
     fn sum_of_squares(x: FloatTensor<Self>) -> FloatTensor<Self> {

@@ -1,5 +1,6 @@
 //! [`super::linear`] on the processor.
 
+use super::factors::{WeightGradient, weight_gradient};
 use super::slices::{Differentiable, filled, sides, tensor, values};
 use crate::kernels;
 use burn::backend::Flex;
@@ -16,22 +17,16 @@ pub(super) fn forward(x: &FlexTensor, weight: &FlexTensor) -> FlexTensor {
     tensor(y, [rows, sizes[1]])
 }
 
-/// The gradient to `weight` from `dy`, that to its layer's output.
-pub(super) fn weight_gradient(x: &FlexTensor, dy: &FlexTensor, weight: &FlexTensor) -> FlexTensor {
-    filled(weight, |dw| {
-        kernels::weight_gradient(values(x), values(dy), sides::<2>(weight), dw);
-    })
-}
-
 pub(super) fn differentiable<C: CheckpointStrategy>(
     x: Differentiable<C>,
     weight: Differentiable<C>,
+    form: WeightGradient,
 ) -> Differentiable<C> {
     let nodes = [x.node(), weight.node()];
     let [x, weight] = [x, weight].map(|input| input.into_primitive().to_contiguous());
     let y = forward(&x, &weight);
     match Linear.prepare::<C>(nodes).compute_bound().stateful() {
-        OpsKind::Tracked(prepared) => prepared.finish((x, weight), y),
+        OpsKind::Tracked(prepared) => prepared.finish((x, weight, form), y),
         OpsKind::UnTracked(prepared) => prepared.finish(y),
     }
 }
@@ -40,11 +35,11 @@ pub(super) fn differentiable<C: CheckpointStrategy>(
 struct Linear;
 
 impl Backward<Flex, 2> for Linear {
-    type State = (FlexTensor, FlexTensor);
+    type State = (FlexTensor, FlexTensor, WeightGradient);
 
     fn backward(self, ops: Ops<Self::State, 2>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let dy = gradients.consume::<Flex>(&ops.node).to_contiguous();
-        let (x, weight) = ops.state;
+        let (x, weight, form) = ops.state;
         let sizes = sides::<2>(&weight);
         let [to_x, to_weight] = ops.parents;
         if let Some(node) = to_x {
@@ -54,7 +49,7 @@ impl Backward<Flex, 2> for Linear {
             gradients.register::<Flex>(node.id, dx);
         }
         if let Some(node) = to_weight {
-            gradients.register::<Flex>(node.id, weight_gradient(&x, &dy, &weight));
+            gradients.register::<Flex>(node.id, weight_gradient(&x, &dy, form));
         }
     }
 }

@@ -10,6 +10,7 @@ pub mod composite;
 mod convolution;
 mod cross_entropy;
 mod extension;
+mod factors;
 mod gelu;
 mod linear;
 mod low_rank;
@@ -21,7 +22,9 @@ mod sums;
 #[cfg(test)]
 mod tests;
 
+pub use crate::kernels::Descent;
 pub use batch_normalization::BatchMoments;
+pub use factors::WeightGradient;
 
 use burn::backend::{Dispatch, DispatchDevice};
 use burn::tensor::{DType, Tensor};
@@ -134,39 +137,81 @@ const THIN: usize = 256;
 
 /// `x w`, `x` `[rows, inputs]` and `weight` `[inputs, outputs]`.
 pub fn linear(x: Tensor<2>, weight: Tensor<2>) -> Tensor<2> {
+    linear_towards(x, weight, WeightGradient::Whole)
+}
+
+/// As [`linear`]; the gradient to the weight has this form, if `x` is such that the kernels compute it.
+pub fn linear_towards(x: Tensor<2>, weight: Tensor<2>, form: WeightGradient) -> Tensor<2> {
     if !is_fused(&x) || x.dims()[0] > THIN {
         return x.matmul(weight);
     }
     let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
-    Tensor::from_dispatch(<Dispatch as Fused>::linear(x, weight))
+    Tensor::from_dispatch(<Dispatch as Fused>::linear(x, weight, form))
 }
 
 /// `x w` that is known to be `y`: nothing is computed but the gradient to the weight, in `f32` on the processor; none
-/// passes to `x` or `y`.
-pub fn known_linear(x: Tensor<2>, weight: Tensor<2>, y: Tensor<2>) -> Tensor<2> {
+/// passes to `x` or `y`. As [`linear_towards`] the gradient has a form.
+pub fn known_linear(
+    x: Tensor<2>,
+    weight: Tensor<2>,
+    y: Tensor<2>,
+    form: WeightGradient,
+) -> Tensor<2> {
     if !is_fused(&x) {
         return composite::known_linear(x, weight, y);
     }
     let operands = [x, weight, y].map(Tensor::into_dispatch);
     let [x, weight, y] = operands;
-    Tensor::from_dispatch(<Dispatch as Fused>::known_linear(x, weight, y))
+    Tensor::from_dispatch(<Dispatch as Fused>::known_linear(x, weight, y, form))
 }
 
 /// `x (w + aᵀ g)` without the sum, for `inputs` a `[n, inputs]` and `gradients` g `[n, outputs]`, through which no
-/// gradient passes.
+/// gradient passes. As [`linear_towards`] the gradient to the weight has a form.
 pub fn perturbed_linear(
     x: Tensor<2>,
     weight: Tensor<2>,
     inputs: Tensor<2>,
     gradients: Tensor<2>,
+    form: WeightGradient,
 ) -> Tensor<2> {
     if !is_fused(&x) {
         return composite::perturbed_linear(x, weight, inputs, gradients);
     }
     let operands = [x, weight, inputs, gradients].map(Tensor::into_dispatch);
     let [x, weight, inputs, gradients] = operands;
-    let y = <Dispatch as Fused>::perturbed_linear(x, weight, inputs, gradients);
+    let y = <Dispatch as Fused>::perturbed_linear(x, weight, inputs, gradients, form);
     Tensor::from_dispatch(y)
+}
+
+/// Whether `gradient`, to `weight`, is in factors: only what asked for [`WeightGradient::Factors`] finds such a one.
+pub fn is_in_factors<const D: usize>(gradient: &Tensor<D>, weight: &Tensor<D>) -> bool {
+    gradient.dims() != weight.dims()
+}
+
+/// The product of the factors of a gradient to `weight`.
+pub fn whole_gradient<const D: usize>(factors: Tensor<D>, weight: Tensor<D>) -> Tensor<D> {
+    let (factors, weight) = (factors.into_dispatch(), weight.into_dispatch());
+    Tensor::from_dispatch(<Dispatch as Fused>::whole_gradient(factors, weight))
+}
+
+/// `weight` and what it has of a `velocity` after `descent` by a gradient in factors, in their memory where it is theirs
+/// alone. With the bits of the same descent by the whole gradient.
+pub fn descend<const D: usize>(
+    weight: Tensor<D>,
+    velocity: Option<Tensor<D>>,
+    factors: Tensor<D>,
+    descent: Descent,
+) -> (Tensor<D>, Option<Tensor<D>>) {
+    let (weight, factors) = (weight.into_dispatch(), factors.into_dispatch());
+    let Some(velocity) = velocity else {
+        let weight = <Dispatch as Fused>::descend(weight, factors, descent);
+        return (Tensor::from_dispatch(weight), None);
+    };
+    let velocity = velocity.into_dispatch();
+    let (weight, velocity) =
+        <Dispatch as Fused>::descend_with_velocity(weight, velocity, factors, descent);
+    let velocity = Some(Tensor::from_dispatch(velocity));
+    (Tensor::from_dispatch(weight), velocity)
 }
 
 /// `x xᵀ`, through which no gradient passes.

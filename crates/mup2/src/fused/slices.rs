@@ -30,3 +30,20 @@ pub(super) fn filled(like: &FlexTensor, fill: impl FnOnce(&mut [f32])) -> FlexTe
 pub(super) fn tensor(values: Vec<f32>, shape: impl Into<Vec<usize>>) -> FlexTensor {
     FlexTensor::from_data(TensorData::new(values, shape.into()))
 }
+
+/// The tensor itself where nothing is to be done: `to_contiguous` would make a second owner.
+pub(super) fn contiguous(tensor: FlexTensor) -> FlexTensor {
+    match tensor.is_contiguous() {
+        true => tensor,
+        false => tensor.to_contiguous(),
+    }
+}
+
+/// The values of a contiguous tensor that is the only owner of its memory, all of it.
+pub(super) fn own_values(tensor: &mut FlexTensor) -> Option<&mut [f32]> {
+    let layout = tensor.layout();
+    let (first, count) = (layout.start_offset(), layout.num_elements());
+    tensor
+        .try_storage_mut::<f32>()?
+        .get_mut(first..first + count)
+}

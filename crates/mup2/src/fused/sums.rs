@@ -1,6 +1,6 @@
 //! [`super::add_scaled`], [`super::squared_norm`] and [`super::inner_product`] on the processor.
 
-use super::slices::{tensor, values};
+use super::slices::{contiguous, own_values, tensor, values};
 use crate::kernels;
 use burn_flex::FlexTensor;
 
@@ -19,23 +19,6 @@ pub(super) fn add_scaled(x: FlexTensor, y: FlexTensor, factor: f64) -> FlexTenso
     let mut sum = values(&x).to_vec();
     kernels::add_scaled(&mut sum, values(&y), factor);
     tensor(sum, x.layout().shape().to_vec())
-}
-
-/// The tensor itself where nothing is to be done: `to_contiguous` would make a second owner.
-fn contiguous(tensor: FlexTensor) -> FlexTensor {
-    match tensor.is_contiguous() {
-        true => tensor,
-        false => tensor.to_contiguous(),
-    }
-}
-
-/// The values of a contiguous tensor that is the only owner of its memory, all of it.
-fn own_values(tensor: &mut FlexTensor) -> Option<&mut [f32]> {
-    let layout = tensor.layout();
-    let (first, count) = (layout.start_offset(), layout.num_elements());
-    tensor
-        .try_storage_mut::<f32>()?
-        .get_mut(first..first + count)
 }
 
 pub(super) fn squared_norm(x: &FlexTensor) -> FlexTensor {

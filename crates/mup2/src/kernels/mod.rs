@@ -24,7 +24,9 @@ pub use activation::{
 pub use convolution::{ConvolutionShape, backward_input, backward_weight, forward};
 pub use cross_entropy::{cross_entropy, cross_entropy_backward};
 pub use gram::gram_product;
-pub use linear::{add_linear, input_gradient, linear, weight_gradient};
+pub use linear::{
+    Descent, add_linear, descend, descend_with_velocity, input_gradient, linear, weight_gradient,
+};
 pub use normalization::{
     BatchNormalization, ChannelMap, channel_moments, map_channels, normalize_rows,
     normalize_rows_backward,

@@ -256,8 +256,7 @@ proptest! {
         linear(&x, &w, sizes, &mut y);
         let exact = product(&|i, k| x[i * inputs + k], &|k, j| w[k * outputs + j], [rows, inputs, outputs]);
         assert_near(&y, &exact, 1e-5, "y");
-        let mut dw = vec![f32::NAN; w.len()];
-        weight_gradient(&x, &dy, sizes, &mut dw);
+        let dw = weight_gradient(&x, &dy, sizes);
         let exact = product(&|i, k| x[k * inputs + i], &|k, j| dy[k * outputs + j], [inputs, rows, outputs]);
         assert_near(&dw, &exact, 1e-5, "dw");
         let mut dx = vec![f32::NAN; x.len()];
@@ -269,6 +268,36 @@ proptest! {
         add_linear(&x, &w, sizes, &mut sum);
         let twice: Vec<f64> = y.iter().map(|&y| 2.0 * f64::from(y)).collect();
         assert_near(&sum, &twice, 1e-5, "y + x w");
+    }
+
+    #[test]
+    fn a_descent_has_the_bits_of_the_gradient_and_the_sums_after_it(
+        (rows, inputs, outputs) in (1usize..30, 1usize..300, 1usize..70),
+        (decay, momentum, nesterov) in (0u8..2, 0u8..2, proptest::bool::ANY),
+        seed in 1u64..1000,
+    ) {
+        let (x, dy) = (numbers(rows * inputs, seed), numbers(rows * outputs, seed + 1));
+        let (mut w, mut v) = (numbers(inputs * outputs, seed + 2), numbers(inputs * outputs, seed + 3));
+        let descent = Descent { rate: -0.1, decay: 0.01 * f32::from(decay), momentum: 0.9, nesterov };
+        let (mut moved, mut velocity) = (w.clone(), v.clone());
+        match momentum {
+            0 => descend(&x, &dy, [inputs, outputs], descent, &mut moved),
+            _ => descend_with_velocity(&x, &dy, [inputs, outputs], descent, [&mut moved, &mut velocity]),
+        }
+        let mut g = weight_gradient(&x, &dy, [inputs, outputs]);
+        if decay == 1 {
+            add_scaled(&mut g, &w, descent.decay);
+        }
+        if momentum == 1 {
+            scale_and_add(&g, &mut v, descent.momentum);
+            match nesterov {
+                true => add_scaled(&mut g, &v, descent.momentum),
+                false => g.clone_from(&v),
+            }
+        }
+        add_scaled(&mut w, &g, descent.rate);
+        prop_assert_eq!(moved, w);
+        prop_assert_eq!(velocity, v);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Perturbations that are never made: of matrices whose gradient has a rank below their sides.
+//! Perturbations and gradients that are never made: of matrices whose gradient has a rank below their sides.
 //!
 //! Over n rows x the gradient of a layer `y = x W` is `∇W = xᵀ δ`, with δ the gradient at y: rank n. SAM uses its first
 //! gradient for a norm and for the second pass alone, and both can be had from x and δ:
@@ -10,9 +10,14 @@
 //!
 //! A step spares the first gradient of such a matrix, the way to `W + ε` and back, and for the first layer a forward
 //! product. Nothing is approximated: it is the same step within rounding.
+//!
+//! The last pass of a step may hand `xᵀ δ` to an optimizer in factors too, which puts it into the weights as it multiplies.
 
 use crate::fused::composite::constant;
-use crate::fused::{gram, inner_product, is_on_processor, known_linear, linear, perturbed_linear};
+use crate::fused::{
+    WeightGradient, gram, inner_product, is_on_processor, known_linear, linear, linear_towards,
+    perturbed_linear,
+};
 use burn::module::{Param, ParamId};
 use burn::tensor::Gradients;
 use burn::tensor::Tensor;
@@ -24,7 +29,11 @@ mod tests;
 
 /// What the passes of one SAM step do with their matrices.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct LowRank(State);
+pub(crate) struct LowRank {
+    state: State,
+    /// Of the gradients that this pass ends with, where that spares memory.
+    form: WeightGradient,
+}
 
 #[derive(Debug, Clone, Default)]
 enum State {
@@ -113,6 +122,19 @@ fn pays(rows: usize, [inputs, outputs]: [usize; 2], source: Source) -> bool {
     }
 }
 
+/// Whether the factors of a gradient are read faster than the gradient is written and read: so much smaller they have to be
+/// that to copy them does not count.
+fn pays_to_descend(rows: usize, [inputs, outputs]: [usize; 2]) -> bool {
+    2 * rows * (inputs + outputs) < inputs * outputs
+}
+
+impl From<State> for LowRank {
+    fn from(state: State) -> Self {
+        let form = WeightGradient::Whole;
+        Self { state, form }
+    }
+}
+
 impl LowRank {
     /// For passes that are not of a SAM step, or whose gradients are wanted whole.
     pub fn off() -> Self {
@@ -121,10 +143,17 @@ impl LowRank {
 
     /// For a first pass that may leave out the gradients of `candidates`.
     pub fn observing(candidates: &Arc<HashSet<ParamId>>) -> Self {
-        Self(State::Observing {
+        Self::from(State::Observing {
             candidates: Arc::clone(candidates),
             seen: Vec::new(),
         })
+    }
+
+    /// As it is, for a pass whose gradients go to an optimizer that takes them in factors.
+    #[must_use]
+    pub fn ending_in_factors(self) -> Self {
+        let form = WeightGradient::Factors;
+        Self { form, ..self }
     }
 
     /// `x W`, as the pass wants it.
@@ -134,8 +163,12 @@ impl LowRank {
         x: Tensor<2>,
         source: Source,
     ) -> Tensor<2> {
-        match &mut self.0 {
-            State::Off | State::Known(_) => linear(x, weight.val()),
+        let form = match pays_to_descend(x.dims()[0], weight.dims()) {
+            true => self.form,
+            false => WeightGradient::Whole,
+        };
+        match &mut self.state {
+            State::Off | State::Known(_) => linear_towards(x, weight.val(), form),
             State::Observing { candidates, seen } => {
                 let is_candidate = candidates.contains(&weight.id) && weight.is_require_grad();
                 let pays = pays(x.dims()[0], weight.dims(), source);
@@ -166,12 +199,12 @@ impl LowRank {
             State::Perturbing(perturbations) => {
                 let mut known = perturbations.iter();
                 match known.find(|known| known.id() == weight.id) {
-                    None => linear(x, weight.val()),
+                    None => linear_towards(x, weight.val(), form),
                     Some(Perturbation::Output { y, .. }) => {
-                        known_linear(x, weight.val(), y.clone())
+                        known_linear(x, weight.val(), y.clone(), form)
                     }
                     Some(Perturbation::Factors { x: inputs, g, .. }) => {
-                        perturbed_linear(x, weight.val(), inputs.clone(), g.clone())
+                        perturbed_linear(x, weight.val(), inputs.clone(), g.clone(), form)
                     }
                 }
             }
@@ -180,7 +213,7 @@ impl LowRank {
 
     /// Takes what the first backward pass has found for the products that were seen.
     pub fn read(&mut self, gradients: &Gradients) {
-        let State::Observing { seen, .. } = &mut self.0 else {
+        let State::Observing { seen, .. } = &mut self.state else {
             return;
         };
         let seen = std::mem::take(seen).into_iter();
@@ -194,12 +227,12 @@ impl LowRank {
                 y: seen.y,
             })
         });
-        self.0 = State::Known(factors.collect());
+        self.state = State::Known(factors.collect());
     }
 
     /// `‖∇W‖²` of each matrix whose gradient was left out.
     pub fn squared_norms(&self) -> Vec<(ParamId, f64)> {
-        let State::Known(factors) = &self.0 else {
+        let State::Known(factors) = &self.state else {
             return Vec::new();
         };
         let norm = |factors: &Factors| {
@@ -215,7 +248,7 @@ impl LowRank {
     /// For the second pass, at `W + factor(id) ∇W`.
     #[must_use]
     pub fn perturbing(self, factor: impl Fn(ParamId) -> f64) -> Self {
-        let State::Known(factors) = self.0 else {
+        let State::Known(factors) = self.state else {
             return Self::off();
         };
         let perturbations = factors.into_iter().map(|factors| {
@@ -232,6 +265,6 @@ impl LowRank {
                 },
             }
         });
-        Self(State::Perturbing(perturbations.collect()))
+        Self::from(State::Perturbing(perturbations.collect()))
     }
 }

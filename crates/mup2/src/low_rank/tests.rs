@@ -20,6 +20,19 @@ struct Case {
     config: MlpConfig,
     table: ScalingTable,
     dtype: DType,
+    sgd: Sgd,
+    rho: f64,
+}
+
+/// How steps are computed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Steps {
+    /// With gradients and perturbations of their own.
+    Whole,
+    /// As [`LowRank`] wants, but for the gradients that go to the optimizer.
+    LowRank,
+    /// Those too.
+    InFactors,
 }
 
 fn case(bias: bool, dtype: DType) -> Case {
@@ -45,6 +58,12 @@ fn case(bias: bool, dtype: DType) -> Case {
         table: scale(&scheme, &config.tensor_shapes()).unwrap(),
         config,
         dtype,
+        sgd: Sgd {
+            momentum: 0.9,
+            nesterov: false,
+            weight_decay: 1e-3,
+        },
+        rho: 0.5,
     }
 }
 
@@ -82,11 +101,7 @@ impl Case {
             .config
             .init(&self.table, 5, &Self::device(), self.dtype)?;
         let model = Network::Mlp(mlp);
-        let sgd = BaseOptimizerConfig::Sgd(Sgd {
-            momentum: 0.9,
-            nesterov: false,
-            weight_decay: 1e-3,
-        });
+        let sgd = BaseOptimizerConfig::Sgd(self.sgd);
         let optimizer = build_optimizer(sgd, &model, &self.table)?;
         Ok((model, optimizer))
     }
@@ -106,20 +121,21 @@ impl Case {
     }
 
     /// The weights after a few steps, and what each step reported.
-    fn train(&self, options: &SamConfig, low_rank: bool) -> (Vec<f64>, Vec<StepReport>) {
+    fn train(&self, options: &SamConfig, steps: Steps) -> (Vec<f64>, Vec<StepReport>) {
         let (mut model, mut optimizer) = self.start().unwrap();
-        let mut sam = Sam::new(options.clone(), &model, &self.table).unwrap();
+        let sam = Sam::new(options.clone(), &model, &self.table).unwrap();
+        let mut sam = sam.descends_by_factors(steps == Steps::InFactors);
         let mut reports = Vec::new();
         for step in 0..5 {
-            let (next, report) = if low_rank {
-                sam.step_low_rank(&mut optimizer, model, 0.3, 0.5, |model, low_rank| {
+            let (next, report) = if steps != Steps::Whole {
+                sam.step_low_rank(&mut optimizer, model, 0.3, self.rho, |model, low_rank| {
                     let mut pass = Pass::training(0, 0).with_low_rank(std::mem::take(low_rank));
                     let gradient = self.gradient(model, step, &mut pass);
                     *low_rank = pass.low_rank;
                     gradient
                 })
             } else {
-                sam.step(&mut optimizer, model, 0.3, 0.5, |model| {
+                sam.step(&mut optimizer, model, 0.3, self.rho, |model| {
                     self.gradient(model, step, &mut Pass::training(0, 0))
                 })
             };
@@ -150,8 +166,8 @@ fn five_steps_without_perturbed_matrices_end_at_the_same_weights() {
     for (dtype, tolerance) in [(DType::F64, 1e-12), (DType::F32, 1e-5)] {
         for bias in [false, true] {
             let case = case(bias, dtype);
-            let (weights, reports) = case.train(&options(Rule::Sam), true);
-            let (expected, expected_reports) = case.train(&options(Rule::Sam), false);
+            let (weights, reports) = case.train(&options(Rule::Sam), Steps::LowRank);
+            let (expected, expected_reports) = case.train(&options(Rule::Sam), Steps::Whole);
             let off = largest_difference(&weights, &expected);
             assert!(off < tolerance, "{dtype:?}, bias {bias}: {off:e}");
             assert_ne!(weights, expected, "both went the same way");
@@ -177,10 +193,10 @@ fn what_is_no_multiple_of_the_gradient_is_perturbed_as_before_to_the_bit() {
         several,
     ] {
         let case = case(true, DType::F32);
-        let (weights, reports) = case.train(&options, true);
+        let (weights, reports) = case.train(&options, Steps::LowRank);
         assert_eq!(
             (weights, reports),
-            case.train(&options, false),
+            case.train(&options, Steps::Whole),
             "{options:?}"
         );
     }
@@ -227,6 +243,87 @@ fn the_first_pass_leaves_out_the_gradients_of_matrices_that_pay_and_no_others() 
         left_out,
         ["input.weight", "hidden.0.weight", "hidden.1.weight"]
     );
+}
+
+#[test]
+fn steps_whose_last_gradients_stay_factors_end_with_the_same_bits() {
+    let rules = [Rule::Sam, Rule::Asam, Rule::AsamLayer, Rule::Random];
+    let every_other = SamConfig {
+        every: 2,
+        ascent_steps: 2,
+        ..options(Rule::Sam)
+    };
+    let options = rules.map(options).into_iter().chain([every_other]);
+    for options in options {
+        for (momentum, nesterov, weight_decay) in [
+            (0.0, false, 0.0),
+            (0.0, false, 1e-3),
+            (0.9, false, 0.0),
+            (0.9, true, 1e-3),
+        ] {
+            for rho in [0.0, 0.5] {
+                let mut case = case(true, DType::F32);
+                (case.sgd, case.rho) = (
+                    Sgd {
+                        momentum,
+                        nesterov,
+                        weight_decay,
+                    },
+                    rho,
+                );
+                assert_eq!(
+                    case.train(&options, Steps::InFactors),
+                    case.train(&options, Steps::LowRank),
+                    "{options:?} {:?} {rho}",
+                    case.sgd
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn the_gradients_that_an_optimizer_wants_whole_are_whole_and_the_others_in_factors() {
+    let case = case(true, DType::F32);
+    let (model, _) = case.start().unwrap();
+    for (low_rank, in_factors) in [
+        (LowRank::off(), [].as_slice()),
+        (
+            LowRank::off().ending_in_factors(),
+            &["input.weight", "hidden.0.weight", "hidden.1.weight"],
+        ),
+    ] {
+        let mut pass = Pass::training(0, 0).with_low_rank(low_rank);
+        let (_, gradients) = case.gradient(&model, 0, &mut pass);
+        let (_, whole) = case.gradient(&model, 0, &mut Pass::training(0, 0));
+        let mut seen = Vec::new();
+        let parameters = parameters(&model);
+        for parameter in parameters
+            .iter()
+            .filter(|parameter| parameter.shape.len() == 2)
+        {
+            let gradient: Tensor<2> = gradients.get(parameter.id).unwrap();
+            let expected: Tensor<2> = whole.get(parameter.id).unwrap();
+            if gradient.dims() != expected.dims() {
+                seen.push(parameter.name.as_str());
+                let product = crate::fused::whole_gradient(gradient, expected.clone());
+                assert_eq!(product.into_data(), expected.into_data());
+            }
+        }
+        assert_eq!(seen, in_factors);
+    }
+}
+
+#[test]
+fn clipping_wants_whole_gradients_and_gets_them() {
+    let clipped = SamConfig {
+        clip_norm: Some(1e-3),
+        ..options(Rule::Sam)
+    };
+    let case = case(true, DType::F32);
+    let trained = case.train(&clipped, Steps::InFactors);
+    assert_eq!(trained, case.train(&clipped, Steps::LowRank));
+    assert_ne!(trained, case.train(&options(Rule::Sam), Steps::LowRank));
 }
 
 #[test]

@@ -39,6 +39,8 @@ pub struct Sam {
     multiples: Arc<HashSet<ParamId>>,
     /// The model has numbers that are not trained, running statistics perhaps.
     has_untrained: bool,
+    /// Its optimizer takes gradients in factors, [`Sam::descends_by_factors`].
+    by_factors: bool,
     /// Of [`Rule::Random`]'s directions, one for each trial of a stack.
     seeds: Vec<u64>,
     steps: u64,
@@ -85,10 +87,20 @@ impl Sam {
             multiples: Arc::new(multiples.map(|(id, _)| *id).collect()),
             tensors,
             has_untrained,
+            by_factors: false,
             config,
             seeds: seeds.to_vec(),
             steps: 0,
         })
+    }
+
+    /// For an optimizer by [`super::build_optimizer`] for [`super::Sgd`], and closures that do what their [`LowRank`] says:
+    /// with the same bits, gradients of matrices are then never whole where that is faster.
+    #[must_use]
+    pub(crate) fn descends_by_factors(self, by_factors: bool) -> Self {
+        // The norm that clipping wants is that of whole gradients.
+        let by_factors = by_factors && self.config.clip_norm.is_none() && self.trials() == 1;
+        Self { by_factors, ..self }
     }
 
     /// Number of trials, one unless it is of a stack.
@@ -264,9 +276,15 @@ impl Sam {
             rho.iter().any(|rho| *rho > 0.0) && self.steps.is_multiple_of(self.config.every as u64);
         // Later ascents start from perturbed weights, a record wants ε itself, and a product of a stack is of all trials.
         let whole = self.config.ascent_steps > 1 || record.is_some() || self.trials() > 1;
-        let mut low_rank = match perturbs && !whole {
-            true => LowRank::observing(&self.multiples),
-            false => LowRank::off(),
+        let by_factors = self.by_factors && record.is_none();
+        let last = |low_rank: LowRank| match by_factors {
+            true => low_rank.ending_in_factors(),
+            false => low_rank,
+        };
+        let mut low_rank = match (perturbs, whole) {
+            (false, _) => last(LowRank::off()),
+            (true, false) => LowRank::observing(&self.multiples),
+            (true, true) => LowRank::off(),
         };
         let (losses, mut gradients) = gradient(model, &mut low_rank);
         let mut reports: Vec<StepReport> = numbers(losses)
@@ -286,7 +304,11 @@ impl Sam {
                 let directions = (gradients, std::mem::take(&mut low_rank));
                 let (next, next_low_rank, norms) =
                     self.ascend(perturbed, directions, &radii, place, record.as_deref_mut());
-                (perturbed, low_rank) = (next, next_low_rank);
+                let is_last = ascent + 1 == self.config.ascent_steps;
+                (perturbed, low_rank) = match is_last {
+                    true => (next, last(next_low_rank)),
+                    false => (next, next_low_rank),
+                };
                 let (losses, next_gradients) = gradient(&perturbed, &mut low_rank);
                 gradients = next_gradients;
                 let seen = norms.into_iter().zip(numbers(losses));

@@ -2,7 +2,7 @@
 
 use super::blocks::add_scaled_blocks;
 use super::optimizer::Sgd;
-use crate::fused::add_scaled;
+use crate::fused::{Descent, add_scaled, descend, is_in_factors, whole_gradient};
 use crate::scaling::TensorScaling;
 use burn::optim::{Optimizer, RecordState, StateSink, StateSource, join_path};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -26,6 +26,16 @@ impl SgdStep {
             weight_decay: config.weight_decay * row.wd_mult,
             lr_mult: row.lr_mult,
             rates: rates.to_vec(),
+        }
+    }
+
+    /// The step as the kernels know it, for one trial.
+    fn descent(&self, downhill: f64) -> Descent {
+        Descent {
+            rate: downhill as f32,
+            decay: self.weight_decay as f32,
+            momentum: self.momentum as f32,
+            nesterov: self.nesterov,
         }
     }
 }
@@ -75,6 +85,18 @@ impl Optimizer for SgdStep {
         let downhill: Vec<f64> = rates
             .map(|rate| -(rate * learning_rate * self.lr_mult))
             .collect();
+        let before = state.and_then(|state| state.velocity);
+        if is_in_factors(&gradient, &weight) {
+            match (&downhill[..], before.is_some() || self.momentum == 0.0) {
+                (&[rate], true) => {
+                    let descent = self.descent(rate);
+                    let (weight, velocity) = descend(weight, before, gradient, descent);
+                    return (weight, Some(SgdState { velocity }));
+                }
+                // The first velocity is the gradient itself.
+                _ => gradient = whole_gradient(gradient, weight.clone()),
+            }
+        }
         if self.weight_decay > 0.0 {
             gradient = add_scaled(gradient, weight.clone(), self.weight_decay);
         }
@@ -82,7 +104,6 @@ impl Optimizer for SgdStep {
             let state = SgdState { velocity: None };
             return (add_scaled_blocks(weight, gradient, &downhill), Some(state));
         }
-        let before = state.and_then(|state| state.velocity);
         let (velocity, direction) = match (before, self.nesterov) {
             (None, false) => (gradient.clone(), gradient),
             (Some(before), false) => {

@@ -134,7 +134,8 @@ impl Binding {
     pub fn bind(&self, model: &Network) -> Result<(ModuleOptimizer, Sam)> {
         let optimizer = build_optimizer(self.optimizer, model, &self.table)?;
         let sam = Sam::new(self.sam.clone(), model, &self.table)?;
-        Ok((optimizer, sam))
+        let is_sgd = matches!(self.optimizer, BaseOptimizerConfig::Sgd(_));
+        Ok((optimizer, sam.descends_by_factors(is_sgd)))
     }
 
     /// The coordinates in which the run's perturbations are the steepest.

@@ -3,12 +3,14 @@
 //! `x` is `[rows, inputs]`, `w` `[inputs, outputs]` and `y` `[rows, outputs]`, all row by row. Each product
 //! reads or writes the weights once, along their rows.
 
+mod descend;
 mod forward;
 mod input_gradient;
 mod panels;
 mod tile;
 mod weight_gradient;
 
+pub use descend::{Descent, descend, descend_with_velocity};
 pub use forward::{add_linear, linear};
 pub use input_gradient::input_gradient;
 pub use weight_gradient::weight_gradient;

@@ -1,4 +1,5 @@
-//! `xᵀ dy`.
+//! `xᵀ dy`, put out in bands of whole rows: where a matrix is larger than the caches, what becomes of a band is done
+//! while it is near.
 
 use super::panels::{PANEL_VECTORS, pack_panels};
 use super::tile::{Left, Target, multiply};
@@ -10,43 +11,56 @@ use pulp::{Simd, WithSimd};
 /// Blocks of inputs that are taken from the batch together, so that each line of memory is fetched once.
 const BLOCKS_AT_ONCE: usize = 4;
 
-/// `dw = xᵀ dy`, into `dw`.
-pub fn weight_gradient(x: &[f32], dy: &[f32], [inputs, outputs]: [usize; 2], dw: &mut [f32]) {
+/// `xᵀ dy`, `[inputs, outputs]`.
+pub fn weight_gradient(x: &[f32], dy: &[f32], [inputs, outputs]: [usize; 2]) -> Vec<f32> {
+    let mut gradient = Vec::with_capacity(inputs * outputs);
     vectorized(WeightGradient {
         x,
         dy,
         inputs,
         outputs,
-        dw,
+        bands: Collected(&mut gradient),
     });
+    gradient
 }
 
-struct WeightGradient<'a> {
-    x: &'a [f32],
-    dy: &'a [f32],
-    inputs: usize,
-    outputs: usize,
-    dw: &'a mut [f32],
+/// Takes a gradient's rows from the first to the last, some at a time.
+pub(super) trait Bands {
+    fn take<S: Simd>(&mut self, simd: S, band: &[f32]);
 }
 
-impl WithSimd for WeightGradient<'_> {
+/// The gradient itself: memory that is appended to need not be zeroed.
+struct Collected<'a>(&'a mut Vec<f32>);
+
+impl Bands for Collected<'_> {
+    #[inline(always)]
+    fn take<S: Simd>(&mut self, _: S, band: &[f32]) {
+        self.0.extend_from_slice(band);
+    }
+}
+
+/// `x` `[rows, inputs]`, `dy` `[rows, outputs]`.
+pub(super) struct WeightGradient<'a, B> {
+    pub x: &'a [f32],
+    pub dy: &'a [f32],
+    pub inputs: usize,
+    pub outputs: usize,
+    pub bands: B,
+}
+
+impl<B: Bands> WithSimd for WeightGradient<'_, B> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let Self {
-            x,
-            dy,
-            inputs,
-            outputs,
-            dw,
-        } = self;
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        let (x, dy, inputs, outputs) = (self.x, self.dy, self.inputs, self.outputs);
         let (rows, panel) = (x.len() / inputs, PANEL_VECTORS * S::F32_LANES);
         let mut packed = scratch(rows * outputs.next_multiple_of(panel));
         pack_panels(simd, dy, outputs, &(0..rows), &(0..outputs), &mut packed);
         let blocks = blocks(inputs, S::F32_LANES);
         let room = rows * MOST_ROWS + S::F32_LANES;
         let mut columns = scratch(BLOCKS_AT_ONCE * room);
+        let mut band = scratch(MOST_ROWS * outputs);
         for group in blocks.chunks(BLOCKS_AT_ONCE) {
             // A block is narrower than a vector: each row is written over the end of the one before.
             for (row, x) in x.chunks_exact(inputs).enumerate() {
@@ -60,13 +74,14 @@ impl WithSimd for WeightGradient<'_> {
                 let panels = packed.chunks_exact(rows * panel);
                 for (first, packed) in (0..outputs).step_by(panel).zip(panels) {
                     let target = Target {
-                        values: &mut dw[block.first * outputs + first..],
+                        values: &mut band[first..],
                         pitch: outputs,
                         width: panel.min(outputs - first),
                         adds: false,
                     };
                     multiply(simd, block.rows, Left::Columns(columns), packed, target);
                 }
+                self.bands.take(simd, &band[..block.rows * outputs]);
             }
         }
     }
