@@ -85,7 +85,10 @@ impl Optimizer for SgdStep {
         let downhill: Vec<f64> = rates
             .map(|rate| -(rate * learning_rate * self.lr_mult))
             .collect();
-        let before = state.and_then(|state| state.velocity);
+        // Without momentum there is no velocity, whatever a checkpoint has.
+        let before = state
+            .and_then(|state| state.velocity)
+            .filter(|_| self.momentum != 0.0);
         if is_in_factors(&gradient, &weight) {
             match (&downhill[..], before.is_some() || self.momentum == 0.0) {
                 (&[rate], true) => {
