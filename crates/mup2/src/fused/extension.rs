@@ -328,7 +328,7 @@ impl<C: CheckpointStrategy> Fused for Autodiff<Flex, C> {
 
     fn whole_gradient(factors: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
         let [factors, weight] = [factors, weight].map(|input| input.into_primitive());
-        FloatTensor::<Self>::new(factors::product(&factors.to_contiguous(), &weight))
+        FloatTensor::<Self>::new(<Flex as Fused>::whole_gradient(factors, weight))
     }
 
     fn descend(

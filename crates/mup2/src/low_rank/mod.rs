@@ -149,10 +149,13 @@ impl LowRank {
         })
     }
 
-    /// As it is, for a pass whose gradients go to an optimizer that takes them in factors.
+    /// As it is, for a pass whose gradients go to an optimizer, which takes them in factors or not.
     #[must_use]
-    pub fn ending_in_factors(self) -> Self {
-        let form = WeightGradient::Factors;
+    pub fn ending_in_factors(self, in_factors: bool) -> Self {
+        let form = match in_factors {
+            true => WeightGradient::Factors,
+            false => WeightGradient::Whole,
+        };
         Self { form, ..self }
     }
 

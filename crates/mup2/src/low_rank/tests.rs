@@ -289,7 +289,7 @@ fn the_gradients_that_an_optimizer_wants_whole_are_whole_and_the_others_in_facto
     for (low_rank, in_factors) in [
         (LowRank::off(), [].as_slice()),
         (
-            LowRank::off().ending_in_factors(),
+            LowRank::off().ending_in_factors(true),
             &["input.weight", "hidden.0.weight", "hidden.1.weight"],
         ),
     ] {

@@ -277,14 +277,9 @@ impl Sam {
         // Later ascents start from perturbed weights, a record wants ε itself, and a product of a stack is of all trials.
         let whole = self.config.ascent_steps > 1 || record.is_some() || self.trials() > 1;
         let by_factors = self.by_factors && record.is_none();
-        let last = |low_rank: LowRank| match by_factors {
-            true => low_rank.ending_in_factors(),
-            false => low_rank,
-        };
-        let mut low_rank = match (perturbs, whole) {
-            (false, _) => last(LowRank::off()),
-            (true, false) => LowRank::observing(&self.multiples),
-            (true, true) => LowRank::off(),
+        let mut low_rank = match perturbs && !whole {
+            true => LowRank::observing(&self.multiples),
+            false => LowRank::off().ending_in_factors(by_factors && !perturbs),
         };
         let (losses, mut gradients) = gradient(model, &mut low_rank);
         let mut reports: Vec<StepReport> = numbers(losses)
@@ -305,10 +300,8 @@ impl Sam {
                 let (next, next_low_rank, norms) =
                     self.ascend(perturbed, directions, &radii, place, record.as_deref_mut());
                 let is_last = ascent + 1 == self.config.ascent_steps;
-                (perturbed, low_rank) = match is_last {
-                    true => (next, last(next_low_rank)),
-                    false => (next, next_low_rank),
-                };
+                low_rank = next_low_rank.ending_in_factors(by_factors && is_last);
+                perturbed = next;
                 let (losses, next_gradients) = gradient(&perturbed, &mut low_rank);
                 gradients = next_gradients;
                 let seen = norms.into_iter().zip(numbers(losses));

@@ -1,8 +1,8 @@
-//! Gradient descent by `xᵀ dy`, which is nowhere written as a whole: it takes its memory, and three passes over it.
+//! Gradient descent by `xᵀ dy`, which is nowhere written as a whole: that would be as large as the weights, and be written
+//! and read again.
 
 use super::weight_gradient::{Bands, WeightGradient};
 use crate::kernels::vector::vectorized;
-use pulp::Simd;
 
 /// What is done with a gradient g: `g ← g + decay w`, with momentum `v ← g + momentum v`, and `w ← w + rate d`, where d is
 /// g, v, or in Nesterov's form `g + momentum v`.
@@ -60,7 +60,7 @@ struct Plain<'a> {
 
 impl Bands for Plain<'_> {
     #[inline(always)]
-    fn take<S: Simd>(&mut self, _: S, band: &[f32]) {
+    fn take(&mut self, band: &[f32]) {
         let Descent { rate, decay, .. } = self.descent;
         let w = advance(&mut self.w, band.len());
         if decay == 0.0 {
@@ -85,7 +85,7 @@ struct WithVelocity<'a> {
 
 impl Bands for WithVelocity<'_> {
     #[inline(always)]
-    fn take<S: Simd>(&mut self, _: S, band: &[f32]) {
+    fn take(&mut self, band: &[f32]) {
         let Descent {
             rate,
             decay,

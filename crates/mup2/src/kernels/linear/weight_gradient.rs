@@ -26,7 +26,7 @@ pub fn weight_gradient(x: &[f32], dy: &[f32], [inputs, outputs]: [usize; 2]) -> 
 
 /// Takes a gradient's rows from the first to the last, some at a time.
 pub(super) trait Bands {
-    fn take<S: Simd>(&mut self, simd: S, band: &[f32]);
+    fn take(&mut self, band: &[f32]);
 }
 
 /// The gradient itself: memory that is appended to need not be zeroed.
@@ -34,7 +34,7 @@ struct Collected<'a>(&'a mut Vec<f32>);
 
 impl Bands for Collected<'_> {
     #[inline(always)]
-    fn take<S: Simd>(&mut self, _: S, band: &[f32]) {
+    fn take(&mut self, band: &[f32]) {
         self.0.extend_from_slice(band);
     }
 }
@@ -81,7 +81,7 @@ impl<B: Bands> WithSimd for WeightGradient<'_, B> {
                     };
                     multiply(simd, block.rows, Left::Columns(columns), packed, target);
                 }
-                self.bands.take(simd, &band[..block.rows * outputs]);
+                self.bands.take(&band[..block.rows * outputs]);
             }
         }
     }
