@@ -16,6 +16,7 @@ mod scratch;
 mod sums;
 #[cfg(test)]
 mod tests;
+mod turn;
 mod vector;
 
 pub use activation::{

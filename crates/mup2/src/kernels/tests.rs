@@ -15,6 +15,17 @@ fn numbers(count: usize, seed: u64) -> Vec<f32> {
     (0..count).map(|_| next()).collect()
 }
 
+/// As [`numbers`], so many of eight of them replaced by zeros.
+fn with_zeros(count: usize, zeros: u8, seed: u64) -> Vec<f32> {
+    let (mut values, places) = (numbers(count, seed), numbers(count, seed + 7));
+    for (value, place) in values.iter_mut().zip(places) {
+        if place < f32::from(zeros) / 2.0 - 2.0 {
+            *value = 0.0;
+        }
+    }
+    values
+}
+
 fn assert_near(found: &[f32], expected: &[f64], tolerance: f64, what: &str) {
     assert_eq!(found.len(), expected.len(), "{what}");
     let largest = expected
@@ -234,16 +245,39 @@ proptest! {
     }
 }
 
+/// Any width, or for half of them one of whole vectors.
+fn widths((any, vectors): (usize, usize)) -> usize {
+    if any % 2 == 0 { any } else { 16 * vectors }
+}
+
+#[test]
+fn zeros_are_skipped_where_there_are_many_so_that_they_take_nothing_that_is_infinite() {
+    let (rows, inputs, outputs) = (64, 96, 32);
+    let mut x = with_zeros(rows * inputs, 6, 1);
+    x.chunks_exact_mut(inputs).for_each(|row| row[5] = 0.0);
+    let mut w = numbers(inputs * outputs, 2);
+    w[5 * outputs..6 * outputs].fill(f32::INFINITY);
+    let mut y = vec![f32::NAN; rows * outputs];
+    linear(&x, &w, [inputs, outputs], &mut y);
+    assert!(y.iter().all(|y| y.is_finite()));
+    // What is no number is not zero.
+    x[0] = f32::NAN;
+    linear(&x, &w, [inputs, outputs], &mut y);
+    assert!(y[..outputs].iter().all(|y| y.is_nan()));
+    assert!(y[outputs..].iter().all(|y| y.is_finite()));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(100))]
 
     #[test]
     fn products_of_any_linear_layer_are_as_defined(
-        (rows, inputs, outputs) in (1usize..30, 1usize..300, 1usize..70),
+        (rows, inputs, outputs) in (1usize..150, 1usize..300, (1usize..220, 1usize..9).prop_map(widths)),
+        (zeros_of_x, zeros_of_dy) in (0u8..=8, 0u8..=8),
         seed in 1u64..1000,
     ) {
-        let (x, w) = (numbers(rows * inputs, seed), numbers(inputs * outputs, seed + 1));
-        let dy = numbers(rows * outputs, seed + 2);
+        let (x, w) = (with_zeros(rows * inputs, zeros_of_x, seed), numbers(inputs * outputs, seed + 1));
+        let dy = with_zeros(rows * outputs, zeros_of_dy, seed + 2);
         let product = |a: &dyn Fn(usize, usize) -> f32, b: &dyn Fn(usize, usize) -> f32, [rows, inner, columns]: [usize; 3]| {
             let entry = |place: usize| -> f64 {
                 let (row, column) = (place / columns, place % columns);
@@ -272,11 +306,13 @@ proptest! {
 
     #[test]
     fn a_descent_has_the_bits_of_the_gradient_and_the_sums_after_it(
-        (rows, inputs, outputs) in (1usize..30, 1usize..300, 1usize..70),
+        (rows, inputs, outputs) in (1usize..100, 1usize..300, (1usize..150, 1usize..9).prop_map(widths)),
         (decay, momentum, nesterov) in (0u8..2, 0u8..2, proptest::bool::ANY),
+        (zeros_of_x, zeros_of_dy) in (0u8..=8, 0u8..=8),
         seed in 1u64..1000,
     ) {
-        let (x, dy) = (numbers(rows * inputs, seed), numbers(rows * outputs, seed + 1));
+        let x = with_zeros(rows * inputs, zeros_of_x, seed);
+        let dy = with_zeros(rows * outputs, zeros_of_dy, seed + 1);
         let (mut w, mut v) = (numbers(inputs * outputs, seed + 2), numbers(inputs * outputs, seed + 3));
         let descent = Descent { rate: -0.1, decay: 0.01 * f32::from(decay), momentum: 0.9, nesterov };
         let (mut moved, mut velocity) = (w.clone(), v.clone());

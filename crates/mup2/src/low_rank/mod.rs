@@ -111,14 +111,15 @@ impl Perturbation {
 /// Whether the factors take fewer multiplications than they spare, for a matrix that `rows` rows are multiplied with.
 ///
 /// Of a layer they spare the gradient, for two Gram matrices (`x xᵀ`, `δ δᵀ`: half a product each, by symmetry) and four
-/// products of one. Of the layer that reads the batch they spare a forward product too, which is not counted: below that
-/// bound the many small operations were measured to cost as much.
+/// products of one; by a ReLU half of the inputs are zero at least, which a whole gradient skips. Of the layer that reads the
+/// batch they spare a forward product too, which is not counted: below that bound the many small operations were measured to
+/// cost as much.
 fn pays(rows: usize, [inputs, outputs]: [usize; 2], source: Source) -> bool {
     let product = 2 * rows * inputs * outputs;
     let square = rows * rows;
     match source {
         Source::Batch => square * (inputs + 3 * outputs) < product,
-        Source::Layer => 5 * square * (inputs + outputs) < product,
+        Source::Layer => 10 * square * (inputs + outputs) < product,
     }
 }
 

@@ -2,7 +2,9 @@
 
 use super::panels::{PANEL_VECTORS, pack_panels};
 use super::pieces;
+use super::sparse_product::SparseProduct;
 use super::tile::{DEPTH, Left, Target, multiply};
+use super::zeros::share_of_zeros;
 use crate::kernels::blocks::blocks;
 use crate::kernels::scratch::scratch;
 use crate::kernels::vector::vectorized;
@@ -11,6 +13,9 @@ use pulp::{Simd, WithSimd};
 /// Vectors of the weights' rows that are packed together, [`DEPTH`] rows deep: 256 KiB with AVX-512, which stay in the
 /// second cache while all rows of the batch use them.
 const VECTORS_AT_ONCE: usize = 16;
+
+/// Share of zeros in `x` from which on it is faster to skip them.
+const MANY_ZEROS: f64 = 0.35;
 
 /// `y = x w`, into `y`.
 pub fn linear(x: &[f32], w: &[f32], [inputs, outputs]: [usize; 2], y: &mut [f32]) {
@@ -51,6 +56,25 @@ impl WithSimd for Linear<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
+        if share_of_zeros(self.x, self.inputs) >= MANY_ZEROS {
+            let product = SparseProduct {
+                left: self.x,
+                right: self.w,
+                is_turned: false,
+                inner: self.inputs,
+                outer: self.outputs,
+                product: self.y,
+                adds: self.adds,
+            };
+            return product.compute(simd);
+        }
+        self.dense(simd);
+    }
+}
+
+impl Linear<'_> {
+    #[inline(always)]
+    fn dense<S: Simd>(self, simd: S) {
         let Self {
             x,
             w,

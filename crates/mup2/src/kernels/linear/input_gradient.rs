@@ -1,6 +1,8 @@
 //! `dy wᵀ`.
 
 use super::pieces;
+use super::sparse_product::SparseProduct;
+use super::zeros::share_of_zeros;
 use crate::kernels::vector::vectorized;
 use pulp::{Simd, WithSimd};
 
@@ -9,6 +11,14 @@ use pulp::{Simd, WithSimd};
 const BATCH_VECTORS: usize = 4;
 const MOST_WEIGHT_ROWS: usize = 6;
 const FEW_WEIGHT_ROWS: usize = 2;
+
+/// Share of zeros in `dy` from which on it is faster to skip them: the weights are turned for that, which takes longer
+/// where they are not in the second cache.
+const MANY_ZEROS: f64 = 0.4;
+const MANY_ZEROS_FROM_AFAR: f64 = 0.65;
+
+/// Weights that the second cache holds, 1 MiB.
+const NEAR: usize = 1 << 18;
 
 /// `dx = dy wᵀ`, into `dx`.
 pub fn input_gradient(dy: &[f32], w: &[f32], [inputs, outputs]: [usize; 2], dx: &mut [f32]) {
@@ -34,6 +44,29 @@ impl WithSimd for InputGradient<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
+        let many = match self.w.len() <= NEAR {
+            true => MANY_ZEROS,
+            false => MANY_ZEROS_FROM_AFAR,
+        };
+        if share_of_zeros(self.dy, self.outputs) >= many {
+            let product = SparseProduct {
+                left: self.dy,
+                right: self.w,
+                is_turned: true,
+                inner: self.outputs,
+                outer: self.inputs,
+                product: self.dx,
+                adds: false,
+            };
+            return product.compute(simd);
+        }
+        self.dense(simd);
+    }
+}
+
+impl InputGradient<'_> {
+    #[inline(always)]
+    fn dense<S: Simd>(self, simd: S) {
         let Self {
             dy,
             w,

@@ -7,8 +7,11 @@ mod descend;
 mod forward;
 mod input_gradient;
 mod panels;
+mod sparse_gradient;
+mod sparse_product;
 mod tile;
 mod weight_gradient;
+mod zeros;
 
 pub use descend::{Descent, descend, descend_with_velocity};
 pub use forward::{add_linear, linear};

@@ -3,6 +3,7 @@
 
 use super::panels::{PANEL_VECTORS, pack_panels};
 use super::tile::{Left, Target, multiply};
+use super::zeros::share_of_zeros;
 use crate::kernels::blocks::{MOST_ROWS, blocks};
 use crate::kernels::scratch::scratch;
 use crate::kernels::vector::{load, store, vectorized};
@@ -10,6 +11,9 @@ use pulp::{Simd, WithSimd};
 
 /// Blocks of inputs that are taken from the batch together, so that each line of memory is fetched once.
 const BLOCKS_AT_ONCE: usize = 4;
+
+/// Share of zeros in `x`, or in `dy`, from which on it is faster to skip them.
+const MANY_ZEROS: f64 = 0.35;
 
 /// `xᵀ dy`, `[inputs, outputs]`.
 pub fn weight_gradient(x: &[f32], dy: &[f32], [inputs, outputs]: [usize; 2]) -> Vec<f32> {
@@ -52,7 +56,26 @@ impl<B: Bands> WithSimd for WeightGradient<'_, B> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(mut self, simd: S) {
+    fn with_simd<S: Simd>(self, simd: S) {
+        let of_x = share_of_zeros(self.x, self.inputs);
+        // The gradient is turned then, by whole vectors.
+        let of_dy = match self.outputs.is_multiple_of(S::F32_LANES) {
+            true => share_of_zeros(self.dy, self.outputs),
+            false => 0.0,
+        };
+        if of_x.max(of_dy) < MANY_ZEROS {
+            self.dense(simd);
+        } else if of_x >= of_dy {
+            self.by_zeros_of_x(simd);
+        } else {
+            self.by_zeros_of_dy(simd);
+        }
+    }
+}
+
+impl<B: Bands> WeightGradient<'_, B> {
+    #[inline(always)]
+    fn dense<S: Simd>(mut self, simd: S) {
         let (x, dy, inputs, outputs) = (self.x, self.dy, self.inputs, self.outputs);
         let (rows, panel) = (x.len() / inputs, PANEL_VECTORS * S::F32_LANES);
         let mut packed = scratch(rows * outputs.next_multiple_of(panel));
