@@ -3,7 +3,7 @@
 //! Autodiff and optimizers hand gradients on as tensors, so that one in factors is a tensor too: x and then dy, row by
 //! row, in the shape `[rows, inputs + outputs]`, which no gradient `[inputs, outputs]` has.
 
-use super::slices::{contiguous, own_values, sides, tensor, values};
+use super::slices::{changed, own_values, owned, sides, tensor, values};
 use crate::kernels::{self, Descent};
 use burn_flex::FlexTensor;
 
@@ -47,13 +47,9 @@ pub(super) fn product(factors: &FlexTensor, weight: &FlexTensor) -> FlexTensor {
 
 /// [`super::descend`] without a velocity.
 pub(super) fn descend(weight: FlexTensor, factors: &FlexTensor, descent: Descent) -> FlexTensor {
-    let mut weight = owned(weight);
     let sizes = sides::<2>(&weight);
     let (x, dy) = parts(factors, sizes[0]);
-    if let Some(w) = own_values(&mut weight) {
-        kernels::descend(x, dy, sizes, descent, w);
-    }
-    weight
+    changed(weight, |w| kernels::descend(x, dy, sizes, descent, w))
 }
 
 /// [`super::descend`] with one.
@@ -70,17 +66,4 @@ pub(super) fn descend_with_velocity(
         kernels::descend_with_velocity(x, dy, sizes, descent, [w, v]);
     }
     (weight, velocity)
-}
-
-fn copy(of: &FlexTensor) -> FlexTensor {
-    tensor(values(of).to_vec(), of.layout().shape().to_vec())
-}
-
-/// The tensor, or a copy if somebody else has its memory.
-fn owned(tensor: FlexTensor) -> FlexTensor {
-    let mut tensor = contiguous(tensor);
-    match own_values(&mut tensor).is_some() {
-        true => tensor,
-        false => copy(&tensor),
-    }
 }

@@ -1,6 +1,6 @@
 //! [`super::relu`] and [`super::add_relu`] on the processor.
 
-use super::slices::{Differentiable, filled, values};
+use super::slices::{Differentiable, changed, contiguous, values};
 use crate::kernels;
 use burn::backend::Flex;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
@@ -9,13 +9,13 @@ use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind, unary};
 use burn_flex::FlexTensor;
 
-pub(super) fn forward(x: &FlexTensor) -> FlexTensor {
-    filled(x, |y| kernels::relu(values(x), y))
+pub(super) fn forward(x: FlexTensor) -> FlexTensor {
+    changed(x, kernels::relu)
 }
 
 pub(super) fn differentiable<C: CheckpointStrategy>(x: Differentiable<C>) -> Differentiable<C> {
     let node = x.node();
-    let y = forward(&x.into_primitive().to_contiguous());
+    let y = forward(x.into_primitive());
     match Relu.prepare::<C>([node]).compute_bound().stateful() {
         OpsKind::Tracked(prepared) => prepared.finish(y.clone(), y),
         OpsKind::UnTracked(prepared) => prepared.finish(y),
@@ -32,14 +32,14 @@ impl Backward<Flex, 1> for Relu {
     fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let y = ops.state;
         unary::<Flex, _>(ops.parents, ops.node, gradients, |dy| {
-            let dy = dy.to_contiguous();
-            filled(&y, |dx| kernels::relu_backward(values(&y), values(&dy), dx))
+            changed(dy, |dy| kernels::relu_backward(values(&y), dy))
         });
     }
 }
 
-pub(super) fn forward_sum(one: &FlexTensor, other: &FlexTensor) -> FlexTensor {
-    filled(one, |y| kernels::add_relu(values(one), values(other), y))
+pub(super) fn forward_sum(one: FlexTensor, other: FlexTensor) -> FlexTensor {
+    let other = contiguous(other);
+    changed(one, |one| kernels::add_relu(one, values(&other)))
 }
 
 pub(super) fn differentiable_sum<C: CheckpointStrategy>(
@@ -47,8 +47,7 @@ pub(super) fn differentiable_sum<C: CheckpointStrategy>(
     other: Differentiable<C>,
 ) -> Differentiable<C> {
     let nodes = [one.node(), other.node()];
-    let [one, other] = [one, other].map(|input| input.into_primitive().to_contiguous());
-    let y = forward_sum(&one, &other);
+    let y = forward_sum(one.into_primitive(), other.into_primitive());
     match AddRelu.prepare::<C>(nodes).compute_bound().stateful() {
         OpsKind::Tracked(prepared) => prepared.finish(y.clone(), y),
         OpsKind::UnTracked(prepared) => prepared.finish(y),
@@ -64,8 +63,8 @@ impl Backward<Flex, 2> for AddRelu {
 
     fn backward(self, ops: Ops<Self::State, 2>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let y = ops.state;
-        let dy = gradients.consume::<Flex>(&ops.node).to_contiguous();
-        let dx = filled(&y, |dx| kernels::relu_backward(values(&y), values(&dy), dx));
+        let dy = gradients.consume::<Flex>(&ops.node);
+        let dx = changed(dy, |dy| kernels::relu_backward(values(&y), dy));
         for node in ops.parents.into_iter().flatten() {
             gradients.register::<Flex>(node.id, dx.clone());
         }

@@ -47,3 +47,21 @@ pub(super) fn own_values(tensor: &mut FlexTensor) -> Option<&mut [f32]> {
         .try_storage_mut::<f32>()?
         .get_mut(first..first + count)
 }
+
+/// The tensor, or a copy if somebody else has its memory.
+pub(super) fn owned(tensor: FlexTensor) -> FlexTensor {
+    let mut tensor = contiguous(tensor);
+    match own_values(&mut tensor).is_some() {
+        true => tensor,
+        false => self::tensor(values(&tensor).to_vec(), tensor.layout().shape().to_vec()),
+    }
+}
+
+/// The tensor after `change`, in its memory where it is its alone.
+pub(super) fn changed(tensor: FlexTensor, change: impl FnOnce(&mut [f32])) -> FlexTensor {
+    let mut tensor = owned(tensor);
+    if let Some(values) = own_values(&mut tensor) {
+        change(values);
+    }
+    tensor
+}

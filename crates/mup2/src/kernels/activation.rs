@@ -162,14 +162,13 @@ impl WithSimd for SoftmaxBackward<'_> {
     }
 }
 
-/// What is negative in `x` becomes 0 in `y`; what is not a number stays so.
-pub fn relu(x: &[f32], y: &mut [f32]) {
-    vectorized(Relu { x, y });
+/// What is negative in `values` becomes 0; what is not a number stays so.
+pub fn relu(values: &mut [f32]) {
+    vectorized(Relu { values });
 }
 
 struct Relu<'a> {
-    x: &'a [f32],
-    y: &'a mut [f32],
+    values: &'a mut [f32],
 }
 
 impl WithSimd for Relu<'_> {
@@ -177,21 +176,20 @@ impl WithSimd for Relu<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        for (x, y) in self.x.iter().zip(self.y) {
-            *y = if *x < 0.0 { 0.0 } else { *x };
+        for value in self.values {
+            *value = if *value < 0.0 { 0.0 } else { *value };
         }
     }
 }
 
-/// As [`relu`] of `one + other`, into `y`.
-pub fn add_relu(one: &[f32], other: &[f32], y: &mut [f32]) {
-    vectorized(AddRelu { one, other, y });
+/// As [`relu`] of `values + others`, into `values`.
+pub fn add_relu(values: &mut [f32], others: &[f32]) {
+    vectorized(AddRelu { values, others });
 }
 
 struct AddRelu<'a> {
-    one: &'a [f32],
-    other: &'a [f32],
-    y: &'a mut [f32],
+    values: &'a mut [f32],
+    others: &'a [f32],
 }
 
 impl WithSimd for AddRelu<'_> {
@@ -199,22 +197,21 @@ impl WithSimd for AddRelu<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        for ((one, other), y) in self.one.iter().zip(self.other).zip(self.y) {
-            let sum = one + other;
-            *y = if sum < 0.0 { 0.0 } else { sum };
+        for (value, other) in self.values.iter_mut().zip(self.others) {
+            let sum = *value + other;
+            *value = if sum < 0.0 { 0.0 } else { sum };
         }
     }
 }
 
-/// Gradient of [`relu`] from its output `y`, into `dx`; 0 where the output is 0.
-pub fn relu_backward(y: &[f32], dy: &[f32], dx: &mut [f32]) {
-    vectorized(ReluBackward { y, dy, dx });
+/// Makes `dy` the gradient to the input of [`relu`] from its output `y`: 0 where the output is 0.
+pub fn relu_backward(y: &[f32], dy: &mut [f32]) {
+    vectorized(ReluBackward { y, dy });
 }
 
 struct ReluBackward<'a> {
     y: &'a [f32],
-    dy: &'a [f32],
-    dx: &'a mut [f32],
+    dy: &'a mut [f32],
 }
 
 impl WithSimd for ReluBackward<'_> {
@@ -222,8 +219,8 @@ impl WithSimd for ReluBackward<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        for ((y, dy), dx) in self.y.iter().zip(self.dy).zip(self.dx) {
-            *dx = if *y <= 0.0 { 0.0 } else { *dy };
+        for (y, dy) in self.y.iter().zip(self.dy) {
+            *dy = if *y <= 0.0 { 0.0 } else { *dy };
         }
     }
 }

@@ -33,8 +33,14 @@ const SUMS: usize = 4;
 pub(super) fn sum<S: Simd>(simd: S, values: &[f32]) -> f32 {
     let (vectors, rest) = S::as_simd_f32s(values);
     let mut sums = [simd.splat_f32s(0.0); SUMS];
-    for (place, &vector) in vectors.iter().enumerate() {
-        sums[place % SUMS] = simd.add_f32s(sums[place % SUMS], vector);
+    let (whole, vectors_rest) = vectors.as_chunks::<SUMS>();
+    for vectors in whole {
+        for (sum, &vector) in sums.iter_mut().zip(vectors) {
+            *sum = simd.add_f32s(*sum, vector);
+        }
+    }
+    for (sum, &vector) in sums.iter_mut().zip(vectors_rest) {
+        *sum = simd.add_f32s(*sum, vector);
     }
     reduce(simd, sums) + rest.iter().sum::<f32>()
 }
@@ -44,8 +50,15 @@ pub(super) fn sum<S: Simd>(simd: S, values: &[f32]) -> f32 {
 pub(super) fn dot<S: Simd>(simd: S, one: &[f32], other: &[f32]) -> f32 {
     let ((ones, one_rest), (others, other_rest)) = (S::as_simd_f32s(one), S::as_simd_f32s(other));
     let mut sums = [simd.splat_f32s(0.0); SUMS];
-    for (place, (&one, &other)) in ones.iter().zip(others).enumerate() {
-        sums[place % SUMS] = simd.mul_add_f32s(one, other, sums[place % SUMS]);
+    let ((ones, ones_rest), (others, others_rest)) =
+        (ones.as_chunks::<SUMS>(), others.as_chunks::<SUMS>());
+    for (ones, others) in ones.iter().zip(others) {
+        for (sum, (&one, &other)) in sums.iter_mut().zip(ones.iter().zip(others)) {
+            *sum = simd.mul_add_f32s(one, other, *sum);
+        }
+    }
+    for (sum, (&one, &other)) in sums.iter_mut().zip(ones_rest.iter().zip(others_rest)) {
+        *sum = simd.mul_add_f32s(one, other, *sum);
     }
     let rest: f32 = one_rest
         .iter()
