@@ -66,10 +66,18 @@ pub fn find_entries(rows: &[f32], masks: &mut [u64]) {
 /// The product of `rows`, each of [`DEPTH`] entries with a mask, and a panel of as many rows, into the rows of `target`.
 #[inline(always)]
 pub fn multiply<S: Simd>(simd: S, rows: &[f32], masks: &[u64], panel: &[f32], target: Target) {
+    let whole = target.width.is_multiple_of(S::F32_LANES);
     macro_rules! of {
         ($($count:literal)*) => {
-            match target.width.div_ceil(S::F32_LANES) {
-                $($count => simd.vectorize(Product::<$count> { rows, masks, panel, target }),)*
+            match (target.width.div_ceil(S::F32_LANES), whole) {
+                $(
+                    ($count, true) => {
+                        simd.vectorize(Product::<$count, true> { rows, masks, panel, target });
+                    }
+                    ($count, false) => {
+                        simd.vectorize(Product::<$count, false> { rows, masks, panel, target });
+                    }
+                )*
                 _ => {}
             }
         };
@@ -77,14 +85,15 @@ pub fn multiply<S: Simd>(simd: S, rows: &[f32], masks: &[u64], panel: &[f32], ta
     of!(1 2 3 4 5 6);
 }
 
-struct Product<'a, const VECTORS: usize> {
+/// With a last vector that is not `WHOLE` the sums go by way of memory.
+struct Product<'a, const VECTORS: usize, const WHOLE: bool> {
     rows: &'a [f32],
     masks: &'a [u64],
     panel: &'a [f32],
     target: Target<'a>,
 }
 
-impl<const VECTORS: usize> WithSimd for Product<'_, VECTORS> {
+impl<const VECTORS: usize, const WHOLE: bool> WithSimd for Product<'_, VECTORS, WHOLE> {
     type Output = ();
 
     #[inline(always)]
@@ -102,7 +111,6 @@ impl<const VECTORS: usize> WithSimd for Product<'_, VECTORS> {
         };
         let (rows, _) = self.rows.as_chunks::<DEPTH>();
         for ((row, &mask), values) in rows.iter().zip(self.masks).zip(values.chunks_mut(pitch)) {
-            let values = &mut values[..width];
             let mut sums = [simd.splat_f32s(0.0); VECTORS];
             let mut left = mask;
             while left != 0 {
@@ -113,32 +121,27 @@ impl<const VECTORS: usize> WithSimd for Product<'_, VECTORS> {
                     *sum = simd.mul_add_f32s(a, b, *sum);
                 }
             }
-            put(simd, &sums, values, adds);
+            let values = &mut values[..width];
+            if WHOLE {
+                let (places, _) = S::as_mut_simd_f32s(values);
+                let Some(places) = places.first_chunk_mut::<VECTORS>() else {
+                    continue;
+                };
+                if adds {
+                    for (sum, &before) in sums.iter_mut().zip(&*places) {
+                        *sum = simd.add_f32s(before, *sum);
+                    }
+                }
+                *places = sums;
+            } else {
+                for (values, &sum) in values.chunks_mut(S::F32_LANES).zip(&sums) {
+                    let sum = match adds {
+                        true => simd.add_f32s(load(simd, values), sum),
+                        false => sum,
+                    };
+                    store(simd, values, sum);
+                }
+            }
         }
-    }
-}
-
-/// Writes `sums` to a row, or adds them to it.
-#[inline(always)]
-fn put<S: Simd, const VECTORS: usize>(
-    simd: S,
-    sums: &[S::f32s; VECTORS],
-    values: &mut [f32],
-    adds: bool,
-) {
-    let sum = |before: S::f32s, sum: S::f32s| match adds {
-        true => simd.add_f32s(before, sum),
-        false => sum,
-    };
-    // Without a loop over vectors, some perhaps partial, the sums stay in registers.
-    if let Some(places) = S::as_mut_simd_f32s(values).0.first_chunk_mut::<VECTORS>() {
-        for (place, &more) in places.iter_mut().zip(sums) {
-            *place = sum(*place, more);
-        }
-        return;
-    }
-    for (values, &more) in values.chunks_mut(S::F32_LANES).zip(sums) {
-        let before = load(simd, values);
-        store(simd, values, sum(before, more));
     }
 }
