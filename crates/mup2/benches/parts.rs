@@ -36,6 +36,14 @@ mod linear {
         both(bencher, || mup2::fused::linear(x.clone(), weight.clone()));
     }
 
+    /// Half of the input is zero.
+    #[divan::bench(args = SIDES)]
+    fn fused_after_a_relu(bencher: Bencher, side: usize) {
+        let x = mup2::fused::relu(tensor([64, side])).without_autodiff();
+        let (x, weight) = (x.autodiff().require_grad(), tensor([side, side]));
+        both(bencher, || mup2::fused::linear(x.clone(), weight.clone()));
+    }
+
     #[divan::bench(args = SIDES)]
     fn engine(bencher: Bencher, side: usize) {
         let (x, weight) = (tensor([64, side]), tensor([side, side]));
