@@ -85,11 +85,13 @@ impl<B: Bands> WeightGradient<'_, B> {
         let mut columns = scratch(BLOCKS_AT_ONCE * room);
         let mut band = scratch(MOST_ROWS * outputs);
         for group in blocks.chunks(BLOCKS_AT_ONCE) {
-            // A block is narrower than a vector: each row is written over the end of the one before.
+            // The last vector is wider than what is left of a block: each row is written over the end of the one before.
             for (row, x) in x.chunks_exact(inputs).enumerate() {
                 for (block, columns) in group.iter().zip(columns.chunks_exact_mut(room)) {
-                    let entries = load(simd, &x[block.first..]);
-                    store(simd, &mut columns[row * block.rows..], entries);
+                    for place in (0..block.rows).step_by(S::F32_LANES) {
+                        let entries = load(simd, &x[block.first + place..]);
+                        store(simd, &mut columns[row * block.rows + place..], entries);
+                    }
                 }
             }
             for (block, columns) in group.iter().zip(columns.chunks_exact(room)) {
