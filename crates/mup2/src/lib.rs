@@ -13,28 +13,22 @@ pub mod checkpoint;
 pub mod collective;
 pub mod config;
 pub mod data;
-pub mod doctor;
-pub mod error;
 pub mod export;
-mod figure;
 pub mod fused;
-mod kernels;
 mod low_rank;
 pub mod model;
 pub mod module;
-pub mod phases;
-pub mod publish;
 pub mod pytorch;
-pub mod random;
-pub mod report;
 pub mod results;
-pub mod scaling;
-pub mod shapes;
 pub mod sharpness;
 pub mod step;
 pub mod sweep;
 pub mod tensorboard;
 pub mod train;
+
+pub use mup2_report::{doctor, phases, report};
+pub use mup2_scaling as scaling;
+pub use mup2_scaling::{error, publish, random, shapes};
 
 /// The programs of the guide, compiled and run with the tests of the documentation.
 #[cfg(doctest)]

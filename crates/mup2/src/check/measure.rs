@@ -1,11 +1,11 @@
 //! What is measured of one training: every tensor at every step, on one fixed batch.
 
 use super::observe::{Passes, Training, observe};
-use super::result::{Divergence, Point};
 use crate::config::{RunSpec, TrainingDevice};
 use crate::data::{BatchOrder, Dataset, noisy_labels};
 use crate::error::Result;
 use crate::model::{Network, Pass, Trace};
+use crate::scaling::check::{Divergence, Point};
 use crate::train::{Batch, Cancel, Setup, network_for, open_device, setup};
 use burn::module::Module;
 use burn::optim::GradientsParams;

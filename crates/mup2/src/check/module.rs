@@ -1,10 +1,8 @@
 //! The coordinate check of any Burn module: the user trains, this measures and judges.
 
-use super::judge::{Extent, Subject, judge};
 use super::measure::Measured;
 use super::observe::{Passes, Training, observe};
 use super::quantities::{ObservedStep, Origin};
-use super::result::{CheckReport, Point};
 use super::run::{CheckProgress, no_radius};
 use super::slices::spectral_size;
 use super::subject::scheme_name;
@@ -13,6 +11,8 @@ use crate::error::{Error, Result};
 use crate::model::Trace;
 use crate::module::ScaledModule;
 use crate::scaling::Rule;
+use crate::scaling::check::{CheckReport, Point};
+use crate::scaling::check::{Extent, Subject, judge};
 use crate::step::Sam;
 use crate::train::Cancel;
 use burn::module::Module;

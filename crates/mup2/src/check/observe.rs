@@ -1,9 +1,9 @@
 //! A training of a few SAM steps, seen from outside: what a check of a run and of a module share.
 
 use super::quantities::{ObservedStep, Origin};
-use super::result::{Divergence, Point};
 use crate::error::{Error, Result};
 use crate::model::Trace;
+use crate::scaling::check::{Divergence, Point};
 use crate::step::{PerturbationRecord, Sam, flat_parameters};
 use crate::train::Cancel;
 use burn::module::Module;

@@ -1,10 +1,10 @@
 //! What is measured of one step, from the traces of its forward passes.
 
-use super::result::Point;
 use super::spectral::{norm, spectral_norm};
 use crate::error::{Error, Result};
 use crate::fused::squared_norm;
 use crate::model::{Site, Trace};
+use crate::scaling::check::Point;
 use crate::step::PerturbationRecord;
 use burn::tensor::Tensor;
 use std::collections::HashMap;

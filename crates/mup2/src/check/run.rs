@@ -1,15 +1,14 @@
 //! The check as a whole: all widths and seeds on the worker threads, then the judgement.
 
-use super::judge::{Extent, Subject, judge};
 use super::measure::{Measured, measure};
-use super::result::CheckReport;
+use super::subject::subject_of_run;
 use super::workers::measure_all;
 use crate::config::{RunSpec, TrainingDevice};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
+use crate::scaling::check::{CheckReport, judge};
 use crate::scaling::scale;
 use crate::train::{Cancel, network_for};
-use std::collections::HashSet;
 
 /// What is checked beside the run that is checked.
 #[derive(Debug, Clone, PartialEq)]
@@ -70,7 +69,7 @@ pub fn check(
         0,
     );
     let table = scale(&spec.scheme(), &network_for(&widest, data)?.tensor_shapes())?;
-    let subject = Subject::of_run(spec, data, options);
+    let subject = subject_of_run(spec, data, options);
     Ok(judge(subject, &extent, &table, points, divergences))
 }
 
@@ -89,44 +88,4 @@ pub(super) fn no_radius(place: &str) -> Error {
         "is 0, so there is no perturbation to check",
         "a radius above 0",
     )
-}
-
-impl Extent<'_> {
-    /// # Errors
-    /// When nothing could be fitted.
-    pub fn validate(&self) -> Result<()> {
-        let distinct: HashSet<usize> = self.widths.iter().copied().collect();
-        let wrong = |place: &str, problem: String, allowed: &str| {
-            Err(Error::invalid(place, problem, allowed))
-        };
-        if distinct.len() != self.widths.len() {
-            return wrong(
-                "--widths",
-                "holds a width twice".to_owned(),
-                "each width once",
-            );
-        }
-        if distinct.len() < 2 || distinct.len() * self.seeds.len() < 3 {
-            return wrong(
-                "--widths",
-                format!(
-                    "{} widths with {} seeds are too few to fit a slope and its error",
-                    distinct.len(),
-                    self.seeds.len()
-                ),
-                "at least two widths, and at least three trainings",
-            );
-        }
-        if self.steps == 0 {
-            return wrong("--steps", "is 0".to_owned(), "at least 1");
-        }
-        if !(self.tolerance > 0.0 && self.tolerance < 0.5) {
-            return wrong(
-                "--tolerance",
-                format!("is {}", self.tolerance),
-                "numbers above 0 and below 0.5, the distance of the theory's exponents",
-            );
-        }
-        Ok(())
-    }
 }

@@ -1,7 +1,7 @@
 //! The largest singular value of a matrix by Lanczos' iteration.
 
-use crate::kernels::gram_product;
 use crate::random::stream;
+use mup2_kernels::gram_product;
 use rand_distr::{Distribution, StandardNormal};
 
 /// The iteration ends when the estimate changes by less than this share of itself. The estimate

@@ -1,19 +1,17 @@
 //! What a check of a run file measured, in names and values for its report.
 
-use super::judge::{Extent, Subject};
 use super::run::CheckOptions;
 use crate::config::{RunSpec, SchemeName};
 use crate::data::Dataset;
+use crate::scaling::check::{Extent, Subject};
 use crate::scaling::{CustomExponents, Scheme};
 
-impl Subject {
-    /// The run of `spec`.
-    pub fn of_run(spec: &RunSpec, data: &Dataset, options: &CheckOptions) -> Self {
-        Self {
-            scheme: scheme_name(&spec.scheme()),
-            base_width: Some(spec.model.base_width),
-            settings: settings(spec, data, options),
-        }
+/// The run of `spec`.
+pub(super) fn subject_of_run(spec: &RunSpec, data: &Dataset, options: &CheckOptions) -> Subject {
+    Subject {
+        scheme: scheme_name(&spec.scheme()),
+        base_width: Some(spec.model.base_width),
+        settings: settings(spec, data, options),
     }
 }
 

@@ -1,11 +1,11 @@
 //! Every measured quantity against hand-made cases and LAPACK's numbers
 //! (`scripts/reference/coordinate_check.py`).
 
-use super::fit::{Measurement, slope};
-use super::judge::verdict;
 use super::quantities::{ObservedStep, Origin, Weights};
 use super::*;
 use crate::model::{Activation, Mlp, MlpConfig, Trace};
+use crate::scaling::check::verdict;
+use crate::scaling::check::{Measurement, slope};
 use crate::scaling::{Parameterization, Perturbation, Rule, ScalingTable, Scheme, scale};
 use crate::step::{
     BaseOptimizerConfig, PerturbationRecord, Sam, SamConfig, Sgd, build_optimizer, flat_parameters,

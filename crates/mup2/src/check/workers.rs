@@ -1,9 +1,9 @@
 //! All widths and seeds of a check on worker threads, one training a thread.
 
-use super::judge::Extent;
 use super::measure::Measured;
 use super::run::CheckProgress;
 use crate::error::{Error, Result};
+use crate::scaling::check::Extent;
 use crate::train::{one_core_pool, panic_message};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;

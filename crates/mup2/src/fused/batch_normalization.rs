@@ -2,7 +2,6 @@
 
 use super::composite::numbers;
 use super::slices::{Differentiable, filled, sides, tensor, values};
-use crate::kernels::{self, BatchNormalization, ChannelMap};
 use burn::backend::Flex;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
@@ -10,6 +9,7 @@ use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::tensor::Tensor;
 use burn_flex::FlexTensor;
+use mup2_kernels::{self as kernels, BatchNormalization, ChannelMap};
 
 /// Moments of each channel of a batch.
 #[derive(Debug, Clone, PartialEq)]

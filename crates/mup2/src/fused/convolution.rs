@@ -1,13 +1,13 @@
 //! [`super::convolve`] on the processor.
 
 use super::slices::{Differentiable, filled, sides, tensor, values};
-use crate::kernels::{self, ConvolutionShape};
 use burn::backend::Flex;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn_flex::FlexTensor;
+use mup2_kernels::{self as kernels, ConvolutionShape};
 
 fn shape(x: &FlexTensor, kernel: &FlexTensor, stride: usize, padding: usize) -> ConvolutionShape {
     let [batch, inputs, height, width] = sides(x);

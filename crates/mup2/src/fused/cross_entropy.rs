@@ -1,13 +1,13 @@
 //! [`super::cross_entropy`] on the processor.
 
 use super::slices::{Differentiable, filled, sides, tensor, values};
-use crate::kernels;
 use burn::backend::Flex;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind, unary};
 use burn_flex::FlexTensor;
+use mup2_kernels as kernels;
 
 /// The losses, and the softmax of the logits.
 pub(super) fn forward(

@@ -5,11 +5,11 @@ use super::{
     batch_normalization, convolution, cross_entropy, factors, gelu, linear, low_rank, relu,
     row_normalization, softmax, sums,
 };
-use crate::kernels::Descent;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::ops::FloatTensorOps;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Flex, backend_extension};
+use mup2_kernels::Descent;
 
 /// Operations on tensors of `f32`; [`super`] says what each computes.
 #[backend_extension(Flex, Autodiff)]

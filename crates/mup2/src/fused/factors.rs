@@ -4,8 +4,8 @@
 //! row, in the shape `[rows, inputs + outputs]`, which no gradient `[inputs, outputs]` has.
 
 use super::slices::{changed, own_values, owned, sides, tensor, values};
-use crate::kernels::{self, Descent};
 use burn_flex::FlexTensor;
+use mup2_kernels::{self as kernels, Descent};
 
 /// What the backward pass of a linear layer hands on as the gradient to its weight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -2,13 +2,13 @@
 
 use super::factors::{WeightGradient, weight_gradient};
 use super::slices::{Differentiable, filled, sides, tensor, values};
-use crate::kernels;
 use burn::backend::Flex;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn_flex::FlexTensor;
+use mup2_kernels as kernels;
 
 pub(super) fn forward(x: &FlexTensor, weight: &FlexTensor) -> FlexTensor {
     let ([rows, _], sizes) = (sides::<2>(x), sides::<2>(weight));

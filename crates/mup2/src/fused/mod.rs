@@ -22,9 +22,9 @@ mod sums;
 #[cfg(test)]
 mod tests;
 
-pub use crate::kernels::Descent;
 pub use batch_normalization::BatchMoments;
 pub use factors::WeightGradient;
+pub use mup2_kernels::Descent;
 
 use burn::backend::{Dispatch, DispatchDevice};
 use burn::tensor::{DType, Tensor};

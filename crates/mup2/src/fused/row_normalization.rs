@@ -1,13 +1,13 @@
 //! [`super::normalize_rows`] on the processor.
 
 use super::slices::{Differentiable, filled, tensor, values};
-use crate::kernels;
 use burn::backend::Flex;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn_flex::FlexTensor;
+use mup2_kernels as kernels;
 
 /// Of `[x, gain, bias]`.
 pub(super) fn forward([x, gain, bias]: &[FlexTensor; 3], epsilon: f64) -> FlexTensor {

@@ -1,13 +1,13 @@
 //! [`super::softmax`] on the processor.
 
 use super::slices::{Differentiable, filled, values};
-use crate::kernels;
 use burn::backend::Flex;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind, unary};
 use burn_flex::FlexTensor;
+use mup2_kernels as kernels;
 
 /// Length of the last dimension.
 fn columns(x: &FlexTensor) -> usize {

@@ -1,8 +1,8 @@
 //! [`super::add_scaled`], [`super::squared_norm`] and [`super::inner_product`] on the processor.
 
 use super::slices::{contiguous, own_values, tensor, values};
-use crate::kernels;
 use burn_flex::FlexTensor;
+use mup2_kernels as kernels;
 
 /// In the memory of either, if nobody else has it.
 pub(super) fn add_scaled(x: FlexTensor, y: FlexTensor, factor: f64) -> FlexTensor {
