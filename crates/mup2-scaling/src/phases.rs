@@ -170,7 +170,7 @@ fn layer_regime(effect: f64, arrives: bool) -> Regime {
 ///
 /// # Examples
 /// ```
-/// use mup2::scaling::*;
+/// use mup2_scaling::*;
 /// let diagram = phases(Parameterization::Mup, Rule::Sam).unwrap();
 /// assert_eq!(diagram.effective_d, -0.5);
 /// assert_eq!(diagram.regime(Role::Output, -0.5, 1.0), Some(Regime::Effective));

@@ -88,7 +88,7 @@ pub struct ScalingTable {
 ///
 /// # Examples
 /// ```
-/// use mup2::scaling::*;
+/// use mup2_scaling::*;
 /// let readout = TensorShape {
 ///     name: "readout.weight".into(), role: Role::Output, kind: TensorKind::Weight,
 ///     shape: vec![1024, 10], fan: (1024, 10), base_fan: (256, 10), base_init_std: 0.0625,
