@@ -11,12 +11,12 @@ mod cross_entropy;
 mod gram;
 mod linear;
 mod normalization;
+mod piece;
 mod row_products;
 mod scratch;
 mod sums;
 #[cfg(test)]
 mod tests;
-mod turn;
 mod vector;
 
 pub use activation::{

@@ -8,7 +8,7 @@ use std::ops::{Deref, DerefMut, Range};
 const LINE: usize = 64;
 
 /// As many as one kernel holds at once.
-const KEPT: usize = 3;
+const KEPT: usize = 4;
 
 thread_local! {
     static FREE: RefCell<Vec<Vec<f32>>> = const { RefCell::new(Vec::new()) };

@@ -2,6 +2,9 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
+/// No vector has more lanes.
+pub(super) const MOST_LANES: usize = 16;
+
 /// Runs `kernel` with the widest vectors that this processor has.
 pub(super) fn vectorized<K: WithSimd>(kernel: K) -> K::Output {
     Arch::new().dispatch(kernel)

@@ -1,7 +1,7 @@
 //! Pixels side by side: as they lie in the planes where that serves, and packed where it does not.
 
 use super::product::Map;
-use crate::vector::store;
+use crate::vector::{MOST_LANES, store};
 use pulp::Simd;
 
 /// Pixels that are copied together, where the rows of an image have this many or a multiple.
@@ -13,9 +13,6 @@ const PIXELS_AT_ONCE: usize = 256;
 /// Vectors that are read from the planes waste the lanes beyond a row's end; up to this share of pixels among
 /// their lanes that is better than to pack.
 const LEAST_USED: f64 = 0.7;
-
-/// No vector has more lanes.
-const MOST_LANES: usize = 16;
 
 /// Two vectors of pixels: where they begin in the planes, and where each pixel goes.
 pub(super) struct Panel {

@@ -3,9 +3,9 @@
 use super::pieces;
 use super::tile::Target;
 use super::weight_gradient::{Bands, WeightGradient};
-use super::zeros::{DEPTH, MOST_VECTORS, copy, find_entries, multiply, panels};
+use super::zeros::{DEPTH, MOST_VECTORS, find_entries, multiply, panels};
+use crate::piece::{Piece, copy, turn};
 use crate::scratch::scratch;
-use crate::turn::{Piece, turn};
 use pulp::Simd;
 use std::ops::Range;
 
@@ -67,8 +67,8 @@ impl<B: Bands> WeightGradient<'_, B> {
         let mut masks = vec![0; rows.div_ceil(DEPTH) * outputs];
         find_entries(&turned, &mut masks);
         let mut panel = scratch(DEPTH * MOST_VECTORS * lanes);
-        let mut band = scratch(2 * outputs * MOST_VECTORS * lanes);
-        let (product, band) = band.split_at_mut(outputs * MOST_VECTORS * lanes);
+        let mut product = scratch(outputs * MOST_VECTORS * lanes);
+        let mut band = scratch(outputs * MOST_VECTORS * lanes);
         for inputs in panels(self.inputs, lanes) {
             let width = inputs.len().next_multiple_of(lanes);
             let columns = turned.chunks_exact(outputs * DEPTH);
@@ -77,7 +77,7 @@ impl<B: Bands> WeightGradient<'_, B> {
                 let adds = batch.start > 0;
                 copy(simd, &self.x(batch, inputs.clone()), &mut panel, width);
                 let target = Target {
-                    values: &mut *product,
+                    values: &mut product,
                     pitch: width,
                     width,
                     adds,
@@ -85,12 +85,12 @@ impl<B: Bands> WeightGradient<'_, B> {
                 multiply(simd, columns, masks, &panel, target);
             }
             let product = Piece {
-                matrix: product,
+                matrix: &product,
                 pitch: width,
                 rows: 0..outputs,
                 columns: 0..inputs.len(),
             };
-            turn(simd, &product, band, outputs);
+            turn(simd, &product, &mut band, outputs);
             self.bands.take(&band[..inputs.len() * outputs]);
         }
     }

@@ -2,9 +2,9 @@
 
 use super::pieces;
 use super::tile::Target;
-use super::zeros::{DEPTH, MOST_VECTORS, copy, find_entries, multiply, panels};
+use super::zeros::{DEPTH, MOST_VECTORS, find_entries, multiply, panels};
+use crate::piece::{Piece, copy, turn};
 use crate::scratch::scratch;
-use crate::turn::{Piece, turn};
 use pulp::Simd;
 
 /// Pieces of [`DEPTH`] that are packed together, so that long runs of a matrix to be turned are read.

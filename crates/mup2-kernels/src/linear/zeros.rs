@@ -3,7 +3,7 @@
 //! The sums are those of all terms, in the same order, but for a zero times what is not finite: that is left out, not NaN.
 
 use super::tile::Target;
-use crate::turn::Piece;
+use crate::blocks::evenly;
 use crate::vector::{load, store};
 use pulp::{Simd, WithSimd};
 use std::ops::Range;
@@ -16,10 +16,8 @@ pub const MOST_VECTORS: usize = 6;
 
 /// `columns` in panels of about one width.
 pub fn panels(columns: usize, lanes: usize) -> impl Iterator<Item = Range<usize>> {
-    let vectors = columns.div_ceil(lanes);
-    let count = vectors.div_ceil(MOST_VECTORS);
-    let bound = move |panel: usize| (vectors * panel / count * lanes).min(columns);
-    (0..count).map(move |panel| bound(panel)..bound(panel + 1))
+    evenly(columns.div_ceil(lanes), MOST_VECTORS)
+        .map(move |vectors| vectors.start * lanes..(vectors.end * lanes).min(columns))
 }
 
 /// One in so many rows is looked at by [`share_of_zeros`].
@@ -38,18 +36,6 @@ pub fn share_of_zeros(matrix: &[f32], columns: usize) -> f64 {
         seen += row.len();
     }
     zeros as f64 / seen.max(1) as f64
-}
-
-/// Copies `piece`, each row filled up with zeros to `width`.
-#[inline(always)]
-pub fn copy<S: Simd>(simd: S, piece: &Piece, to: &mut [f32], width: usize) {
-    for (row, to) in piece.rows.clone().zip(to.chunks_exact_mut(width)) {
-        let row = &piece.matrix[row * piece.pitch..][piece.columns.clone()];
-        for (number, to) in to.chunks_mut(S::F32_LANES).enumerate() {
-            let from = (number * S::F32_LANES).min(row.len());
-            store(simd, to, load(simd, &row[from..]));
-        }
-    }
 }
 
 /// Which entries are not zero, for rows of [`DEPTH`] entries.

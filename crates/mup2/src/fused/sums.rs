@@ -1,6 +1,6 @@
 //! [`super::add_scaled`], [`super::squared_norm`] and [`super::inner_product`] on the processor.
 
-use super::slices::{contiguous, own_values, tensor, values};
+use super::slices::{changed, contiguous, own_values, tensor, values};
 use burn_flex::FlexTensor;
 use mup2_kernels as kernels;
 
@@ -8,17 +8,13 @@ use mup2_kernels as kernels;
 pub(super) fn add_scaled(x: FlexTensor, y: FlexTensor, factor: f64) -> FlexTensor {
     let factor = factor as f32;
     let (mut x, mut y) = (contiguous(x), contiguous(y));
-    if let Some(sum) = own_values(&mut x) {
-        kernels::add_scaled(sum, values(&y), factor);
-        return x;
-    }
-    if let Some(sum) = own_values(&mut y) {
+    if own_values(&mut x).is_none()
+        && let Some(sum) = own_values(&mut y)
+    {
         kernels::scale_and_add(values(&x), sum, factor);
         return y;
     }
-    let mut sum = values(&x).to_vec();
-    kernels::add_scaled(&mut sum, values(&y), factor);
-    tensor(sum, x.layout().shape().to_vec())
+    changed(x, |sum| kernels::add_scaled(sum, values(&y), factor))
 }
 
 pub(super) fn squared_norm(x: &FlexTensor) -> FlexTensor {

@@ -1,11 +1,8 @@
-//! Pieces of matrices turned: columns become rows.
+//! Pieces of matrices, copied as they are or turned: columns become rows.
 
-use super::vector::load;
+use super::vector::{MOST_LANES, load, store};
 use pulp::Simd;
 use std::ops::Range;
-
-/// Lanes of the widest vectors.
-const MOST_LANES: usize = 16;
 
 /// Some `rows` and `columns` of a matrix whose rows are `pitch` apart.
 #[derive(Debug, Clone)]
@@ -16,13 +13,24 @@ pub(super) struct Piece<'a> {
     pub columns: Range<usize>,
 }
 
+/// Copies `piece`, each row filled up with zeros to `width`.
+#[inline(always)]
+pub(super) fn copy<S: Simd>(simd: S, piece: &Piece, to: &mut [f32], width: usize) {
+    for (row, to) in piece.rows.clone().zip(to.chunks_exact_mut(width)) {
+        let row = &piece.matrix[row * piece.pitch..][piece.columns.clone()];
+        for (number, to) in to.chunks_mut(S::F32_LANES).enumerate() {
+            let from = (number * S::F32_LANES).min(row.len());
+            store(simd, to, load(simd, &row[from..]));
+        }
+    }
+}
+
 /// Each column of `piece` becomes a row of `turned`, filled up with zeros to `width`, a multiple of the lanes.
 #[inline(always)]
 pub(super) fn turn<S: Simd>(simd: S, piece: &Piece, turned: &mut [f32], width: usize) {
     let lanes = S::F32_LANES;
     let (turned, _) = S::as_mut_simd_f32s(turned);
     let vectors = width / lanes;
-    let (whole, rest) = (piece.columns.len() / lanes, piece.columns.len() % lanes);
     for place in 0..vectors {
         let first = (piece.rows.start + place * lanes).min(piece.rows.end);
         let rows = first..(first + lanes).min(piece.rows.end);
@@ -31,26 +39,18 @@ pub(super) fn turn<S: Simd>(simd: S, piece: &Piece, turned: &mut [f32], width: u
             let row = &piece.matrix[row * piece.pitch..][piece.columns.clone()];
             *line = S::as_simd_f32s(row);
         }
-        for number in 0..whole {
+        for (number, first) in (0..piece.columns.len()).step_by(lanes).enumerate() {
             let mut tile = [simd.splat_f32s(0.0); MOST_LANES];
-            for (vector, (line, _)) in tile.iter_mut().zip(&lines) {
-                if let Some(&seen) = line.get(number) {
-                    *vector = seen;
-                }
+            for (vector, (line, rest)) in tile.iter_mut().zip(&lines) {
+                *vector = match line.get(number) {
+                    Some(&seen) => seen,
+                    None => simd.partial_load_f32s(rest),
+                };
             }
             turn_tile(simd, &mut tile);
-            for (lane, vector) in tile.iter().enumerate().take(lanes) {
-                turned[(number * lanes + lane) * vectors + place] = *vector;
-            }
-        }
-        if rest > 0 {
-            let mut tile = [simd.splat_f32s(0.0); MOST_LANES];
-            for (vector, (_, line)) in tile.iter_mut().zip(&lines) {
-                *vector = simd.partial_load_f32s(line);
-            }
-            turn_tile(simd, &mut tile);
-            for (lane, vector) in tile.iter().enumerate().take(rest) {
-                turned[(whole * lanes + lane) * vectors + place] = *vector;
+            let count = lanes.min(piece.columns.len() - first);
+            for (lane, vector) in tile.iter().enumerate().take(count) {
+                turned[(first + lane) * vectors + place] = *vector;
             }
         }
     }
