@@ -168,10 +168,12 @@ impl Trajectory {
                 let gradients = GradientsParams::from_grads(loss.backward(), network);
                 // Running statistics move in the first pass alone.
                 seen.get_or_insert(pass.into_statistics());
-                (loss, gradients)
+                Ok((loss, gradients))
             };
             let report;
-            (network, report) = sam.step(&mut optimizer, network, learning_rate, rho, gradient);
+            (network, report) = sam
+                .step(&mut optimizer, network, learning_rate, rho, gradient)
+                .unwrap();
             network.absorb(&seen.unwrap());
             let what = format!("{} under {rule}, step {step}", self.name);
             assert_close(&what, &[report.loss as f32], &losses[step..=step]);

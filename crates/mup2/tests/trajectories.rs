@@ -6,6 +6,7 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use mup2::error::Result;
 use mup2::model::{Activation, Mlp, MlpConfig};
 use mup2::scaling::{
     AsamBias, BaseOptimizer, Denominator, Parameterization, Perturbation, RoleExponents, Rule,
@@ -42,11 +43,11 @@ impl Batch {
         }
     }
 
-    fn gradient(&self, model: &Mlp) -> (Tensor<1>, GradientsParams) {
+    fn gradient(&self, model: &Mlp) -> Result<(Tensor<1>, GradientsParams)> {
         let log_likelihood = log_softmax(model.forward(self.x.clone()), 1);
         let loss = log_likelihood.gather(1, self.labels.clone()).mean().neg();
         let gradients = GradientsParams::from_grads(loss.backward(), model);
-        (loss, gradients)
+        Ok((loss, gradients))
     }
 }
 
@@ -198,7 +199,7 @@ fn follow(case: &Value) {
     let batch = Batch::new(flat(&case["x"]), labels);
     let (lr, rho) = (real(&case["lr"]), real(&case["rho"]));
 
-    let (_, gradients) = batch.gradient(&model);
+    let (_, gradients) = batch.gradient(&model).unwrap();
     let (perturbed, _) = sam.perturb(
         model.clone(),
         gradients,
@@ -221,9 +222,11 @@ fn follow(case: &Value) {
     let (losses, norms) = (flat(&case["losses"]), flat(&case["norms"]));
     for step in 0..count(&case["steps"]) {
         let report;
-        (model, report) = sam.step(&mut optimizer, model, lr, rho, |model| {
-            batch.gradient(model)
-        });
+        (model, report) = sam
+            .step(&mut optimizer, model, lr, rho, |model| {
+                batch.gradient(model)
+            })
+            .unwrap();
         assert_close(
             &[report.loss],
             &[losses[step]],
@@ -282,7 +285,9 @@ fn effective(config: &MlpConfig, scheme: &Scheme, momentum: f64) -> Weights {
     let batch = Batch::new(x, vec![0, 1, 2, 2, 1, 0]);
     for _ in 0..3 {
         let report;
-        (model, report) = sam.step(&mut optimizer, model, 0.05, 0.05, |m| batch.gradient(m));
+        (model, report) = sam
+            .step(&mut optimizer, model, 0.05, 0.05, |m| batch.gradient(m))
+            .unwrap();
         assert!(!report.diverged);
     }
     let mut weights = read(&model);

@@ -27,10 +27,16 @@ pub(super) struct Training<M> {
 /// How a model computes on the one batch of a check, and what it did with its parameters.
 pub(super) trait Passes<M> {
     /// Mean loss and gradients; the trace is empty and recording.
-    fn gradient(&mut self, model: &M, trace: &mut Trace) -> (Tensor<1>, GradientsParams);
+    ///
+    /// # Errors
+    /// What the user's closure fails with.
+    fn gradient(&mut self, model: &M, trace: &mut Trace) -> Result<(Tensor<1>, GradientsParams)>;
 
     /// A forward pass alone, beside that of the first step.
-    fn forward(&mut self, model: &M, first: &Trace) -> Trace;
+    ///
+    /// # Errors
+    /// As those of `gradient`.
+    fn forward(&mut self, model: &M, first: &Trace) -> Result<Trace>;
 }
 
 /// Trains `steps` steps and gives each to `add` as soon as the pass with its updated weights is there,
@@ -79,7 +85,7 @@ pub(super) fn observe<M: Module>(
             rho,
             watched,
             &mut record,
-        );
+        )?;
         model = next;
         let (Some(before), Some(perturbed)) = (traces.first().cloned(), traces.pop()) else {
             break;
@@ -112,7 +118,7 @@ pub(super) fn observe<M: Module>(
         }
     }
     if let (Some(last), Some(trace)) = (observed, &first) {
-        let after = passes.forward(&model, trace);
+        let after = passes.forward(&model, trace)?;
         let origin = Origin {
             trace,
             weights: &initial,

@@ -5,6 +5,7 @@ use super::fit::{Measurement, slope};
 use super::judge::verdict;
 use super::quantities::{ObservedStep, Origin, Weights};
 use super::*;
+use crate::error::Result;
 use crate::model::{Activation, Mlp, MlpConfig, Trace};
 use crate::scaling::{Parameterization, Perturbation, Rule, ScalingTable, Scheme, scale};
 use crate::step::{
@@ -195,10 +196,10 @@ fn sgd() -> BaseOptimizerConfig {
 }
 
 /// The loss is the output itself, at x = (1, 1).
-fn gradient(model: &Mlp, trace: &mut Trace) -> (Tensor<1>, GradientsParams) {
+fn gradient(model: &Mlp, trace: &mut Trace) -> Result<(Tensor<1>, GradientsParams)> {
     let loss = model.forward_traced(input(), trace).sum();
     let gradients = GradientsParams::from_grads(loss.backward(), model);
-    (loss, gradients)
+    Ok((loss, gradients))
 }
 
 fn input() -> Tensor<2> {
@@ -234,7 +235,9 @@ fn every_quantity_of_a_linear_network_of_two_layers_is_what_a_hand_computes() {
         result
     };
     let rho = 62f64.sqrt();
-    let (updated, _) = sam.step_recorded(&mut optimizer, model, 0.1, rho, closure, &mut record);
+    let (updated, _) = sam
+        .step_recorded(&mut optimizer, model, 0.1, rho, closure, &mut record)
+        .unwrap();
     let mut after = Trace::recording();
     updated.forward_traced(input(), &mut after);
     let fans = HashMap::from([
@@ -316,7 +319,7 @@ fn a_model_that_was_perturbed_comes_back_bit_for_bit() {
         let (model, table) = two_layers();
         let sam = sam(&model, &table, rule);
         let before = bits(&model);
-        let (_, gradients) = gradient(&model, &mut Trace::off());
+        let (_, gradients) = gradient(&model, &mut Trace::off()).unwrap();
         let (perturbed, norm) = sam.perturb(model.clone(), gradients, 0.3);
         assert!(norm > 0.0);
         assert_ne!(bits(&perturbed), before, "{rule}: nothing was perturbed");
@@ -331,7 +334,9 @@ fn a_recorded_step_is_the_plain_step_bit_for_bit_and_its_epsilon_the_difference_
         let mut plain = sam(&model, &table, rule);
         let mut optimizer = build_optimizer(sgd(), &model, &table).unwrap();
         let quiet = |model: &Mlp| gradient(model, &mut Trace::off());
-        let (stepped, _) = plain.step(&mut optimizer, model.clone(), 0.01, 0.3, quiet);
+        let (stepped, _) = plain
+            .step(&mut optimizer, model.clone(), 0.01, 0.3, quiet)
+            .unwrap();
 
         let mut recorded = sam(&model, &table, rule);
         let mut optimizer = build_optimizer(sgd(), &model, &table).unwrap();
@@ -342,8 +347,9 @@ fn a_recorded_step_is_the_plain_step_bit_for_bit_and_its_epsilon_the_difference_
             seen.push(flat_parameters(model));
             gradient(model, &mut Trace::recording())
         };
-        let (also, _) =
-            recorded.step_recorded(&mut optimizer, model, 0.01, 0.3, watched, &mut record);
+        let (also, _) = recorded
+            .step_recorded(&mut optimizer, model, 0.01, 0.3, watched, &mut record)
+            .unwrap();
         assert_eq!(bits(&also), bits(&stepped), "{rule}");
         for (name, weight) in before {
             let epsilon = record.get(&name).unwrap().epsilon.clone().unwrap();

@@ -132,13 +132,14 @@ impl Case {
                     let mut pass = Pass::training(0, 0).with_low_rank(std::mem::take(low_rank));
                     let gradient = self.gradient(model, step, &mut pass);
                     *low_rank = pass.low_rank;
-                    gradient
+                    Ok(gradient)
                 })
             } else {
                 sam.step(&mut optimizer, model, 0.3, self.rho, |model| {
-                    self.gradient(model, step, &mut Pass::training(0, 0))
+                    Ok(self.gradient(model, step, &mut Pass::training(0, 0)))
                 })
-            };
+            }
+            .unwrap();
             model = next;
             reports.push(report);
         }
@@ -331,17 +332,19 @@ fn a_gradient_that_overflows_at_a_finite_loss_is_a_divergence() {
     let case = case(false, DType::F32);
     let (model, mut optimizer) = case.start().unwrap();
     let mut sam = Sam::new(options(Rule::Sam), &model, &case.table).unwrap();
-    let (_, report) = sam.step_low_rank(&mut optimizer, model, 0.1, 0.1, |model, low_rank| {
-        let mut pass = Pass::training(0, 0).with_low_rank(std::mem::take(low_rank));
-        let steep = model.forward(case.images(0.0), &mut pass).mul_scalar(1e30);
-        let gradients = steep.clone().mul_scalar(1e30).sum().backward();
-        pass.low_rank.read(&gradients);
-        *low_rank = pass.low_rank;
-        (
-            steep.mean().mul_scalar(0.0),
-            GradientsParams::from_grads(gradients, model),
-        )
-    });
+    let (_, report) = sam
+        .step_low_rank(&mut optimizer, model, 0.1, 0.1, |model, low_rank| {
+            let mut pass = Pass::training(0, 0).with_low_rank(std::mem::take(low_rank));
+            let steep = model.forward(case.images(0.0), &mut pass).mul_scalar(1e30);
+            let gradients = steep.clone().mul_scalar(1e30).sum().backward();
+            pass.low_rank.read(&gradients);
+            *low_rank = pass.low_rank;
+            Ok((
+                steep.mean().mul_scalar(0.0),
+                GradientsParams::from_grads(gradients, model),
+            ))
+        })
+        .unwrap();
     assert!(report.diverged && report.loss.is_finite(), "{report:?}");
     assert!(!report.perturbation_norm.is_finite(), "{report:?}");
 }

@@ -7,7 +7,7 @@ use super::parameters::bind;
 use super::preconditioner::Preconditioner;
 use super::record::{PerturbationRecord, StepReport};
 use super::sam_config::SamConfig;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::low_rank::LowRank;
 use crate::scaling::{Rule, ScalingTable};
 use burn::module::{Module, ParamId};
@@ -140,14 +140,18 @@ impl Sam {
     /// A zero gradient has no direction: such a step takes no perturbation. A loss or norm that
     /// is not finite ends the step: the model comes back unchanged and the report says
     /// `diverged`.
+    ///
+    /// # Errors
+    /// Those of `gradient`; when `learning_rate` or `rho` is negative or not finite, or the loss is no single number.
+    /// The model is gone then: who wants to keep it takes [`Sam::gradients`] and [`Sam::update`].
     pub fn step<M: Module>(
         &mut self,
         optimizer: &mut ModuleOptimizer,
         model: M,
         learning_rate: f64,
         rho: f64,
-        gradient: impl FnMut(&M) -> (Tensor<1>, GradientsParams),
-    ) -> (M, StepReport) {
+        gradient: impl FnMut(&M) -> Result<(Tensor<1>, GradientsParams)>,
+    ) -> Result<(M, StepReport)> {
         self.step_with(optimizer, model, learning_rate, rho, gradient, None)
     }
 
@@ -159,10 +163,11 @@ impl Sam {
         model: M,
         learning_rate: f64,
         rho: f64,
-        gradient: impl FnMut(&M, &mut LowRank) -> (Tensor<1>, GradientsParams),
-    ) -> (M, StepReport) {
-        let (model, reports) = self.step_stack(optimizer, model, learning_rate, &[rho], gradient);
-        (model, only(&reports))
+        gradient: impl FnMut(&M, &mut LowRank) -> Result<(Tensor<1>, GradientsParams)>,
+    ) -> Result<(M, StepReport)> {
+        let (model, reports) =
+            self.step_stack(optimizer, model, learning_rate, &[rho], gradient)?;
+        Ok((model, only(&reports)))
     }
 
     /// As [`Sam::step`], bit for bit, keeping in `record` what the perturbation was made of.
@@ -172,9 +177,9 @@ impl Sam {
         model: M,
         learning_rate: f64,
         rho: f64,
-        gradient: impl FnMut(&M) -> (Tensor<1>, GradientsParams),
+        gradient: impl FnMut(&M) -> Result<(Tensor<1>, GradientsParams)>,
         record: &mut PerturbationRecord,
-    ) -> (M, StepReport) {
+    ) -> Result<(M, StepReport)> {
         self.step_with(optimizer, model, learning_rate, rho, gradient, Some(record))
     }
 
@@ -192,13 +197,13 @@ impl Sam {
         learning_rate: f64,
         rho: f64,
         parts: usize,
-        mut gradient: impl FnMut(&M, usize) -> (Tensor<1>, GradientsParams),
-    ) -> (M, StepReport) {
+        mut gradient: impl FnMut(&M, usize) -> Result<(Tensor<1>, GradientsParams)>,
+    ) -> Result<(M, StepReport)> {
         if parts <= 1 {
             let whole = |model: &M| gradient(model, 0);
             return self.step(optimizer, model, learning_rate, rho, whole);
         }
-        let (sum, report) = self.gradients_in_parts(&model, rho, 0..parts, parts, gradient);
+        let (sum, report) = self.gradients_in_parts(&model, rho, 0..parts, parts, gradient)?;
         let mean = scale_gradients(&model, sum, 1.0 / parts as f64);
         self.update(optimizer, model, learning_rate, mean, report)
     }
@@ -215,21 +220,21 @@ impl Sam {
         rho: f64,
         parts: Range<usize>,
         of: usize,
-        mut gradient: impl FnMut(&M, usize) -> (Tensor<1>, GradientsParams),
-    ) -> (GradientsParams, StepReport) {
+        mut gradient: impl FnMut(&M, usize) -> Result<(Tensor<1>, GradientsParams)>,
+    ) -> Result<(GradientsParams, StepReport)> {
         let mut sum = GradientsAccumulator::new();
         let mut total = StepReport::default();
         for part in parts {
             let place = Place { ascent: 0, part };
             let of_part = |model: &M, _: &mut LowRank| gradient(model, part);
-            let (gradients, reports) = self.descent(model, &[rho], place, of_part, None);
+            let (gradients, reports) = self.descent(model, &[rho], place, of_part, None)?;
             let report = only(&reports);
             total.loss += report.loss / of as f64;
             total.perturbation_norm = report.perturbation_norm;
             total.diverged |= report.diverged;
             sum.accumulate(model, gradients);
         }
-        (sum.grads(), total)
+        Ok((sum.grads(), total))
     }
 
     fn step_with<M: Module>(
@@ -238,11 +243,13 @@ impl Sam {
         model: M,
         learning_rate: f64,
         rho: f64,
-        mut gradient: impl FnMut(&M) -> (Tensor<1>, GradientsParams),
+        mut gradient: impl FnMut(&M) -> Result<(Tensor<1>, GradientsParams)>,
         record: Option<&mut PerturbationRecord>,
-    ) -> (M, StepReport) {
+    ) -> Result<(M, StepReport)> {
+        refuse_unusable("learning rate", learning_rate)?;
         let gradient = |model: &M, _: &mut LowRank| gradient(model);
-        let (gradients, reports) = self.descent(&model, &[rho], Place::default(), gradient, record);
+        let (gradients, reports) =
+            self.descent(&model, &[rho], Place::default(), gradient, record)?;
         self.update(optimizer, model, learning_rate, gradients, only(&reports))
     }
 
@@ -256,11 +263,11 @@ impl Sam {
         model: M,
         learning_rate: f64,
         rho: &[f64],
-        gradient: impl FnMut(&M, &mut LowRank) -> (Tensor<1>, GradientsParams),
-    ) -> (M, Vec<StepReport>) {
-        let (gradients, reports) = self.descent(&model, rho, Place::default(), gradient, None);
-        let model = self.update_all(optimizer, model, learning_rate, gradients, &reports);
-        (model, reports)
+        gradient: impl FnMut(&M, &mut LowRank) -> Result<(Tensor<1>, GradientsParams)>,
+    ) -> Result<(M, Vec<StepReport>)> {
+        let (gradients, reports) = self.descent(&model, rho, Place::default(), gradient, None)?;
+        let model = self.update_all(optimizer, model, learning_rate, gradients, &reports)?;
+        Ok((model, reports))
     }
 
     /// The gradients at the perturbed weights; those at the weights where nothing is perturbed.
@@ -269,9 +276,12 @@ impl Sam {
         model: &M,
         rho: &[f64],
         place: Place,
-        mut gradient: impl FnMut(&M, &mut LowRank) -> (Tensor<1>, GradientsParams),
+        mut gradient: impl FnMut(&M, &mut LowRank) -> Result<(Tensor<1>, GradientsParams)>,
         mut record: Option<&mut PerturbationRecord>,
-    ) -> (GradientsParams, Vec<StepReport>) {
+    ) -> Result<(GradientsParams, Vec<StepReport>)> {
+        for rho in rho {
+            refuse_unusable("rho", *rho)?;
+        }
         let perturbs =
             rho.iter().any(|rho| *rho > 0.0) && self.steps.is_multiple_of(self.config.every as u64);
         // Later ascents start from perturbed weights, a record wants ε itself, and a product of a stack is of all trials.
@@ -281,8 +291,9 @@ impl Sam {
             true => LowRank::observing(&self.multiples),
             false => LowRank::off().ending_in_factors(by_factors && !perturbs),
         };
-        let (losses, mut gradients) = gradient(model, &mut low_rank);
-        let mut reports: Vec<StepReport> = numbers(losses)
+        let (losses, mut gradients) = gradient(model, &mut low_rank)?;
+        let mut reports: Vec<StepReport> = self
+            .losses(losses)?
             .into_iter()
             .map(|loss| StepReport {
                 loss,
@@ -302,9 +313,9 @@ impl Sam {
                 let is_last = ascent + 1 == self.config.ascent_steps;
                 low_rank = next_low_rank.ending_in_factors(by_factors && is_last);
                 perturbed = next;
-                let (losses, next_gradients) = gradient(&perturbed, &mut low_rank);
+                let (losses, next_gradients) = gradient(&perturbed, &mut low_rank)?;
                 gradients = next_gradients;
-                let seen = norms.into_iter().zip(numbers(losses));
+                let seen = norms.into_iter().zip(self.losses(losses)?);
                 for ((report, rho), (norm, loss)) in reports.iter_mut().zip(rho).zip(seen) {
                     if *rho > 0.0 {
                         report.perturbation_norm = norm;
@@ -313,7 +324,21 @@ impl Sam {
                 }
             }
         }
-        (gradients, reports)
+        Ok((gradients, reports))
+    }
+
+    /// The losses of the trials.
+    ///
+    /// # Errors
+    /// When there is not one for each.
+    fn losses(&self, losses: Tensor<1>) -> Result<Vec<f64>> {
+        let [count] = losses.dims();
+        if count == self.trials() {
+            return Ok(numbers(losses));
+        }
+        let problem = format!("has shape [{count}]");
+        let allowed = format!("[{}]: a mean over the batch", self.trials());
+        Err(Error::invalid("loss", problem, allowed))
     }
 
     /// Running statistics of Burn's layers are shared between the clones of a module; a copy by way of
@@ -334,11 +359,11 @@ impl Sam {
         &self,
         model: &M,
         rho: f64,
-        mut gradient: impl FnMut(&M) -> (Tensor<1>, GradientsParams),
-    ) -> (GradientsParams, StepReport) {
+        mut gradient: impl FnMut(&M) -> Result<(Tensor<1>, GradientsParams)>,
+    ) -> Result<(GradientsParams, StepReport)> {
         let gradient = |model: &M, _: &mut LowRank| gradient(model);
-        let (gradients, reports) = self.descent(model, &[rho], Place::default(), gradient, None);
-        (gradients, only(&reports))
+        let (gradients, reports) = self.descent(model, &[rho], Place::default(), gradient, None)?;
+        Ok((gradients, only(&reports)))
     }
 
     /// The second half of a step: clips `gradients` if asked and hands them to the base optimizer, unless
@@ -350,9 +375,9 @@ impl Sam {
         learning_rate: f64,
         gradients: GradientsParams,
         report: StepReport,
-    ) -> (M, StepReport) {
-        let model = self.update_all(optimizer, model, learning_rate, gradients, &[report]);
-        (model, report)
+    ) -> Result<(M, StepReport)> {
+        let model = self.update_all(optimizer, model, learning_rate, gradients, &[report])?;
+        Ok((model, report))
     }
 
     /// As [`Sam::update`], for all trials; it leaves the model as it is when all of them diverged.
@@ -363,16 +388,26 @@ impl Sam {
         learning_rate: f64,
         mut gradients: GradientsParams,
         reports: &[StepReport],
-    ) -> M {
+    ) -> Result<M> {
+        refuse_unusable("learning rate", learning_rate)?;
         self.steps += 1;
         if reports.iter().all(|report| report.diverged) {
-            return model;
+            return Ok(model);
         }
         if let Some(max_norm) = self.config.clip_norm {
             gradients = clip_blocks(&model, gradients, max_norm, self.trials());
         }
-        optimizer.step(learning_rate, model, gradients)
+        Ok(optimizer.step(learning_rate, model, gradients))
     }
+}
+
+/// Refuses what is no learning rate and no radius.
+fn refuse_unusable(place: &str, value: f64) -> Result<()> {
+    if value.is_finite() && value >= 0.0 {
+        return Ok(());
+    }
+    let problem = format!("is {value}");
+    Err(Error::invalid(place, problem, "finite numbers from 0"))
 }
 
 /// The report of a step that was of one trial.

@@ -4,7 +4,7 @@ use super::batch::{Batch, one_class_each};
 use super::share::Share;
 use crate::config::RunSpec;
 use crate::data::{Augmenter, Dataset, ImageBatch, Mixer, noisy_labels};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::low_rank::LowRank;
 use crate::model::{BatchStatistics, Network, Pass};
 use burn::optim::{GradientsAccumulator, GradientsParams};
@@ -75,7 +75,6 @@ impl<'a> Feed<'a> {
             seen: self.share.parts().map(|_| None).collect(),
             parts: self.parts(loaded, epoch, step),
             share: self.share,
-            failure: None,
             seed: self.seed,
             step,
         }
@@ -133,7 +132,6 @@ pub(super) struct StepBatch<'a> {
     parts: Vec<Batch>,
     seen: Vec<Option<Vec<BatchStatistics>>>,
     share: &'a Share<'a>,
-    failure: Option<Error>,
     seed: u64,
     step: u64,
 }
@@ -146,17 +144,18 @@ impl<'a> StepBatch<'a> {
 
     /// Mean loss and its gradients over the whole batch, all processes together.
     ///
-    /// When a process is gone the loss is no number, and [`StepBatch::into_statistics`] says why.
-    ///
     /// A batch in several parts has its gradients whole, whatever `low_rank` says.
+    ///
+    /// # Errors
+    /// When a process is gone.
     pub fn gradient(
         &mut self,
         model: &Network,
         low_rank: &mut LowRank,
-    ) -> (Tensor<1>, GradientsParams) {
+    ) -> Result<(Tensor<1>, GradientsParams)> {
         let mut parts = self.share.parts();
         if self.share.of() == 1 {
-            return self.part_gradient(model, parts.start, low_rank);
+            return Ok(self.part_gradient(model, parts.start, low_rank));
         }
         let off = &mut LowRank::off();
         let (first, gradients) = self.part_gradient(model, parts.start, off);
@@ -169,17 +168,10 @@ impl<'a> StepBatch<'a> {
             sum.accumulate(model, gradients);
             loss = loss + more;
         }
-        match self.share.sum(model, loss.clone(), sum.grads()) {
-            Ok((loss, sum)) => {
-                let share = 1.0 / self.share.of() as f64;
-                let gradients = crate::step::scale_gradients(model, sum, share);
-                (loss.mul_scalar(share), gradients)
-            }
-            Err(error) => {
-                self.failure = Some(error);
-                (loss.mul_scalar(f64::NAN), GradientsParams::new())
-            }
-        }
+        let (loss, sum) = self.share.sum(model, loss, sum.grads())?;
+        let share = 1.0 / self.share.of() as f64;
+        let gradients = crate::step::scale_gradients(model, sum, share);
+        Ok((loss.mul_scalar(share), gradients))
     }
 
     /// Mean loss and its gradients over one of this process's parts, counted over the whole batch.
@@ -197,13 +189,7 @@ impl<'a> StepBatch<'a> {
     }
 
     /// What the first passes saw, part by part.
-    ///
-    /// # Errors
-    /// What went wrong between the processes in a [`StepBatch::gradient`].
-    pub fn into_statistics(self) -> Result<Vec<Vec<BatchStatistics>>> {
-        match self.failure {
-            Some(error) => Err(error),
-            None => Ok(self.seen.into_iter().flatten().collect()),
-        }
+    pub fn into_statistics(self) -> Vec<Vec<BatchStatistics>> {
+        self.seen.into_iter().flatten().collect()
     }
 }

@@ -156,9 +156,8 @@ pub fn train_together(
         let batches = batches.map(|batch| feed.loaded(batch));
         for loaded in Loader::new(&data.train, batches, BATCHES_AHEAD) {
             let cancelled = share.any(cancel.is_cancelled())?;
-            if let Some(note) = keeper.keep(&setup, &position, cancelled) {
-                progress(Progress::Note(note));
-            }
+            let kept = keeper.keep(&setup, &position, cancelled);
+            note(kept, "checkpoint was", &mut progress);
             if cancelled {
                 return Err(Error::Interrupted);
             }
@@ -202,9 +201,8 @@ pub fn train_together(
             record(metrics, &setup, &mut position, &keeper, &mut progress);
         }
     }
-    if let Some(note) = keeper.complete(&setup, &position) {
-        progress(Progress::Note(note));
-    }
+    let kept = keeper.complete(&setup, &position);
+    note(kept, "checkpoint was", &mut progress);
     Ok(position.result)
 }
 
@@ -237,23 +235,24 @@ impl Setup {
                 let gradient =
                     |model: &Network, low_rank: &mut LowRank| batch.gradient(model, low_rank);
                 self.sam
-                    .step_low_rank(optimizer, model, learning_rate, rho, gradient)
+                    .step_low_rank(optimizer, model, learning_rate, rho, gradient)?
             }
             PerturbationBatch::Micro => {
                 let (parts, of) = (share.parts(), share.of());
-                let gradient =
-                    |model: &Network, part| batch.part_gradient(model, part, &mut LowRank::off());
+                let gradient = |model: &Network, part| {
+                    Ok(batch.part_gradient(model, part, &mut LowRank::off()))
+                };
                 let (sum, report) = self
                     .sam
-                    .gradients_in_parts(&model, rho, parts, of, gradient);
+                    .gradients_in_parts(&model, rho, parts, of, gradient)?;
                 let (sum, report) = share.sum_reported(&model, sum, report)?;
                 let mean = scale_gradients(&model, sum, 1.0 / of as f64);
                 self.sam
-                    .update(optimizer, model, learning_rate, mean, report)
+                    .update(optimizer, model, learning_rate, mean, report)?
             }
         };
         self.model = next;
-        let seen = batch.into_statistics()?;
+        let seen = batch.into_statistics();
         if !report.diverged {
             for seen in share.statistics(seen)? {
                 self.model.absorb(&seen);
@@ -302,10 +301,16 @@ fn record(
 ) {
     let Evaluated { metrics, model } = evaluated;
     position.result.epochs.push(metrics.clone());
-    if let Some(note) = keeper.keep_weights(setup, position, &model) {
-        progress(Progress::Note(note));
-    }
+    let kept = keeper.keep_weights(setup, position, &model);
+    note(kept, "weights were", progress);
     progress(Progress::Epoch(metrics));
+}
+
+/// Tells of a file that could not be written: a training does not end for it.
+fn note(written: Result<()>, what: &str, progress: &mut impl FnMut(Progress)) {
+    if let Err(error) = written {
+        progress(Progress::Note(format!("no {what} written: {error}")));
+    }
 }
 
 /// The result of a training that nothing can go on from.

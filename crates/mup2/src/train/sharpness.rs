@@ -63,7 +63,7 @@ pub(super) fn sharpness_after(
             loss = loss + part.without_autodiff().mul_scalar(*share);
             sum.accumulate(model, scale_gradients(model, gradients, *share));
         }
-        (loss, sum.grads())
+        Ok((loss, sum.grads()))
     };
     let geometry = |geometry| match geometry {
         SharpnessGeometry::Euclidean => Ok(Geometry::euclidean(model)),

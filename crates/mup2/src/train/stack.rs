@@ -194,7 +194,7 @@ impl StackTraining<'_> {
                     break;
                 };
                 let reports;
-                (setup, reports) = setup.step(step, &batch);
+                (setup, reports) = setup.step(step, &batch)?;
                 self.note(&setup, &reports);
                 if self.ended(&setup) {
                     return Ok(());
@@ -297,14 +297,14 @@ impl StackTraining<'_> {
 
 impl StackSetup {
     /// One step of every trial, the `step`-th from 0.
-    fn step(mut self, step: usize, batch: &Batch) -> (Self, Vec<StepReport>) {
+    fn step(mut self, step: usize, batch: &Batch) -> Result<(Self, Vec<StepReport>)> {
         let radius = self.radius.at(step);
         let rho: Vec<f64> = self.trials.iter().map(|trial| trial.rho * radius).collect();
         let seeds = self.seeds();
         let mut seen: Option<Vec<BatchStatistics>> = None;
         let gradient = |model: &Network, low_rank: &mut LowRank| {
             let pass = Pass::training_stack(&seeds, step as u64);
-            batch.gradient_in_step(model, pass, &mut seen, low_rank)
+            Ok(batch.gradient_in_step(model, pass, &mut seen, low_rank))
         };
         let learning_rate = self.learning_rate.at(step);
         let (model, reports) = self.sam.step_stack(
@@ -313,12 +313,12 @@ impl StackSetup {
             learning_rate,
             &rho,
             gradient,
-        );
+        )?;
         self.model = model;
         self.model.absorb(&seen.unwrap_or_default());
         if let Some(average) = &mut self.average {
             average.follow(&self.model);
         }
-        (self, reports)
+        Ok((self, reports))
     }
 }
