@@ -579,7 +579,8 @@ fn the_first_step_into_the_multipliers_ball_is_the_optimizers() {
     for rule in [Rule::Sam, Rule::Asam, Rule::AsamLayer] {
         let (loss, gradients) = net.gradient().unwrap();
         let sam = Sam::new(sam(rule), &net, &table).unwrap();
-        let (moved, _) = sam.perturb(net.clone(), gradients, 0.2);
+        let moved = sam.perturbation(&net, gradients, 0.2).unwrap();
+        let moved = moved.apply(net.clone());
         let rise = moved.gradient().unwrap().0.into_scalar::<f64>() - loss.into_scalar::<f64>();
         let mut landscape = Landscape::new(&net, Net::gradient).unwrap();
         let geometry = multipliers(rule, &net, &table);

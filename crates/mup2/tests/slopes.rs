@@ -124,7 +124,8 @@ fn log_effects(scheme: &Scheme, rho: f64, width: usize, seed: u64) -> Vec<f64> {
     let batch = Batch::draw(seed, STEPS, &device);
     let (_, gradients) = batch.gradient(&model).unwrap();
     let weights = matrices(&model);
-    let perturbed = matrices(&sam.perturb(model, gradients, rho).0);
+    let perturbation = sam.perturbation(&model, gradients, rho).unwrap();
+    let perturbed = matrices(&perturbation.apply(model));
     let mut x = batch.x.without_autodiff();
     let mut effects = Vec::new();
     for (weight, perturbed) in weights.into_iter().zip(perturbed) {

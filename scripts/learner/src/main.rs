@@ -77,7 +77,11 @@ impl TrainStep for WithSam {
 
     fn step(&self, batch: Batch) -> TrainOutput<Loss> {
         let gradient = |net: &Net| loss_and_gradients(net, &batch);
-        let (grads, report) = self.sam.gradients(&self.net, self.rho, gradient);
+        // The learner's interface knows no failure; this closure has none.
+        let (grads, report) = match self.sam.gradients(&self.net, self.rho, gradient) {
+            Ok(computed) => computed,
+            Err(error) => panic!("{error}"),
+        };
         TrainOutput {
             grads,
             item: Loss(report.loss),

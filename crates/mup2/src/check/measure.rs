@@ -91,9 +91,9 @@ impl Passes<Network> for OnBatch<'_> {
         trace: &mut Trace,
     ) -> Result<(Tensor<1>, GradientsParams)> {
         let mut pass = watched(self.spec);
-        let gradient = self.batch.gradient(model, &mut pass);
+        let (loss, gradients) = self.batch.gradient(model, &mut pass);
         *trace = pass.into_trace();
-        Ok(gradient)
+        Ok((loss, gradients.into_dense()))
     }
 
     fn forward(&mut self, model: &Network, _: &Trace) -> Result<Trace> {

@@ -163,7 +163,7 @@ impl Observed {
             width,
             seed,
             model: training.model,
-            optimizer: training.optimizer,
+            optimizer: training.optimizer.into(),
             sam: training.sam,
             learning_rate: training.learning_rate,
             rho: training.rho,

@@ -4,10 +4,10 @@ use super::quantities::{ObservedStep, Origin};
 use super::result::{Divergence, Point};
 use crate::error::{Error, Result};
 use crate::model::Trace;
-use crate::step::{PerturbationRecord, Sam, flat_parameters};
+use crate::step::{PerturbationRecord, Recorded, Sam, ScaledOptimizer, flat_parameters};
 use crate::train::Cancel;
 use burn::module::Module;
-use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use std::collections::HashMap;
 
@@ -16,7 +16,7 @@ pub(super) struct Training<M> {
     pub width: usize,
     pub seed: u64,
     pub model: M,
-    pub optimizer: ModuleOptimizer,
+    pub optimizer: ScaledOptimizer,
     pub sam: Sam,
     pub learning_rate: f64,
     pub rho: f64,
@@ -78,14 +78,8 @@ pub(super) fn observe<M: Module>(
             traces.push(trace);
             computed
         };
-        let (next, report) = sam.step_recorded(
-            &mut optimizer,
-            model,
-            learning_rate,
-            rho,
-            watched,
-            &mut record,
-        )?;
+        let passes = &mut Recorded::new(&mut record, watched);
+        let (next, report) = sam.step_by(passes, &mut optimizer, model, learning_rate, rho)?;
         model = next;
         let (Some(before), Some(perturbed)) = (traces.first().cloned(), traces.pop()) else {
             break;

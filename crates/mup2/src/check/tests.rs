@@ -9,7 +9,8 @@ use crate::error::Result;
 use crate::model::{Activation, Mlp, MlpConfig, Trace};
 use crate::scaling::{Parameterization, Perturbation, Rule, ScalingTable, Scheme, scale};
 use crate::step::{
-    BaseOptimizerConfig, PerturbationRecord, Sam, SamConfig, Sgd, build_optimizer, flat_parameters,
+    BaseOptimizerConfig, PerturbationRecord, Recorded, Sam, SamConfig, Sgd, build_optimizer,
+    flat_parameters,
 };
 use burn::module::{Module, ModuleMapper, Param};
 use burn::optim::GradientsParams;
@@ -235,8 +236,9 @@ fn every_quantity_of_a_linear_network_of_two_layers_is_what_a_hand_computes() {
         result
     };
     let rho = 62f64.sqrt();
+    let passes = &mut Recorded::new(&mut record, closure);
     let (updated, _) = sam
-        .step_recorded(&mut optimizer, model, 0.1, rho, closure, &mut record)
+        .step_by(passes, &mut optimizer, model, 0.1, rho)
         .unwrap();
     let mut after = Trace::recording();
     updated.forward_traced(input(), &mut after);
@@ -320,7 +322,9 @@ fn a_model_that_was_perturbed_comes_back_bit_for_bit() {
         let sam = sam(&model, &table, rule);
         let before = bits(&model);
         let (_, gradients) = gradient(&model, &mut Trace::off()).unwrap();
-        let (perturbed, norm) = sam.perturb(model.clone(), gradients, 0.3);
+        let perturbation = sam.perturbation(&model, gradients, 0.3).unwrap();
+        let norm = perturbation.norm();
+        let perturbed = perturbation.apply(model.clone());
         assert!(norm > 0.0);
         assert_ne!(bits(&perturbed), before, "{rule}: nothing was perturbed");
         assert_eq!(bits(&model), before, "{rule}");
@@ -347,8 +351,9 @@ fn a_recorded_step_is_the_plain_step_bit_for_bit_and_its_epsilon_the_difference_
             seen.push(flat_parameters(model));
             gradient(model, &mut Trace::recording())
         };
+        let passes = &mut Recorded::new(&mut record, watched);
         let (also, _) = recorded
-            .step_recorded(&mut optimizer, model, 0.01, 0.3, watched, &mut record)
+            .step_by(passes, &mut optimizer, model, 0.01, 0.3)
             .unwrap();
         assert_eq!(bits(&also), bits(&stepped), "{rule}");
         for (name, weight) in before {

@@ -8,7 +8,7 @@ use burn::tensor::{Device, Tensor};
 
 /// How the closure of [`Sam::step`](super::Sam::step) computes a batch that is divided in parts of equal
 /// size: the perturbation is that of the whole batch. For one perturbation a part, see
-/// [`Sam::step_in_parts`](super::Sam::step_in_parts).
+/// [`Sam::gradients_in_parts`](super::Sam::gradients_in_parts).
 #[derive(Debug, Clone)]
 pub struct BatchParts {
     places: Places,

@@ -199,7 +199,8 @@ proptest! {
             let (sam, _) = model.trainer(config(Rule::Sam));
             let loss = quartic(model.p.val()) * scale;
             let gradients = GradientsParams::from_grads(loss.backward(), &model);
-            let (perturbed, _) = sam.perturb(model.clone(), gradients, 0.3);
+            let perturbation = sam.perturbation(&model, gradients, 0.3).unwrap();
+            let perturbed = perturbation.apply(model.clone());
             values(perturbed.p.val() - model.p.val())
         };
         assert_close(&epsilon(log_scale.exp()), &epsilon(1.0), 1e-12);
@@ -300,7 +301,8 @@ fn layer_epsilon(config: SamConfig) -> (Vec<f64>, Vec<f64>) {
         inner(tensor(&[0.3, -0.1, 0.05, 0.4], [2, 2])),
     );
     gradients.register(layer.bias.id, tensor(&[-0.2, 0.6], [2]).without_autodiff());
-    let (moved, _) = sam.perturb(layer.clone(), gradients, 0.5);
+    let perturbation = sam.perturbation(&layer, gradients, 0.5).unwrap();
+    let moved = perturbation.apply(layer.clone());
     (
         values(moved.weight.val() - layer.weight.val()),
         values(moved.bias.val() - layer.bias.val()),

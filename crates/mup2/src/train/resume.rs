@@ -243,17 +243,10 @@ fn lengthen(result: &mut RunResult, longer: &RunResult) -> Result<()> {
 }
 
 fn checkpoint(setup: &Setup, position: &Position) -> Result<Checkpoint> {
-    let failed = |what: &str, error: &dyn std::fmt::Display| {
-        Error::invalid(what, error.to_string(), "a state that can be written")
-    };
     let ids = parameters(&setup.model)
         .into_iter()
         .map(|parameter| (parameter.name, parameter.id.val()))
         .collect();
-    let optimizer = setup
-        .optimizer
-        .into_bytes()
-        .map_err(|error| failed("optimizer", &error))?;
     Ok(Checkpoint {
         state: TrainingState {
             format: CHECKPOINT_FORMAT,
@@ -264,7 +257,7 @@ fn checkpoint(setup: &Setup, position: &Position) -> Result<Checkpoint> {
             parameters: ids,
         },
         weights: all_weights(setup)?,
-        optimizer: optimizer.to_vec(),
+        optimizer: setup.optimizer.to_bytes()?.to_vec(),
     })
 }
 
@@ -323,10 +316,9 @@ fn restore(checkpoint: Checkpoint, setup: &mut Setup, position: &mut Position) -
     setup.model = replaced(setup.model.clone(), weights, state.parameters);
     // The optimizer knows parameters by their ids, which are now those of the checkpoint.
     setup.rebind()?;
-    setup.optimizer = setup
+    setup
         .optimizer
-        .clone()
-        .from_bytes(Bytes::from_bytes_vec(optimizer))
+        .load(Bytes::from_bytes_vec(optimizer))
         .map_err(|error| refuse(format!("has an unreadable optimizer ({error})")))?;
     setup.sam.set_steps(state.sam_steps);
     position.result = state.result;
