@@ -145,12 +145,12 @@ impl Graph {
         }
     }
 
-    fn gradient(&self, model: &GraphNetwork) -> (Tensor<1>, GradientsParams) {
+    fn gradient(&self, model: &GraphNetwork) -> Result<(Tensor<1>, GradientsParams)> {
         let logits = model.forward(self.features.clone(), self.adjacency.clone());
         let likelihood = log_softmax(logits, 1).gather(1, self.communities.clone());
         let loss = likelihood.mean().neg();
         let gradients = GradientsParams::from_grads(loss.backward(), model);
-        (loss, gradients)
+        Ok((loss, gradients))
     }
 
     /// Share of the nodes whose community is found.
@@ -200,7 +200,7 @@ fn train(width: usize) -> Result<f64> {
             LEARNING_RATE,
             RHO,
             gradient,
-        );
+        )?;
         training.model = model;
     }
     Ok(Graph::new(1, &Device::flex().autodiff()).accuracy(&training.model))

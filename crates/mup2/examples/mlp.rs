@@ -75,11 +75,11 @@ impl Batch {
     }
 
     /// Cross entropy and its gradients: all that SAM asks of a model.
-    fn gradient(&self, model: &Mlp) -> (Tensor<1>, GradientsParams) {
+    fn gradient(&self, model: &Mlp) -> Result<(Tensor<1>, GradientsParams)> {
         let likelihood = log_softmax(model.forward(self.images.clone()), 1);
         let loss = likelihood.gather(1, self.labels.clone()).mean().neg();
         let gradients = GradientsParams::from_grads(loss.backward(), model);
-        (loss, gradients)
+        Ok((loss, gradients))
     }
 }
 
@@ -128,7 +128,7 @@ fn train(data: &Dataset, width: usize) -> Result<(f64, f64)> {
             LEARNING_RATE,
             RHO,
             |model| batch.gradient(model),
-        );
+        )?;
         training.model = model;
         losses.push(report.loss);
     }

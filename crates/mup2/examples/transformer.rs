@@ -101,14 +101,14 @@ impl Batch {
     }
 
     /// Mean cross entropy per character, in nats, and its gradients.
-    fn gradient(&self, model: &LanguageModel) -> (Tensor<1>, GradientsParams) {
+    fn gradient(&self, model: &LanguageModel) -> Result<(Tensor<1>, GradientsParams)> {
         let logits = model
             .forward(self.text.clone())
             .reshape([BATCH * LENGTH, SYMBOLS]);
         let next = self.next.clone().reshape([BATCH * LENGTH, 1]);
         let loss = log_softmax(logits, 1).gather(1, next).mean().neg();
         let gradients = GradientsParams::from_grads(loss.backward(), model);
-        (loss, gradients)
+        Ok((loss, gradients))
     }
 }
 
@@ -158,7 +158,7 @@ fn train(width: usize, steps: usize) -> Result<(f64, f64)> {
             LEARNING_RATE,
             RHO,
             |model| batch.gradient(model),
-        );
+        )?;
         training.model = model;
         first.get_or_insert(report.loss);
         last = report.loss;

@@ -15,7 +15,7 @@ pub mod config;
 pub mod data;
 pub mod export;
 pub mod fused;
-mod low_rank;
+pub mod ghost_norm;
 pub mod model;
 pub mod module;
 pub mod pytorch;

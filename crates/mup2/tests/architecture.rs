@@ -23,12 +23,15 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("config", &["error", "random", "scaling", "data"]),
     ("kernels", &[]),
     ("fused", &["kernels"]),
-    ("low_rank", &["fused"]),
+    ("ghost_norm", &["fused"]),
     (
         "model",
-        &["error", "random", "scaling", "fused", "low_rank"],
+        &["error", "random", "scaling", "fused", "ghost_norm"],
     ),
-    ("step", &["error", "random", "scaling", "fused", "low_rank"]),
+    (
+        "step",
+        &["error", "random", "scaling", "fused", "ghost_norm"],
+    ),
     (
         "module",
         &["error", "publish", "scaling", "shapes", "model", "step"],
@@ -51,7 +54,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "config",
             "data",
             "fused",
-            "low_rank",
+            "ghost_norm",
             "model",
             "step",
             "scaling",

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 const WIDTH: usize = 1024;
 const STEPS: usize = 16;
 /// A step of the check makes every ε and both gradients, to look at them, and applies ε and the update to the layer's
-/// input besides; a training spares itself the first two (`low_rank`). The ratio was 1.8 while steps took three times as
+/// input besides; a training spares itself the first two (`ghost_norm`). The ratio was 1.8 while steps took three times as
 /// long, 2.4 at twice, and the check has become no slower meanwhile.
 const LIMIT: f64 = 4.0;
 

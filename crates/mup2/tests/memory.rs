@@ -78,11 +78,13 @@ fn peak(momentum: f64) -> f64 {
     let gradient = |model: &Mlp| {
         let loss = model.forward(x.clone()).square().mean();
         let gradients = GradientsParams::from_grads(loss.backward(), model);
-        (loss, gradients)
+        Ok((loss, gradients))
     };
     for _ in 0..2 {
         PEAK.store(IN_USE.load(Ordering::Relaxed), Ordering::Relaxed);
-        (model, _) = sam.step(&mut optimizer, model, 0.01, 0.05, gradient);
+        (model, _) = sam
+            .step(&mut optimizer, model, 0.01, 0.05, gradient)
+            .unwrap();
     }
     (PEAK.load(Ordering::Relaxed) - before) as f64 / (4 * entries) as f64
 }

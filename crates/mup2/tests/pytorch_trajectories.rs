@@ -6,7 +6,6 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use burn::optim::GradientsParams;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use mup2::checkpoint::Weights;
@@ -15,7 +14,7 @@ use mup2::data::ImageShape;
 use mup2::model::{Network, NetworkConfig, Pass};
 use mup2::pytorch::{State, StateEntry, from_pytorch, state_entries, to_pytorch};
 use mup2::scaling::{AsamBias, Rule, ScalingTable, scale};
-use mup2::step::{AsamOptions, BaseOptimizerConfig, Sam, SamConfig, Sgd, build_optimizer};
+use mup2::step::{AsamOptions, BaseOptimizerConfig, Sam, SamConfig, ScaledOptimizer, Sgd, Sharing};
 use mup2::train::{effective_weights, network_config, with_effective_weights};
 use safetensors::SafeTensors;
 use std::path::PathBuf;
@@ -140,7 +139,7 @@ impl Trajectory {
         let table = scale(&scheme, &self.config.tensor_shapes()).unwrap();
         let mut network = self.network(&table, &device);
         let mut optimizer =
-            build_optimizer(BaseOptimizerConfig::Sgd(sgd), &network, &table).unwrap();
+            ScaledOptimizer::new(BaseOptimizerConfig::Sgd(sgd), &network, &table).unwrap();
         let sam = SamConfig {
             rule,
             asam: AsamOptions {
@@ -157,22 +156,21 @@ impl Trajectory {
         let (losses, norms) = (below("losses"), below("norms"));
         for step in 0..losses.len() {
             let (images, labels) = self.fixture.batch(step, &device);
-            let mut seen = None;
-            let gradient = |network: &Network| {
-                let mut pass = Pass::training(0, step as u64).observing();
-                let logits = network.forward(images.clone(), &mut pass);
+            let mut pass = Pass::training(0, step as u64).observing();
+            let gradient = |network: &Network, pass: &mut Pass| {
+                let logits = network.forward(images.clone(), pass);
                 let loss = log_softmax(logits, 1)
                     .gather(1, labels.clone())
                     .mean()
                     .neg();
-                let gradients = GradientsParams::from_grads(loss.backward(), network);
-                // Running statistics move in the first pass alone.
-                seen.get_or_insert(pass.into_statistics());
-                (loss, gradients)
+                Ok((loss.clone(), pass.gradients(loss.backward(), network)))
             };
+            let passes = &mut Sharing::new(&mut pass, gradient);
             let report;
-            (network, report) = sam.step(&mut optimizer, network, learning_rate, rho, gradient);
-            network.absorb(&seen.unwrap());
+            (network, report) = sam
+                .step_by(passes, &mut optimizer, network, learning_rate, rho)
+                .unwrap();
+            network.absorb(&pass.into_statistics());
             let what = format!("{} under {rule}, step {step}", self.name);
             assert_close(&what, &[report.loss as f32], &losses[step..=step]);
             assert_close(

@@ -10,6 +10,7 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::activation::{log_softmax, relu};
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use mup2::error::Result;
 use mup2::model::{Activation, Mlp, MlpConfig};
 use mup2::random::stream;
 use mup2::scaling::{AsamBias, Denominator, Parameterization, Perturbation, Rule, Scheme, scale};
@@ -47,11 +48,11 @@ impl Batch {
         }
     }
 
-    fn gradient(&self, model: &Mlp) -> (Tensor<1>, GradientsParams) {
+    fn gradient(&self, model: &Mlp) -> Result<(Tensor<1>, GradientsParams)> {
         let log_likelihood = log_softmax(model.forward(self.x.clone()), 1);
         let loss = log_likelihood.gather(1, self.labels.clone()).mean().neg();
         let gradients = GradientsParams::from_grads(loss.backward(), model);
-        (loss, gradients)
+        Ok((loss, gradients))
     }
 }
 
@@ -113,15 +114,18 @@ fn log_effects(scheme: &Scheme, rho: f64, width: usize, seed: u64) -> Vec<f64> {
     for step in 0..STEPS {
         let batch = Batch::draw(seed, step, &device);
         let report;
-        (model, report) = sam.step(&mut optimizer, model, LEARNING_RATE, rho, |model| {
-            batch.gradient(model)
-        });
+        (model, report) = sam
+            .step(&mut optimizer, model, LEARNING_RATE, rho, |model| {
+                batch.gradient(model)
+            })
+            .unwrap();
         assert!(!report.diverged);
     }
     let batch = Batch::draw(seed, STEPS, &device);
-    let (_, gradients) = batch.gradient(&model);
+    let (_, gradients) = batch.gradient(&model).unwrap();
     let weights = matrices(&model);
-    let perturbed = matrices(&sam.perturb(model, gradients, rho).0);
+    let perturbation = sam.perturbation(&model, gradients, rho).unwrap();
+    let perturbed = matrices(&perturbation.apply(model));
     let mut x = batch.x.without_autodiff();
     let mut effects = Vec::new();
     for (weight, perturbed) in weights.into_iter().zip(perturbed) {

@@ -3,15 +3,17 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::optim::GradientsParams;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
-use mup2::model::{Activation, Mlp, MlpConfig};
+use mup2::ghost_norm::ModelGradients;
+use mup2::model::{Activation, MlpConfig, Network, Pass};
 use mup2::scaling::{
     AsamBias, BaseOptimizer, Denominator, Parameterization, Perturbation, RoleExponents, Rule,
     ScalingTable, Scheme, scale,
 };
-use mup2::step::{AsamOptions, BaseOptimizerConfig, Sam, SamConfig, Sgd, build_optimizer};
+use mup2::step::{
+    AsamOptions, BaseOptimizerConfig, Sam, SamConfig, ScaledOptimizer, Sgd, Sharing, StepReport,
+};
 use proptest::prelude::*;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -26,9 +28,10 @@ fn tensor<const D: usize>(values: Vec<f64>, shape: [usize; D]) -> Tensor<D> {
     Tensor::from_data(TensorData::new(values, shape), (&device(), DType::F64))
 }
 
-/// One batch and its loss.
+/// One batch and its loss, computed as a training computes them.
 struct Batch {
-    x: Tensor<2>,
+    /// `[count, inputs, 1, 1]`.
+    x: Tensor<4>,
     labels: Tensor<2, Int>,
 }
 
@@ -37,17 +40,29 @@ impl Batch {
         let (count, inputs) = (labels.len(), x.len() / labels.len());
         let labels = TensorData::new(labels, [count, 1]);
         Self {
-            x: tensor(x, [count, inputs]),
+            x: tensor(x, [count, inputs, 1, 1]),
             labels: Tensor::from_data(labels, &device()),
         }
     }
 
-    fn gradient(&self, model: &Mlp) -> (Tensor<1>, GradientsParams) {
-        let log_likelihood = log_softmax(model.forward(self.x.clone()), 1);
+    fn gradient(&self, model: &Network, pass: &mut Pass) -> (Tensor<1>, ModelGradients) {
+        let log_likelihood = log_softmax(model.forward(self.x.clone(), pass), 1);
         let loss = log_likelihood.gather(1, self.labels.clone()).mean().neg();
-        let gradients = GradientsParams::from_grads(loss.backward(), model);
-        (loss, gradients)
+        (loss.clone(), pass.gradients(loss.backward(), model))
     }
+}
+
+/// A step of a training.
+fn step(
+    (sam, optimizer): (&mut Sam, &mut ScaledOptimizer),
+    model: Network,
+    (lr, rho): (f64, f64),
+    batch: &Batch,
+) -> (Network, StepReport) {
+    let mut pass = Pass::training(0, 0);
+    let gradient = |model: &Network, pass: &mut Pass| Ok(batch.gradient(model, pass));
+    let passes = &mut Sharing::new(&mut pass, gradient);
+    sam.step_by(passes, optimizer, model, lr, rho).unwrap()
 }
 
 /// Reads all parameters by path.
@@ -70,7 +85,7 @@ impl ModuleVisitor for Reader {
     }
 }
 
-fn read(model: &Mlp) -> Weights {
+fn read(model: &Network) -> Weights {
     let mut reader = Reader::default();
     model.visit(&mut reader);
     reader.weights
@@ -99,7 +114,7 @@ impl ModuleMapper for Writer<'_> {
     }
 }
 
-fn write(model: Mlp, weights: &Weights) -> Mlp {
+fn write(model: Network, weights: &Weights) -> Network {
     let path = Vec::new();
     model.map(&mut Writer { path, weights })
 }
@@ -172,7 +187,7 @@ fn follow(case: &Value) {
         );
     }
     let model = config.init(&table, 0, &device(), DType::F64).unwrap();
-    let mut model = write(model, &named(&case["initial"]));
+    let mut model = write(Network::Mlp(model), &named(&case["initial"]));
     let sam_config = SamConfig {
         rule: scheme.rule,
         asam: AsamOptions {
@@ -190,7 +205,8 @@ fn follow(case: &Value) {
         weight_decay: real(&case["weight_decay"]),
     };
     let mut sam = Sam::new(sam_config.clone(), &model, &table).unwrap();
-    let mut optimizer = build_optimizer(BaseOptimizerConfig::Sgd(sgd), &model, &table).unwrap();
+    let mut optimizer =
+        ScaledOptimizer::new(BaseOptimizerConfig::Sgd(sgd), &model, &table).unwrap();
     let labels = flat(&case["labels"])
         .iter()
         .map(|&label| label as i64)
@@ -198,12 +214,10 @@ fn follow(case: &Value) {
     let batch = Batch::new(flat(&case["x"]), labels);
     let (lr, rho) = (real(&case["lr"]), real(&case["rho"]));
 
-    let (_, gradients) = batch.gradient(&model);
-    let (perturbed, _) = sam.perturb(
-        model.clone(),
-        gradients,
-        rho / sam_config.ascent_steps as f64,
-    );
+    let (_, gradients) = batch.gradient(&model, &mut Pass::training(0, 0));
+    let radius = rho / sam_config.ascent_steps as f64;
+    let perturbation = sam.perturbation(&model, gradients, radius).unwrap();
+    let perturbed = perturbation.apply(model.clone());
     let (before, after) = (read(&model), read(&perturbed));
     for (tensor, expected) in named(&case["epsilon_after_first_gradient"]) {
         let pairs = after[&tensor].iter().zip(&before[&tensor]);
@@ -221,9 +235,7 @@ fn follow(case: &Value) {
     let (losses, norms) = (flat(&case["losses"]), flat(&case["norms"]));
     for step in 0..count(&case["steps"]) {
         let report;
-        (model, report) = sam.step(&mut optimizer, model, lr, rho, |model| {
-            batch.gradient(model)
-        });
+        (model, report) = self::step((&mut sam, &mut optimizer), model, (lr, rho), &batch);
         assert_close(
             &[report.loss],
             &[losses[step]],
@@ -257,7 +269,8 @@ fn every_trajectory_of_the_numpy_program_is_followed() {
 /// The effective weights `r^(-a) W` after three steps from the streams of seed 7.
 fn effective(config: &MlpConfig, scheme: &Scheme, momentum: f64) -> Weights {
     let table: ScalingTable = scale(scheme, &config.tensor_shapes()).unwrap();
-    let mut model = config.init(&table, 7, &device(), DType::F64).unwrap();
+    let model = config.init(&table, 7, &device(), DType::F64).unwrap();
+    let mut model = Network::Mlp(model);
     let sam_config = SamConfig {
         rule: scheme.rule,
         asam: AsamOptions {
@@ -275,14 +288,15 @@ fn effective(config: &MlpConfig, scheme: &Scheme, momentum: f64) -> Weights {
         weight_decay: 0.0,
     };
     let mut sam = Sam::new(sam_config, &model, &table).unwrap();
-    let mut optimizer = build_optimizer(BaseOptimizerConfig::Sgd(sgd), &model, &table).unwrap();
+    let mut optimizer =
+        ScaledOptimizer::new(BaseOptimizerConfig::Sgd(sgd), &model, &table).unwrap();
     let x = (0..6 * config.inputs)
         .map(|i| (i as f64 * 0.7).sin())
         .collect();
     let batch = Batch::new(x, vec![0, 1, 2, 2, 1, 0]);
     for _ in 0..3 {
         let report;
-        (model, report) = sam.step(&mut optimizer, model, 0.05, 0.05, |m| batch.gradient(m));
+        (model, report) = step((&mut sam, &mut optimizer), model, (0.05, 0.05), &batch);
         assert!(!report.diverged);
     }
     let mut weights = read(&model);

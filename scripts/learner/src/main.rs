@@ -14,6 +14,7 @@ use burn::tensor::activation::{log_softmax, relu};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use burn::train::metric::{Adaptor, LossInput, LossMetric};
 use burn::train::{InferenceStep, ItemLazy, Learner, SupervisedTraining, TrainOutput, TrainStep};
+use mup2::error::Result;
 use mup2::module::BaseShapes;
 use mup2::scaling::{Parameterization, Perturbation, Scheme};
 use mup2::shapes::Declarations;
@@ -54,10 +55,10 @@ impl Net {
     }
 }
 
-fn loss_and_gradients(net: &Net, batch: &Batch) -> (Tensor<1>, GradientsParams) {
+fn loss_and_gradients(net: &Net, batch: &Batch) -> Result<(Tensor<1>, GradientsParams)> {
     let loss = net.loss(batch);
     let gradients = GradientsParams::from_grads(loss.backward(), net);
-    (loss, gradients)
+    Ok((loss, gradients))
 }
 
 /// What the learner trains: the network, and how it is perturbed.
@@ -76,7 +77,11 @@ impl TrainStep for WithSam {
 
     fn step(&self, batch: Batch) -> TrainOutput<Loss> {
         let gradient = |net: &Net| loss_and_gradients(net, &batch);
-        let (grads, report) = self.sam.gradients(&self.net, self.rho, gradient);
+        // The learner's interface knows no failure; this closure has none.
+        let (grads, report) = match self.sam.gradients(&self.net, self.rho, gradient) {
+            Ok(computed) => computed,
+            Err(error) => panic!("{error}"),
+        };
         TrainOutput {
             grads,
             item: Loss(report.loss),
@@ -97,7 +102,7 @@ impl InferenceStep for WithSam {
 struct Loss(f64);
 
 impl ItemLazy for Loss {
-    fn sync(self) -> Result<Self, burn::tensor::ExecutionError> {
+    fn sync(self) -> std::result::Result<Self, burn::tensor::ExecutionError> {
         Ok(self)
     }
 }
@@ -153,7 +158,7 @@ fn bits(net: &Net) -> Vec<u32> {
     values.collect()
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let device = Device::flex().autodiff();
     let (base, wide) = (Net::new(16, &device), Net::new(32, &device));
     let shapes = BaseShapes::compare(&base, &wide, &Declarations::default())?;
@@ -173,7 +178,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         for chunk in items().chunks(BATCH) {
             let batch = Rows.batch(chunk.to_vec(), &device);
             let gradient = |net: &Net| loss_and_gradients(net, &batch);
-            (ours, _) = sam.step(&mut optimizer, ours, LEARNING_RATE, RHO, gradient);
+            (ours, _) = sam.step(&mut optimizer, ours, LEARNING_RATE, RHO, gradient)?;
         }
     }
 

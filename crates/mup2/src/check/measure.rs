@@ -85,17 +85,21 @@ struct OnBatch<'a> {
 }
 
 impl Passes<Network> for OnBatch<'_> {
-    fn gradient(&mut self, model: &Network, trace: &mut Trace) -> (Tensor<1>, GradientsParams) {
+    fn gradient(
+        &mut self,
+        model: &Network,
+        trace: &mut Trace,
+    ) -> Result<(Tensor<1>, GradientsParams)> {
         let mut pass = watched(self.spec);
-        let gradient = self.batch.gradient(model, &mut pass);
+        let (loss, gradients) = self.batch.gradient(model, &mut pass);
         *trace = pass.into_trace();
-        gradient
+        Ok((loss, gradients.into_dense()))
     }
 
-    fn forward(&mut self, model: &Network, _: &Trace) -> Trace {
+    fn forward(&mut self, model: &Network, _: &Trace) -> Result<Trace> {
         let mut pass = watched(self.spec);
         self.batch.forward(&model.valid(), &mut pass);
-        pass.into_trace()
+        Ok(pass.into_trace())
     }
 }
 

@@ -38,7 +38,7 @@ pub struct ModuleCheckOptions {
 
 /// Mean loss (shape `[1]`) and gradients at the model that it is given; it may record in the trace what it
 /// does with parameters.
-pub type TracedGradient<M> = Box<dyn FnMut(&M, &mut Trace) -> (Tensor<1>, GradientsParams)>;
+pub type TracedGradient<M> = Box<dyn FnMut(&M, &mut Trace) -> Result<(Tensor<1>, GradientsParams)>>;
 
 /// A module at one width and seed, ready for its first step.
 pub struct ModuleTraining<M> {
@@ -163,7 +163,7 @@ impl Observed {
             width,
             seed,
             model: training.model,
-            optimizer: training.optimizer,
+            optimizer: training.optimizer.into(),
             sam: training.sam,
             learning_rate: training.learning_rate,
             rho: training.rho,
@@ -233,17 +233,17 @@ impl Observed {
 struct ByGradient<M>(TracedGradient<M>);
 
 impl<M> Passes<M> for ByGradient<M> {
-    fn gradient(&mut self, model: &M, trace: &mut Trace) -> (Tensor<1>, GradientsParams) {
+    fn gradient(&mut self, model: &M, trace: &mut Trace) -> Result<(Tensor<1>, GradientsParams)> {
         (self.0)(model, trace)
     }
 
-    fn forward(&mut self, model: &M, first: &Trace) -> Trace {
+    fn forward(&mut self, model: &M, first: &Trace) -> Result<Trace> {
         let mut trace = Trace::recording();
         if !first.sites().is_empty() {
             // Its gradients are not used: only the closure knows the forward pass.
-            self.gradient(model, &mut trace);
+            self.gradient(model, &mut trace)?;
         }
-        trace
+        Ok(trace)
     }
 }
 

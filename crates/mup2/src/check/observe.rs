@@ -4,10 +4,10 @@ use super::quantities::{ObservedStep, Origin};
 use crate::error::{Error, Result};
 use crate::model::Trace;
 use crate::scaling::check::{Divergence, Point};
-use crate::step::{PerturbationRecord, Sam, flat_parameters};
+use crate::step::{PerturbationRecord, Recorded, Sam, ScaledOptimizer, flat_parameters};
 use crate::train::Cancel;
 use burn::module::Module;
-use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use std::collections::HashMap;
 
@@ -16,7 +16,7 @@ pub(super) struct Training<M> {
     pub width: usize,
     pub seed: u64,
     pub model: M,
-    pub optimizer: ModuleOptimizer,
+    pub optimizer: ScaledOptimizer,
     pub sam: Sam,
     pub learning_rate: f64,
     pub rho: f64,
@@ -27,10 +27,16 @@ pub(super) struct Training<M> {
 /// How a model computes on the one batch of a check, and what it did with its parameters.
 pub(super) trait Passes<M> {
     /// Mean loss and gradients; the trace is empty and recording.
-    fn gradient(&mut self, model: &M, trace: &mut Trace) -> (Tensor<1>, GradientsParams);
+    ///
+    /// # Errors
+    /// What the user's closure fails with.
+    fn gradient(&mut self, model: &M, trace: &mut Trace) -> Result<(Tensor<1>, GradientsParams)>;
 
     /// A forward pass alone, beside that of the first step.
-    fn forward(&mut self, model: &M, first: &Trace) -> Trace;
+    ///
+    /// # Errors
+    /// As those of `gradient`.
+    fn forward(&mut self, model: &M, first: &Trace) -> Result<Trace>;
 }
 
 /// Trains `steps` steps and gives each to `add` as soon as the pass with its updated weights is there,
@@ -72,14 +78,8 @@ pub(super) fn observe<M: Module>(
             traces.push(trace);
             computed
         };
-        let (next, report) = sam.step_recorded(
-            &mut optimizer,
-            model,
-            learning_rate,
-            rho,
-            watched,
-            &mut record,
-        );
+        let passes = &mut Recorded::new(&mut record, watched);
+        let (next, report) = sam.step_by(passes, &mut optimizer, model, learning_rate, rho)?;
         model = next;
         let (Some(before), Some(perturbed)) = (traces.first().cloned(), traces.pop()) else {
             break;
@@ -112,7 +112,7 @@ pub(super) fn observe<M: Module>(
         }
     }
     if let (Some(last), Some(trace)) = (observed, &first) {
-        let after = passes.forward(&model, trace);
+        let after = passes.forward(&model, trace)?;
         let origin = Origin {
             trace,
             weights: &initial,

@@ -3,12 +3,14 @@
 
 use super::quantities::{ObservedStep, Origin, Weights};
 use super::*;
+use crate::error::Result;
 use crate::model::{Activation, Mlp, MlpConfig, Trace};
 use crate::scaling::check::verdict;
 use crate::scaling::check::{Measurement, slope};
 use crate::scaling::{Parameterization, Perturbation, Rule, ScalingTable, Scheme, scale};
 use crate::step::{
-    BaseOptimizerConfig, PerturbationRecord, Sam, SamConfig, Sgd, build_optimizer, flat_parameters,
+    BaseOptimizerConfig, PerturbationRecord, Recorded, Sam, SamConfig, Sgd, build_optimizer,
+    flat_parameters,
 };
 use burn::module::{Module, ModuleMapper, Param};
 use burn::optim::GradientsParams;
@@ -195,10 +197,10 @@ fn sgd() -> BaseOptimizerConfig {
 }
 
 /// The loss is the output itself, at x = (1, 1).
-fn gradient(model: &Mlp, trace: &mut Trace) -> (Tensor<1>, GradientsParams) {
+fn gradient(model: &Mlp, trace: &mut Trace) -> Result<(Tensor<1>, GradientsParams)> {
     let loss = model.forward_traced(input(), trace).sum();
     let gradients = GradientsParams::from_grads(loss.backward(), model);
-    (loss, gradients)
+    Ok((loss, gradients))
 }
 
 fn input() -> Tensor<2> {
@@ -234,7 +236,10 @@ fn every_quantity_of_a_linear_network_of_two_layers_is_what_a_hand_computes() {
         result
     };
     let rho = 62f64.sqrt();
-    let (updated, _) = sam.step_recorded(&mut optimizer, model, 0.1, rho, closure, &mut record);
+    let passes = &mut Recorded::new(&mut record, closure);
+    let (updated, _) = sam
+        .step_by(passes, &mut optimizer, model, 0.1, rho)
+        .unwrap();
     let mut after = Trace::recording();
     updated.forward_traced(input(), &mut after);
     let fans = HashMap::from([
@@ -316,8 +321,10 @@ fn a_model_that_was_perturbed_comes_back_bit_for_bit() {
         let (model, table) = two_layers();
         let sam = sam(&model, &table, rule);
         let before = bits(&model);
-        let (_, gradients) = gradient(&model, &mut Trace::off());
-        let (perturbed, norm) = sam.perturb(model.clone(), gradients, 0.3);
+        let (_, gradients) = gradient(&model, &mut Trace::off()).unwrap();
+        let perturbation = sam.perturbation(&model, gradients, 0.3).unwrap();
+        let norm = perturbation.norm();
+        let perturbed = perturbation.apply(model.clone());
         assert!(norm > 0.0);
         assert_ne!(bits(&perturbed), before, "{rule}: nothing was perturbed");
         assert_eq!(bits(&model), before, "{rule}");
@@ -331,7 +338,9 @@ fn a_recorded_step_is_the_plain_step_bit_for_bit_and_its_epsilon_the_difference_
         let mut plain = sam(&model, &table, rule);
         let mut optimizer = build_optimizer(sgd(), &model, &table).unwrap();
         let quiet = |model: &Mlp| gradient(model, &mut Trace::off());
-        let (stepped, _) = plain.step(&mut optimizer, model.clone(), 0.01, 0.3, quiet);
+        let (stepped, _) = plain
+            .step(&mut optimizer, model.clone(), 0.01, 0.3, quiet)
+            .unwrap();
 
         let mut recorded = sam(&model, &table, rule);
         let mut optimizer = build_optimizer(sgd(), &model, &table).unwrap();
@@ -342,8 +351,10 @@ fn a_recorded_step_is_the_plain_step_bit_for_bit_and_its_epsilon_the_difference_
             seen.push(flat_parameters(model));
             gradient(model, &mut Trace::recording())
         };
-        let (also, _) =
-            recorded.step_recorded(&mut optimizer, model, 0.01, 0.3, watched, &mut record);
+        let passes = &mut Recorded::new(&mut record, watched);
+        let (also, _) = recorded
+            .step_by(passes, &mut optimizer, model, 0.01, 0.3)
+            .unwrap();
         assert_eq!(bits(&also), bits(&stepped), "{rule}");
         for (name, weight) in before {
             let epsilon = record.get(&name).unwrap().epsilon.clone().unwrap();

@@ -1,8 +1,8 @@
 //! The operations by which the engine is extended: on its processor backend, and there with gradients.
 
-use super::{BatchMoments, WeightGradient};
+use super::BatchMoments;
 use super::{
-    batch_normalization, convolution, cross_entropy, factors, gelu, linear, low_rank, relu,
+    batch_normalization, convolution, cross_entropy, factors, gelu, ghost_norm, linear, relu,
     row_normalization, softmax, sums,
 };
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
@@ -53,18 +53,13 @@ pub trait Fused: Backend {
     fn add_rectify(one: FloatTensor<Self>, other: FloatTensor<Self>) -> FloatTensor<Self>;
 
     /// [`super::linear`].
-    fn linear(
-        x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        form: WeightGradient,
-    ) -> FloatTensor<Self>;
+    fn linear(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self>;
 
     /// [`super::known_linear`].
     fn known_linear(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         y: FloatTensor<Self>,
-        form: WeightGradient,
     ) -> FloatTensor<Self>;
 
     /// [`super::perturbed_linear`].
@@ -73,7 +68,6 @@ pub trait Fused: Backend {
         weight: FloatTensor<Self>,
         inputs: FloatTensor<Self>,
         gradients: FloatTensor<Self>,
-        form: WeightGradient,
     ) -> FloatTensor<Self>;
 
     /// [`super::gram`]; no gradient passes.
@@ -82,13 +76,17 @@ pub trait Fused: Backend {
     /// [`super::add_scaled`].
     fn add_scaled(x: FloatTensor<Self>, y: FloatTensor<Self>, factor: f64) -> FloatTensor<Self>;
 
-    /// [`super::whole_gradient`]; no gradient passes.
-    fn whole_gradient(factors: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self>;
+    /// [`super::probed`].
+    fn probed(y: FloatTensor<Self>, probe: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// [`super::weight_gradient`]; no gradient passes.
+    fn weight_gradient(x: FloatTensor<Self>, dy: FloatTensor<Self>) -> FloatTensor<Self>;
 
     /// [`super::descend`] without a velocity; no gradient passes.
     fn descend(
         weight: FloatTensor<Self>,
-        factors: FloatTensor<Self>,
+        x: FloatTensor<Self>,
+        dy: FloatTensor<Self>,
         descent: Descent,
     ) -> FloatTensor<Self>;
 
@@ -96,7 +94,8 @@ pub trait Fused: Backend {
     fn descend_with_velocity(
         weight: FloatTensor<Self>,
         velocity: FloatTensor<Self>,
-        factors: FloatTensor<Self>,
+        x: FloatTensor<Self>,
+        dy: FloatTensor<Self>,
         descent: Descent,
     ) -> (FloatTensor<Self>, FloatTensor<Self>);
 
@@ -165,11 +164,7 @@ impl Fused for Flex {
         relu::forward_sum(one, other)
     }
 
-    fn linear(
-        x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        _form: WeightGradient,
-    ) -> FloatTensor<Self> {
+    fn linear(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
         linear::forward(&x.to_contiguous(), &weight.to_contiguous())
     }
 
@@ -177,7 +172,6 @@ impl Fused for Flex {
         _x: FloatTensor<Self>,
         _weight: FloatTensor<Self>,
         y: FloatTensor<Self>,
-        _form: WeightGradient,
     ) -> FloatTensor<Self> {
         y
     }
@@ -187,39 +181,49 @@ impl Fused for Flex {
         weight: FloatTensor<Self>,
         inputs: FloatTensor<Self>,
         gradients: FloatTensor<Self>,
-        _form: WeightGradient,
     ) -> FloatTensor<Self> {
         let operands = [x, weight, inputs, gradients];
-        low_rank::perturbed_forward(&operands.map(|operand| operand.to_contiguous()))
+        ghost_norm::perturbed_forward(&operands.map(|operand| operand.to_contiguous()))
     }
 
     fn gram(x: FloatTensor<Self>) -> FloatTensor<Self> {
-        low_rank::gram(&x.to_contiguous())
+        ghost_norm::gram(&x.to_contiguous())
     }
 
     fn add_scaled(x: FloatTensor<Self>, y: FloatTensor<Self>, factor: f64) -> FloatTensor<Self> {
         sums::add_scaled(x, y, factor)
     }
 
-    fn whole_gradient(factors: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
-        factors::product(&factors.to_contiguous(), &weight)
+    fn probed(y: FloatTensor<Self>, _probe: FloatTensor<Self>) -> FloatTensor<Self> {
+        y
+    }
+
+    fn weight_gradient(x: FloatTensor<Self>, dy: FloatTensor<Self>) -> FloatTensor<Self> {
+        factors::weight_gradient(&x.to_contiguous(), &dy.to_contiguous())
     }
 
     fn descend(
         weight: FloatTensor<Self>,
-        factors: FloatTensor<Self>,
+        x: FloatTensor<Self>,
+        dy: FloatTensor<Self>,
         descent: Descent,
     ) -> FloatTensor<Self> {
-        factors::descend(weight, &factors.to_contiguous(), descent)
+        factors::descend(
+            weight,
+            &[x, dy].map(|factor| factor.to_contiguous()),
+            descent,
+        )
     }
 
     fn descend_with_velocity(
         weight: FloatTensor<Self>,
         velocity: FloatTensor<Self>,
-        factors: FloatTensor<Self>,
+        x: FloatTensor<Self>,
+        dy: FloatTensor<Self>,
         descent: Descent,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        factors::descend_with_velocity(weight, velocity, &factors.to_contiguous(), descent)
+        let factors = [x, dy].map(|factor| factor.to_contiguous());
+        factors::descend_with_velocity(weight, velocity, &factors, descent)
     }
 
     fn sum_of_squares(x: FloatTensor<Self>) -> FloatTensor<Self> {
@@ -291,21 +295,16 @@ impl<C: CheckpointStrategy> Fused for Autodiff<Flex, C> {
         relu::differentiable_sum::<C>(one, other)
     }
 
-    fn linear(
-        x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        form: WeightGradient,
-    ) -> FloatTensor<Self> {
-        linear::differentiable::<C>(x, weight, form)
+    fn linear(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
+        linear::differentiable::<C>(x, weight)
     }
 
     fn known_linear(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         y: FloatTensor<Self>,
-        form: WeightGradient,
     ) -> FloatTensor<Self> {
-        low_rank::known::<C>(x, weight, y, form)
+        ghost_norm::known::<C>(x, weight, y)
     }
 
     fn perturbed_linear(
@@ -313,43 +312,48 @@ impl<C: CheckpointStrategy> Fused for Autodiff<Flex, C> {
         weight: FloatTensor<Self>,
         inputs: FloatTensor<Self>,
         gradients: FloatTensor<Self>,
-        form: WeightGradient,
     ) -> FloatTensor<Self> {
-        low_rank::perturbed::<C>([x, weight, inputs, gradients], form)
+        ghost_norm::perturbed::<C>([x, weight, inputs, gradients])
     }
 
     fn gram(x: FloatTensor<Self>) -> FloatTensor<Self> {
-        FloatTensor::<Self>::new(low_rank::gram(&x.into_primitive().to_contiguous()))
+        FloatTensor::<Self>::new(ghost_norm::gram(&x.into_primitive().to_contiguous()))
     }
 
     fn add_scaled(x: FloatTensor<Self>, y: FloatTensor<Self>, factor: f64) -> FloatTensor<Self> {
         Self::float_add(x, Self::float_mul_scalar(y, factor.into()))
     }
 
-    fn whole_gradient(factors: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
-        let [factors, weight] = [factors, weight].map(|input| input.into_primitive());
-        FloatTensor::<Self>::new(<Flex as Fused>::whole_gradient(factors, weight))
+    fn probed(y: FloatTensor<Self>, probe: FloatTensor<Self>) -> FloatTensor<Self> {
+        factors::probed::<C>(y, probe)
+    }
+
+    fn weight_gradient(x: FloatTensor<Self>, dy: FloatTensor<Self>) -> FloatTensor<Self> {
+        let [x, dy] = [x, dy].map(|input| input.into_primitive());
+        FloatTensor::<Self>::new(<Flex as Fused>::weight_gradient(x, dy))
     }
 
     fn descend(
         weight: FloatTensor<Self>,
-        factors: FloatTensor<Self>,
+        x: FloatTensor<Self>,
+        dy: FloatTensor<Self>,
         descent: Descent,
     ) -> FloatTensor<Self> {
-        let [weight, factors] = [weight, factors].map(|input| input.into_primitive());
-        FloatTensor::<Self>::new(<Flex as Fused>::descend(weight, factors, descent))
+        let [weight, x, dy] = [weight, x, dy].map(|input| input.into_primitive());
+        FloatTensor::<Self>::new(<Flex as Fused>::descend(weight, x, dy, descent))
     }
 
     fn descend_with_velocity(
         weight: FloatTensor<Self>,
         velocity: FloatTensor<Self>,
-        factors: FloatTensor<Self>,
+        x: FloatTensor<Self>,
+        dy: FloatTensor<Self>,
         descent: Descent,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        let inputs = [weight, velocity, factors].map(|input| input.into_primitive());
-        let [weight, velocity, factors] = inputs;
+        let inputs = [weight, velocity, x, dy].map(|input| input.into_primitive());
+        let [weight, velocity, x, dy] = inputs;
         let (weight, velocity) =
-            <Flex as Fused>::descend_with_velocity(weight, velocity, factors, descent);
+            <Flex as Fused>::descend_with_velocity(weight, velocity, x, dy, descent);
         (
             FloatTensor::<Self>::new(weight),
             FloatTensor::<Self>::new(velocity),

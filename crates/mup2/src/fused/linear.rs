@@ -1,6 +1,6 @@
 //! [`super::linear`] on the processor.
 
-use super::factors::{WeightGradient, weight_gradient};
+use super::factors::weight_gradient;
 use super::slices::{Differentiable, filled, sides, tensor, values};
 use burn::backend::Flex;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
@@ -20,13 +20,12 @@ pub(super) fn forward(x: &FlexTensor, weight: &FlexTensor) -> FlexTensor {
 pub(super) fn differentiable<C: CheckpointStrategy>(
     x: Differentiable<C>,
     weight: Differentiable<C>,
-    form: WeightGradient,
 ) -> Differentiable<C> {
     let nodes = [x.node(), weight.node()];
     let [x, weight] = [x, weight].map(|input| input.into_primitive().to_contiguous());
     let y = forward(&x, &weight);
     match Linear.prepare::<C>(nodes).compute_bound().stateful() {
-        OpsKind::Tracked(prepared) => prepared.finish((x, weight, form), y),
+        OpsKind::Tracked(prepared) => prepared.finish((x, weight), y),
         OpsKind::UnTracked(prepared) => prepared.finish(y),
     }
 }
@@ -35,11 +34,11 @@ pub(super) fn differentiable<C: CheckpointStrategy>(
 struct Linear;
 
 impl Backward<Flex, 2> for Linear {
-    type State = (FlexTensor, FlexTensor, WeightGradient);
+    type State = (FlexTensor, FlexTensor);
 
     fn backward(self, ops: Ops<Self::State, 2>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let dy = gradients.consume::<Flex>(&ops.node).to_contiguous();
-        let (x, weight, form) = ops.state;
+        let (x, weight) = ops.state;
         let sizes = sides::<2>(&weight);
         let [to_x, to_weight] = ops.parents;
         if let Some(node) = to_x {
@@ -49,7 +48,7 @@ impl Backward<Flex, 2> for Linear {
             gradients.register::<Flex>(node.id, dx);
         }
         if let Some(node) = to_weight {
-            gradients.register::<Flex>(node.id, weight_gradient(&x, &dy, form));
+            gradients.register::<Flex>(node.id, weight_gradient(&x, &dy));
         }
     }
 }

@@ -12,8 +12,8 @@ mod cross_entropy;
 mod extension;
 mod factors;
 mod gelu;
+mod ghost_norm;
 mod linear;
-mod low_rank;
 mod relu;
 mod row_normalization;
 mod slices;
@@ -23,7 +23,6 @@ mod sums;
 mod tests;
 
 pub use batch_normalization::BatchMoments;
-pub use factors::WeightGradient;
 pub use mup2_kernels::Descent;
 
 use burn::backend::{Dispatch, DispatchDevice};
@@ -135,81 +134,84 @@ pub fn add_relu<const D: usize>(one: Tensor<D>, other: Tensor<D>) -> Tensor<D> {
 /// them the engine's product is as fast.
 const THIN: usize = 256;
 
-/// `x w`, `x` `[rows, inputs]` and `weight` `[inputs, outputs]`.
-pub fn linear(x: Tensor<2>, weight: Tensor<2>) -> Tensor<2> {
-    linear_towards(x, weight, WeightGradient::Whole)
+/// Whether `x` has so few rows that the kernels multiply it.
+pub fn is_thin(x: &Tensor<2>) -> bool {
+    x.dims()[0] <= THIN
 }
 
-/// As [`linear`]; the gradient to the weight has this form, if `x` is such that the kernels compute it.
-pub fn linear_towards(x: Tensor<2>, weight: Tensor<2>, form: WeightGradient) -> Tensor<2> {
-    if !is_fused(&x) || x.dims()[0] > THIN {
+/// `x w`, `x` `[rows, inputs]` and `weight` `[inputs, outputs]`.
+pub fn linear(x: Tensor<2>, weight: Tensor<2>) -> Tensor<2> {
+    if !is_fused(&x) || !is_thin(&x) {
         return x.matmul(weight);
     }
     let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
-    Tensor::from_dispatch(<Dispatch as Fused>::linear(x, weight, form))
+    Tensor::from_dispatch(<Dispatch as Fused>::linear(x, weight))
 }
 
 /// `x w` that is known to be `y`: nothing is computed but the gradient to the weight, in `f32` on the processor; none
-/// passes to `x` or `y`. As [`linear_towards`] the gradient has a form.
-pub fn known_linear(
-    x: Tensor<2>,
-    weight: Tensor<2>,
-    y: Tensor<2>,
-    form: WeightGradient,
-) -> Tensor<2> {
+/// passes to `x` or `y`.
+pub fn known_linear(x: Tensor<2>, weight: Tensor<2>, y: Tensor<2>) -> Tensor<2> {
     if !is_fused(&x) {
         return composite::known_linear(x, weight, y);
     }
     let operands = [x, weight, y].map(Tensor::into_dispatch);
     let [x, weight, y] = operands;
-    Tensor::from_dispatch(<Dispatch as Fused>::known_linear(x, weight, y, form))
+    Tensor::from_dispatch(<Dispatch as Fused>::known_linear(x, weight, y))
 }
 
 /// `x (w + aᵀ g)` without the sum, for `inputs` a `[n, inputs]` and `gradients` g `[n, outputs]`, through which no
-/// gradient passes. As [`linear_towards`] the gradient to the weight has a form.
+/// gradient passes.
 pub fn perturbed_linear(
     x: Tensor<2>,
     weight: Tensor<2>,
     inputs: Tensor<2>,
     gradients: Tensor<2>,
-    form: WeightGradient,
 ) -> Tensor<2> {
     if !is_fused(&x) {
         return composite::perturbed_linear(x, weight, inputs, gradients);
     }
     let operands = [x, weight, inputs, gradients].map(Tensor::into_dispatch);
     let [x, weight, inputs, gradients] = operands;
-    let y = <Dispatch as Fused>::perturbed_linear(x, weight, inputs, gradients, form);
+    let y = <Dispatch as Fused>::perturbed_linear(x, weight, inputs, gradients);
     Tensor::from_dispatch(y)
 }
 
-/// Whether `gradient`, to `weight`, is in factors: only what asked for [`WeightGradient::Factors`] finds such a one.
-pub fn is_in_factors<const D: usize>(gradient: &Tensor<D>, weight: &Tensor<D>) -> bool {
-    gradient.dims() != weight.dims()
+/// `y + probe` for a `probe` of zeros of its shape, without the sum: the gradient at `probe` is that at `y`.
+pub fn probed(y: Tensor<2>, probe: Tensor<2>) -> Tensor<2> {
+    if !is_fused(&y) {
+        return y + probe;
+    }
+    let (y, probe) = (y.autodiff().into_dispatch(), probe.into_dispatch());
+    Tensor::from_dispatch(<Dispatch as Fused>::probed(y, probe))
 }
 
-/// The product of the factors of a gradient to `weight`.
-pub fn whole_gradient<const D: usize>(factors: Tensor<D>, weight: Tensor<D>) -> Tensor<D> {
-    let (factors, weight) = (factors.into_dispatch(), weight.into_dispatch());
-    Tensor::from_dispatch(<Dispatch as Fused>::whole_gradient(factors, weight))
+/// `xᵀ dy`, the gradient to the weight of a linear layer with the input `x` `[rows, inputs]` and the gradient `dy`
+/// `[rows, outputs]` at its output. No gradient passes.
+pub fn weight_gradient(x: Tensor<2>, dy: Tensor<2>) -> Tensor<2> {
+    if !is_fused(&x) {
+        return x.transpose().matmul(dy);
+    }
+    let (x, dy) = (x.into_dispatch(), dy.into_dispatch());
+    Tensor::from_dispatch(<Dispatch as Fused>::weight_gradient(x, dy))
 }
 
-/// `weight` and what it has of a `velocity` after `descent` by a gradient in factors, in their memory where it is theirs
-/// alone. With the bits of the same descent by the whole gradient.
+/// `weight` `[inputs, outputs]` and what it has of a `velocity` after `descent` by the gradient `xᵀ dy`, the product of
+/// `factors`, in their memory where it is theirs alone. With the bits of the same descent by the product.
 pub fn descend<const D: usize>(
     weight: Tensor<D>,
     velocity: Option<Tensor<D>>,
-    factors: Tensor<D>,
+    factors: [Tensor<2>; 2],
     descent: Descent,
 ) -> (Tensor<D>, Option<Tensor<D>>) {
-    let (weight, factors) = (weight.into_dispatch(), factors.into_dispatch());
+    let weight = weight.into_dispatch();
+    let [x, dy] = factors.map(Tensor::into_dispatch);
     let Some(velocity) = velocity else {
-        let weight = <Dispatch as Fused>::descend(weight, factors, descent);
+        let weight = <Dispatch as Fused>::descend(weight, x, dy, descent);
         return (Tensor::from_dispatch(weight), None);
     };
     let velocity = velocity.into_dispatch();
     let (weight, velocity) =
-        <Dispatch as Fused>::descend_with_velocity(weight, velocity, factors, descent);
+        <Dispatch as Fused>::descend_with_velocity(weight, velocity, x, dy, descent);
     let velocity = Some(Tensor::from_dispatch(velocity));
     (Tensor::from_dispatch(weight), velocity)
 }

@@ -6,7 +6,7 @@ use super::trace::multiplied;
 use super::{Application, Initializer, Site, Trace};
 use crate::error::Result;
 use crate::fused::stacked_linear;
-use crate::low_rank::{LowRank, Source};
+use crate::ghost_norm::{GhostNorm, Source};
 use crate::scaling::{TensorKind, TensorShape};
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
@@ -117,21 +117,21 @@ impl Dense {
 
     /// `[rows, fan_out]` of `x` `[rows, fan_in]`; a stack takes the rows of its trials one after the other.
     pub(super) fn forward(&self, x: Tensor<2>, trace: &mut Trace) -> Tensor<2> {
-        self.forward_low_rank(x, Source::Layer, &mut LowRank::off(), trace)
+        self.forward_with(x, Source::Layer, &mut GhostNorm::default(), trace)
     }
 
-    /// As [`Dense::forward`], in a pass whose matrices are as `low_rank` says.
-    pub(super) fn forward_low_rank(
+    /// [`Dense::forward`] in a pass of a step.
+    pub(super) fn forward_with(
         &self,
         x: Tensor<2>,
         source: Source,
-        low_rank: &mut LowRank,
+        ghost_norm: &mut GhostNorm,
         trace: &mut Trace,
     ) -> Tensor<2> {
         let input = trace.is_recording().then(|| x.clone().without_autodiff());
         // The multiplier acts on the smaller product: rows × fan_out entries, not the weight.
         let y = match self.stack {
-            1 => low_rank.product(&self.weight, x, source),
+            1 => ghost_norm.product(&self.weight, x, source),
             _ => stacked_linear(x, self.weight.val(), self.stack),
         };
         let y = multiplied(y, self.weight_multiplier);

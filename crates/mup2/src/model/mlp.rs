@@ -4,7 +4,7 @@
 use super::dense::DenseConfig;
 use super::{Activation, Dense, Dimension, Initializer, Trace};
 use crate::error::Result;
-use crate::low_rank::{LowRank, Source};
+use crate::ghost_norm::{GhostNorm, Source};
 use crate::scaling::{Role, ScalingTable, TensorShape};
 use burn::module::Module;
 use burn::tensor::{DType, Device, Tensor};
@@ -120,26 +120,24 @@ impl Mlp {
 
     /// As [`Mlp::forward`], telling `trace` what each parameter was applied to.
     pub fn forward_traced(&self, x: Tensor<2>, trace: &mut Trace) -> Tensor<2> {
-        self.forward_low_rank(x, &mut LowRank::off(), trace)
+        self.forward_with(x, &mut GhostNorm::default(), trace)
     }
 
-    /// As [`Mlp::forward_traced`], in a pass whose matrices are as `low_rank` says.
-    pub(super) fn forward_low_rank(
+    /// [`Mlp::forward_traced`] in a pass of a step.
+    pub(super) fn forward_with(
         &self,
         x: Tensor<2>,
-        low_rank: &mut LowRank,
+        ghost_norm: &mut GhostNorm,
         trace: &mut Trace,
     ) -> Tensor<2> {
-        let mut x = self
-            .input
-            .forward_low_rank(x, Source::Batch, low_rank, trace);
+        let mut x = self.input.forward_with(x, Source::Batch, ghost_norm, trace);
         x = self.activation.apply(x);
         for layer in &self.hidden {
-            let y = layer.forward_low_rank(x.clone(), Source::Layer, low_rank, trace);
+            let y = layer.forward_with(x.clone(), Source::Layer, ghost_norm, trace);
             let y = self.activation.apply(y);
             x = if self.residual { x + y } else { y };
         }
         self.readout
-            .forward_low_rank(x, Source::Layer, low_rank, trace)
+            .forward_with(x, Source::Layer, ghost_norm, trace)
     }
 }

@@ -143,16 +143,18 @@ impl Network {
     /// Logits `[batch, classes]` of `images` `[batch, channels, height, width]`; a stack takes the batches of its
     /// trials one after the other.
     pub fn forward(&self, images: Tensor<4>, pass: &mut Pass) -> Tensor<2> {
-        match self {
+        let logits = match self {
             Self::Mlp(model) => {
                 let [batch, channels, height, width] = images.dims();
                 let x = images.reshape([batch, channels * height * width]);
-                model.forward_low_rank(x, &mut pass.low_rank, &mut pass.trace)
+                model.forward_with(x, &mut pass.ghost_norm, &mut pass.trace)
             }
             Self::ResNet(model) => model.forward(images, pass),
             Self::VisionTransformer(model) => model.forward(images, pass),
             Self::Gru(model) => model.forward(images, pass),
-        }
+        };
+        pass.end();
+        logits
     }
 
     fn norms(&self) -> Vec<&Norm> {

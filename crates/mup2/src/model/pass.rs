@@ -1,18 +1,22 @@
-//! One forward pass: how the model is to behave in it, and what it tells of itself.
+//! What the forward passes of one step share: how the model is to behave in them, and what they tell of it.
 
-use super::Trace;
-use crate::low_rank::LowRank;
+use super::{Network, Trace};
+use crate::ghost_norm::{GhostNorm, ModelGradients};
 use crate::random;
+use burn::tensor::Gradients;
 use rand_chacha::ChaCha8Rng;
 
-/// A forward pass. Models do not change by being used: what a pass saw comes out here.
+/// A forward pass, or those of one step, which have the same masks. Models do not change by being used: what they saw comes
+/// out here.
 #[derive(Debug, Clone)]
 pub struct Pass {
     training: bool,
     noise: Option<Noise>,
     pub(super) trace: Trace,
-    pub(crate) low_rank: LowRank,
-    statistics: Option<Vec<BatchStatistics>>,
+    pub(super) ghost_norm: GhostNorm,
+    /// Whether the statistics of this forward pass are wanted.
+    observes: bool,
+    statistics: Vec<BatchStatistics>,
 }
 
 /// Where the random masks of a training step come from.
@@ -41,8 +45,9 @@ impl Pass {
             training: false,
             noise: None,
             trace: Trace::off(),
-            low_rank: LowRank::off(),
-            statistics: None,
+            ghost_norm: GhostNorm::default(),
+            observes: false,
+            statistics: Vec::new(),
         }
     }
 
@@ -81,19 +86,14 @@ impl Pass {
         }
     }
 
-    /// Collects the statistics that batch normalization layers see.
+    /// Collects the statistics that batch normalization layers see in the first forward pass: they are those of the weights, not
+    /// of the perturbed ones.
     #[must_use]
     pub fn observing(self) -> Self {
         Self {
-            statistics: Some(Vec::new()),
+            observes: true,
             ..self
         }
-    }
-
-    /// Does with matrices what `low_rank` says, and tells it what it asks.
-    #[must_use]
-    pub(crate) fn with_low_rank(self, low_rank: LowRank) -> Self {
-        Self { low_rank, ..self }
     }
 
     /// Whether the model is being trained.
@@ -108,18 +108,28 @@ impl Pass {
 
     /// What batch normalization layers saw; empty unless the pass was [`Pass::observing`].
     pub fn into_statistics(self) -> Vec<BatchStatistics> {
-        self.statistics.unwrap_or_default()
+        self.statistics
+    }
+
+    /// The gradients of `model` after a backward pass from what this forward pass has computed.
+    pub fn gradients(&mut self, backward: Gradients, model: &Network) -> ModelGradients {
+        self.ghost_norm.gradients(backward, model)
     }
 
     /// Whether statistics are wanted; computing them for nobody costs a transfer per layer.
     pub(super) fn is_observing(&self) -> bool {
-        self.statistics.is_some()
+        self.observes
     }
 
     pub(super) fn observe(&mut self, statistics: BatchStatistics) {
-        if let Some(all) = &mut self.statistics {
-            all.push(statistics);
+        if self.observes {
+            self.statistics.push(statistics);
         }
+    }
+
+    /// A forward pass is over.
+    pub(super) fn end(&mut self) {
+        self.observes = false;
     }
 
     /// The streams of a layer's mask, one for each trial; absent in evaluation, where nothing is masked.
@@ -128,5 +138,11 @@ impl Pass {
         let purpose = format!("mask/{step}/{layer}");
         let streams = seeds.iter().map(|&seed| random::stream(seed, &purpose));
         Some(streams.collect())
+    }
+}
+
+impl AsMut<GhostNorm> for Pass {
+    fn as_mut(&mut self) -> &mut GhostNorm {
+        &mut self.ghost_norm
     }
 }

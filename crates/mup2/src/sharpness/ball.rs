@@ -26,7 +26,7 @@ pub struct SamSharpness {
 impl<M, F> Landscape<'_, M, F>
 where
     M: Module,
-    F: FnMut(&M) -> (Tensor<1>, GradientsParams),
+    F: FnMut(&M) -> Result<(Tensor<1>, GradientsParams)>,
 {
     /// `max L(w + ε) − L(w)` over the ball of radius `radius`, at the base width, in `part`.
     ///
@@ -38,7 +38,7 @@ where
     /// gradient there in the coordinates u, and starts at SAM's.
     ///
     /// # Errors
-    /// When the radius is not a finite number above 0.
+    /// When the radius is not a finite number above 0, and those of the gradients.
     pub fn sam_sharpness(
         &mut self,
         geometry: &Geometry,
@@ -64,7 +64,7 @@ where
         let mut u = unit(self.start(geometry, part, seed)).scaled(size);
         let has_slope = self.slope.stretched(geometry, part).norm() > 0.0;
         for step in 0..=ascent_steps {
-            let (loss, slope) = self.at(&u.stretched(geometry, part), 1.0);
+            let (loss, slope) = self.at(&u.stretched(geometry, part), 1.0)?;
             let rise = loss - self.loss();
             if !rise.is_finite() {
                 found.value = rise;

@@ -2,6 +2,7 @@
 
 use super::direction::Direction;
 use super::landscape::{Landscape, Part};
+use crate::error::Result;
 use crate::step::Geometry;
 use burn::module::Module;
 use burn::optim::GradientsParams;
@@ -44,27 +45,30 @@ pub struct TopEigenvalues {
 impl<M, F> Landscape<'_, M, F>
 where
     M: Module,
-    F: FnMut(&M) -> (Tensor<1>, GradientsParams),
+    F: FnMut(&M) -> Result<(Tensor<1>, GradientsParams)>,
 {
     /// Top eigenvalues of `S H S` restricted to `part`: of the block of the Hessian that belongs to
     /// one tensor, or of all.
+    ///
+    /// # Errors
+    /// Those of the gradients.
     pub fn top_eigenvalues(
         &mut self,
         geometry: &Geometry,
         part: Part,
         iteration: &PowerIteration,
-    ) -> TopEigenvalues {
-        let largest_magnitude = self.power_iteration(geometry, part, iteration, 0.0);
+    ) -> Result<TopEigenvalues> {
+        let largest_magnitude = self.power_iteration(geometry, part, iteration, 0.0)?;
         let shift = largest_magnitude.value;
         let most_positive = if shift < 0.0 {
-            self.power_iteration(geometry, part, iteration, shift)
+            self.power_iteration(geometry, part, iteration, shift)?
         } else {
             largest_magnitude
         };
-        TopEigenvalues {
+        Ok(TopEigenvalues {
             largest_magnitude,
             most_positive,
-        }
+        })
     }
 
     /// The eigenvalue of `S H S` that is farthest from `shift`.
@@ -74,7 +78,7 @@ where
         part: Part,
         iteration: &PowerIteration,
         shift: f64,
-    ) -> Eigenvalue {
+    ) -> Result<Eigenvalue> {
         let start = Direction::gaussian(&self.space, part, iteration.seed, "power");
         let norm = start.norm();
         let mut vector = start.scaled(1.0 / norm);
@@ -86,7 +90,7 @@ where
             converged: false,
         };
         while found.iterations < iteration.max_iterations && !found.converged {
-            let product = self.hessian_product(geometry, part, &vector, &mut curvature);
+            let product = self.hessian_product(geometry, part, &vector, &mut curvature)?;
             let previous = found.value;
             found.value = vector.dot(&product);
             found.residual = product.clone().plus(vector.clone(), -found.value).norm();
@@ -106,6 +110,6 @@ where
             }
             vector = image.scaled(1.0 / norm);
         }
-        found
+        Ok(found)
     }
 }

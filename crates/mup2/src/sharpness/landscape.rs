@@ -53,12 +53,12 @@ pub struct Landscape<'a, M, F> {
 impl<'a, M, F> Landscape<'a, M, F>
 where
     M: Module,
-    F: FnMut(&M) -> (Tensor<1>, GradientsParams),
+    F: FnMut(&M) -> Result<(Tensor<1>, GradientsParams)>,
 {
     /// Takes one gradient at the weights.
     ///
     /// # Errors
-    /// When the model has no parameters, or weights are not finite. A loss that is not finite makes
+    /// When the model has no parameters, or weights are not finite, and those of `gradient`. A loss that is not finite makes
     /// all measures so.
     pub fn new(model: &'a M, mut gradient: F) -> Result<Self> {
         let refuse = |problem: &str, allowed: &str| Error::invalid("sharpness", problem, allowed);
@@ -77,7 +77,7 @@ where
             _ => f64::from(f32::EPSILON),
         };
         let weight_norm = crate::step::weight_norm(model);
-        let (loss, gradients) = gradient(model);
+        let (loss, gradients) = gradient(model)?;
         let loss = loss.into_scalar::<f64>();
         if !weight_norm.is_finite() {
             let problem = "a weight is not finite";
@@ -112,12 +112,12 @@ where
     }
 
     /// Loss and gradient at `W + factor · direction`.
-    pub(super) fn at(&mut self, direction: &Direction, factor: f64) -> (f64, Direction) {
+    pub(super) fn at(&mut self, direction: &Direction, factor: f64) -> Result<(f64, Direction)> {
         let moved = direction.added_to(self.model, &self.space.parameters, factor);
-        let (loss, gradients) = (self.gradient)(&moved);
+        let (loss, gradients) = (self.gradient)(&moved)?;
         self.evaluations += 1;
         let slope = Direction::of_gradients(&moved, &self.space.parameters, gradients);
-        (loss.into_scalar::<f64>(), slope)
+        Ok((loss.into_scalar::<f64>(), slope))
     }
 
     /// `S H S u` within `part`, H being the Hessian at the weights and S that of `geometry`.
@@ -127,23 +127,26 @@ where
     /// ∛ε ‖w‖, ε being the precision of the weights, unless that would change the loss at second
     /// order by more than ∛ε of itself; a d that turns out too long is shortened and the product
     /// taken again.
+    ///
+    /// # Errors
+    /// Those of the gradients.
     pub fn hessian_product(
         &mut self,
         geometry: &Geometry,
         part: Part,
         u: &Direction,
         curvature: &mut f64,
-    ) -> Direction {
+    ) -> Result<Direction> {
         let direction = u.stretched(geometry, part);
         let size = direction.norm();
         if size == 0.0 {
-            return direction;
+            return Ok(direction);
         }
         let mut length = self.displacement(*curvature);
         loop {
             let step = length / size;
-            let (_, ahead) = self.at(&direction, step);
-            let (_, behind) = self.at(&direction, -step);
+            let (_, ahead) = self.at(&direction, step)?;
+            let (_, behind) = self.at(&direction, -step)?;
             let product = ahead.plus(behind, -1.0).scaled(0.5 / step);
             *curvature = product.norm() / size;
             let allowed = self.displacement(*curvature);
@@ -152,7 +155,7 @@ where
                 length = allowed;
                 continue;
             }
-            return product.stretched(geometry, part);
+            return Ok(product.stretched(geometry, part));
         }
     }
 

@@ -67,11 +67,11 @@ pub struct Sharpness {
 /// geometry; the ball is that of `ball`.
 ///
 /// # Errors
-/// When a weight is not finite, or the radius is not a finite number above 0. Where the loss is not
+/// When a weight is not finite, or the radius is not a finite number above 0, and those of `gradient`. Where the loss is not
 /// finite, the measures are not either.
 pub fn measure<M: Module>(
     model: &M,
-    gradient: impl FnMut(&M) -> (Tensor<1>, GradientsParams),
+    gradient: impl FnMut(&M) -> Result<(Tensor<1>, GradientsParams)>,
     hessian: &Geometry,
     ball: &Geometry,
     options: &Options,
@@ -80,7 +80,8 @@ pub fn measure<M: Module>(
     let part = |landscape: &mut Landscape<_, _>, part| -> Result<Measures> {
         let power = options.power.as_ref();
         let eigenvalues = power.map(|power| landscape.top_eigenvalues(hessian, part, power));
-        let trace = landscape.trace(hessian, part, options.trace_vectors, options.seed);
+        let eigenvalues = eigenvalues.transpose()?;
+        let trace = landscape.trace(hessian, part, options.trace_vectors, options.seed)?;
         let rise = |radius| {
             landscape.sam_sharpness(ball, part, radius, options.ascent_steps, options.seed)
         };

@@ -2,6 +2,7 @@
 
 use super::direction::Direction;
 use super::landscape::{Landscape, Part};
+use crate::error::Result;
 use crate::step::Geometry;
 use burn::module::Module;
 use burn::optim::GradientsParams;
@@ -21,32 +22,35 @@ pub struct TraceEstimate {
 impl<M, F> Landscape<'_, M, F>
 where
     M: Module,
-    F: FnMut(&M) -> (Tensor<1>, GradientsParams),
+    F: FnMut(&M) -> Result<(Tensor<1>, GradientsParams)>,
 {
     /// Trace of `S H S` restricted to `part`, by the mean of `vectors` quadratic forms; absent for
     /// none.
+    ///
+    /// # Errors
+    /// Those of the gradients.
     pub fn trace(
         &mut self,
         geometry: &Geometry,
         part: Part,
         vectors: usize,
         seed: u64,
-    ) -> Option<TraceEstimate> {
+    ) -> Result<Option<TraceEstimate>> {
         let mut curvature = 0.0;
         let mut forms = Vec::new();
         for index in 0..vectors {
             let purpose = format!("trace/{index}");
             let vector = Direction::rademacher(&self.space, part, seed, &purpose);
-            let product = self.hessian_product(geometry, part, &vector, &mut curvature);
+            let product = self.hessian_product(geometry, part, &vector, &mut curvature)?;
             forms.push(vector.dot(&product));
         }
         let count = forms.len() as f64;
         let value = forms.iter().sum::<f64>() / count;
         let squares: f64 = forms.iter().map(|form| (form - value).powi(2)).sum();
-        (vectors > 0).then(|| TraceEstimate {
+        Ok((vectors > 0).then(|| TraceEstimate {
             value,
             standard_error: (vectors > 1).then(|| (squares / (count - 1.0) / count).sqrt()),
             vectors,
-        })
+        }))
     }
 }

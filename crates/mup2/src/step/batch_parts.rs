@@ -8,7 +8,7 @@ use burn::tensor::{Device, Tensor};
 
 /// How the closure of [`Sam::step`](super::Sam::step) computes a batch that is divided in parts of equal
 /// size: the perturbation is that of the whole batch. For one perturbation a part, see
-/// [`Sam::step_in_parts`](super::Sam::step_in_parts).
+/// [`Sam::gradients_in_parts`](super::Sam::gradients_in_parts).
 #[derive(Debug, Clone)]
 pub struct BatchParts {
     places: Places,
@@ -65,11 +65,14 @@ impl BatchParts {
     /// `gradient` returns mean loss and gradients of one part, at the model that it is given: on
     /// another device, that is a copy there, with the same parameter ids. Its inputs should be made on
     /// `model.devices()`. A panic in one of the threads goes on in the caller's.
+    ///
+    /// # Errors
+    /// Those of `gradient`, of the first part that has one.
     pub fn gradient<M: Module>(
         &self,
         model: &M,
-        gradient: impl Fn(&M, usize) -> (Tensor<1>, GradientsParams) + Sync,
-    ) -> (Tensor<1>, GradientsParams) {
+        gradient: impl Fn(&M, usize) -> Result<(Tensor<1>, GradientsParams)> + Sync,
+    ) -> Result<(Tensor<1>, GradientsParams)> {
         let factor = 1.0 / self.count() as f64;
         let mut sum = GradientsAccumulator::new();
         let mut losses: Vec<Tensor<1>> = Vec::new();
@@ -78,10 +81,15 @@ impl BatchParts {
             sum.accumulate(model, gradients);
         };
         match &self.places {
-            Places::InTurn(count) => (0..*count).for_each(|part| add(gradient(model, part))),
+            Places::InTurn(count) => {
+                for part in 0..*count {
+                    add(gradient(model, part)?);
+                }
+            }
             Places::On(devices) => {
                 let home = model.devices().into_iter().next();
-                for (loss, gradients) in on_devices(model, devices, &gradient) {
+                for computed in on_devices(model, devices, &gradient) {
+                    let (loss, gradients) = computed?;
                     add(match &home {
                         Some(home) => (loss.to_device(home), gradients.to_device(home, model)),
                         None => (loss, gradients),
@@ -94,7 +102,7 @@ impl BatchParts {
         }
         let mean = scale_gradients(model, sum.grads(), factor);
         let loss = Tensor::cat(losses, 0).sum().mul_scalar(factor);
-        (loss, mean)
+        Ok((loss, mean))
     }
 }
 
@@ -102,8 +110,8 @@ impl BatchParts {
 fn on_devices<M: Module>(
     model: &M,
     devices: &[Device],
-    gradient: &(impl Fn(&M, usize) -> (Tensor<1>, GradientsParams) + Sync),
-) -> Vec<(Tensor<1>, GradientsParams)> {
+    gradient: &(impl Fn(&M, usize) -> Result<(Tensor<1>, GradientsParams)> + Sync),
+) -> Vec<Result<(Tensor<1>, GradientsParams)>> {
     std::thread::scope(|scope| {
         let replicas = devices.iter().map(|device| model.clone().fork(device));
         let threads: Vec<_> = replicas

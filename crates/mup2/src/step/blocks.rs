@@ -1,6 +1,7 @@
 //! Arithmetic on parameters that are blocks, one for each trial of a stack, along their first dimension. One block is
 //! the ordinary case.
 
+use crate::error::{Error, Result};
 use crate::fused::composite::row_sums;
 use crate::fused::{add_scaled, is_fused, squared_norm};
 use burn::tensor::{Tensor, TensorData};
@@ -109,8 +110,22 @@ pub(crate) fn shape_of_blocks(shape: &[usize], kept: usize, of: usize) -> Vec<us
     shape
 }
 
+/// The losses of so many blocks.
+///
+/// # Errors
+/// When there is not one for each.
+pub(super) fn losses(losses: Tensor<1>, blocks: usize) -> Result<Vec<f64>> {
+    let [count] = losses.dims();
+    if count == blocks {
+        return Ok(numbers(losses));
+    }
+    let problem = format!("has shape [{count}]");
+    let allowed = format!("[{blocks}]: a mean over the batch");
+    Err(Error::invalid("loss", problem, allowed))
+}
+
 /// The values of a tensor.
-pub(super) fn numbers<const D: usize>(x: Tensor<D>) -> Vec<f64> {
+fn numbers<const D: usize>(x: Tensor<D>) -> Vec<f64> {
     x.without_autodiff().into_data().iter::<f64>().collect()
 }
 

@@ -2,8 +2,8 @@
 
 use super::parameters::bind;
 use super::sgd::SgdStep;
-use super::stacked::{StackedAdamW, Surviving};
 use crate::error::Result;
+use crate::ghost_norm::ModelGradients;
 use crate::scaling::{ScalingTable, TensorScaling};
 use burn::module::{Module, ParamGroup};
 use burn::optim::{
@@ -44,7 +44,24 @@ pub enum BaseOptimizerConfig {
     AdamW(AdamW),
 }
 
-/// Builds the optimizer of `model`: one group a parameter, so that each has its multipliers.
+/// What applies the gradients of a step.
+pub trait StepOptimizer {
+    /// Whether it takes gradients of matrices as factors, as soon as that is faster.
+    fn takes_factors(&self) -> bool {
+        false
+    }
+
+    /// `model` after a step at `learning_rate`.
+    fn descend<M: Module>(&mut self, learning_rate: f64, model: M, gradients: ModelGradients) -> M;
+}
+
+impl StepOptimizer for ModuleOptimizer {
+    fn descend<M: Module>(&mut self, learning_rate: f64, model: M, gradients: ModelGradients) -> M {
+        self.step(learning_rate, model, gradients.into_dense())
+    }
+}
+
+/// Builds the optimizer of `model`, as Burn's: one group a parameter, so that each has its multipliers.
 ///
 /// # Errors
 /// When a parameter has no row in the table or another shape.
@@ -58,29 +75,6 @@ pub fn build_optimizer<M: Module>(
         BaseOptimizerConfig::AdamW(adamw) => {
             let decay = adamw.weight_decay * row.wd_mult;
             slot.fill(adamw.burn().with_weight_decay(decay as f32).build())
-        }
-    })
-}
-
-/// As [`build_optimizer`], for a stack of trials, whose learning rates are `rates` times what a step is given.
-///
-/// `kept` are the trials' places in the stack whose optimizer's state may be put in, and how many trials that
-/// stack had.
-pub(crate) fn build_stack_optimizer<M: Module>(
-    config: BaseOptimizerConfig,
-    model: &M,
-    table: &ScalingTable,
-    rates: &[f64],
-    kept: (&[usize], usize),
-) -> Result<ModuleOptimizer> {
-    fill_slots(model, table, rates.len(), |row, slot| match config {
-        BaseOptimizerConfig::Sgd(sgd) => {
-            let sgd = SgdStep::new(&sgd, row, rates);
-            slot.fill_unscaled(Surviving::new(sgd, kept))
-        }
-        BaseOptimizerConfig::AdamW(adamw) => {
-            let adamw = StackedAdamW::new(&adamw, row, rates);
-            slot.fill_unscaled(Surviving::new(adamw, kept))
         }
     })
 }
@@ -99,7 +93,7 @@ impl AdamW {
 /// Builds an optimizer of `model` from any of Burn's: `build` is called for each parameter with its row
 /// and the slot of its group, and fills the slot with an optimizer, the same for all or not.
 ///
-/// The learning rate is multiplied by `row.lr_mult` behind the optimizer's back; a weight decay that the
+/// The learning rate that the optimizer is given is multiplied by `row.lr_mult`; a weight decay that the
 /// optimizer multiplies by its learning rate should be multiplied by `row.wd_mult`. The table has to be
 /// worked out for the optimizer's class ([`crate::scaling::BaseOptimizer`]).
 ///
@@ -126,7 +120,7 @@ pub fn build_optimizer_with<M: Module>(
     fill_slots(model, table, 1, build)
 }
 
-fn fill_slots<M: Module>(
+pub(super) fn fill_slots<M: Module>(
     model: &M,
     table: &ScalingTable,
     trials: usize,
@@ -167,7 +161,7 @@ impl OptimizerSlot {
     }
 
     /// Fills the slot with an optimizer that knows its multiplier.
-    fn fill_unscaled<O: Optimizer>(self, optimizer: O) -> FilledSlot {
+    pub(super) fn fill_unscaled<O: Optimizer>(self, optimizer: O) -> FilledSlot {
         FilledSlot(self.optimizer.with_group(self.group, optimizer, None))
     }
 }
@@ -204,7 +198,7 @@ impl<O: Optimizer> Optimizer for Multiplied<O> {
 /// the program was built for, whether there is one or not. The next step moves the state to its
 /// parameter's device.
 #[derive(Clone)]
-struct ReadOnProcessor<S>(S);
+pub(super) struct ReadOnProcessor<S>(pub S);
 
 impl<S: RecordState> RecordState for ReadOnProcessor<S> {
     fn state_flatten(&self, prefix: &str, out: &mut StateSink) {

@@ -2,7 +2,8 @@
 
 use super::blocks::add_scaled_blocks;
 use super::optimizer::Sgd;
-use crate::fused::{Descent, add_scaled, descend, is_in_factors, whole_gradient};
+use crate::fused::{Descent, add_scaled, descend};
+use crate::ghost_norm::Gradient;
 use crate::scaling::TensorScaling;
 use burn::optim::{Optimizer, RecordState, StateSink, StateSource, join_path};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -29,6 +30,68 @@ impl SgdStep {
         }
     }
 
+    /// Whether it moves a weight by a gradient in factors.
+    pub fn takes_factors(&self) -> bool {
+        self.rates.len() == 1
+    }
+
+    /// `weight` and its velocity after a step. Without momentum there is no velocity, whatever a checkpoint has.
+    pub fn moved<const D: usize>(
+        &self,
+        learning_rate: f64,
+        weight: Tensor<D>,
+        gradient: Gradient<D>,
+        velocity: Option<Tensor<D>>,
+    ) -> (Tensor<D>, Option<Tensor<D>>) {
+        let rates = self.rates.iter();
+        let downhill: Vec<f64> = rates
+            .map(|rate| -(rate * learning_rate * self.lr_mult))
+            .collect();
+        let before = velocity.filter(|_| self.momentum != 0.0);
+        let gradient = match (gradient, &downhill[..]) {
+            (Gradient::Dense(gradient), _) => gradient,
+            (Gradient::Factored(factors), &[rate]) if before.is_some() || self.momentum == 0.0 => {
+                let descent = self.descent(rate);
+                return descend(weight, before, [factors.x, factors.delta], descent);
+            }
+            // The first velocity is the gradient itself.
+            (Gradient::Factored(factors), _) => factors.product().reshape(weight.shape()),
+        };
+        self.moved_by(weight, gradient, before, &downhill)
+    }
+
+    fn moved_by<const D: usize>(
+        &self,
+        weight: Tensor<D>,
+        mut gradient: Tensor<D>,
+        before: Option<Tensor<D>>,
+        downhill: &[f64],
+    ) -> (Tensor<D>, Option<Tensor<D>>) {
+        if self.weight_decay > 0.0 {
+            gradient = add_scaled(gradient, weight.clone(), self.weight_decay);
+        }
+        if self.momentum == 0.0 {
+            return (add_scaled_blocks(weight, gradient, downhill), None);
+        }
+        let (velocity, direction) = match (before, self.nesterov) {
+            (None, false) => (gradient.clone(), gradient),
+            (Some(before), false) => {
+                let velocity = add_scaled(gradient, before, self.momentum);
+                (velocity.clone(), velocity)
+            }
+            (before, true) => {
+                let velocity = match before {
+                    None => gradient.clone(),
+                    Some(before) => add_scaled(gradient.clone(), before, self.momentum),
+                };
+                let direction = add_scaled(gradient, velocity.clone(), self.momentum);
+                (velocity, direction)
+            }
+        };
+        let moved = add_scaled_blocks(weight, direction, downhill);
+        (moved, Some(velocity))
+    }
+
     /// The step as the kernels know it, for one trial.
     fn descent(&self, downhill: f64) -> Descent {
         Descent {
@@ -47,8 +110,8 @@ pub(super) struct SgdState<const D: usize> {
 }
 
 /// Names that Burn's own SGD gives v, so that a checkpoint of either can be read by the other.
-const PLACE: &str = "momentum";
-const LEAF: &str = "velocity";
+pub(super) const PLACE: &str = "momentum";
+pub(super) const LEAF: &str = "velocity";
 
 impl<const D: usize> RecordState for SgdState<D> {
     fn state_flatten(&self, prefix: &str, out: &mut StateSink) {
@@ -78,53 +141,13 @@ impl Optimizer for SgdStep {
         &self,
         learning_rate: f64,
         weight: Tensor<D>,
-        mut gradient: Tensor<D>,
+        gradient: Tensor<D>,
         state: Option<SgdState<D>>,
     ) -> (Tensor<D>, Option<SgdState<D>>) {
-        let rates = self.rates.iter();
-        let downhill: Vec<f64> = rates
-            .map(|rate| -(rate * learning_rate * self.lr_mult))
-            .collect();
-        // Without momentum there is no velocity, whatever a checkpoint has.
-        let before = state
-            .and_then(|state| state.velocity)
-            .filter(|_| self.momentum != 0.0);
-        if is_in_factors(&gradient, &weight) {
-            match (&downhill[..], before.is_some() || self.momentum == 0.0) {
-                (&[rate], true) => {
-                    let descent = self.descent(rate);
-                    let (weight, velocity) = descend(weight, before, gradient, descent);
-                    return (weight, Some(SgdState { velocity }));
-                }
-                // The first velocity is the gradient itself.
-                _ => gradient = whole_gradient(gradient, weight.clone()),
-            }
-        }
-        if self.weight_decay > 0.0 {
-            gradient = add_scaled(gradient, weight.clone(), self.weight_decay);
-        }
-        if self.momentum == 0.0 {
-            let state = SgdState { velocity: None };
-            return (add_scaled_blocks(weight, gradient, &downhill), Some(state));
-        }
-        let (velocity, direction) = match (before, self.nesterov) {
-            (None, false) => (gradient.clone(), gradient),
-            (Some(before), false) => {
-                let velocity = add_scaled(gradient, before, self.momentum);
-                (velocity.clone(), velocity)
-            }
-            (before, true) => {
-                let velocity = match before {
-                    None => gradient.clone(),
-                    Some(before) => add_scaled(gradient.clone(), before, self.momentum),
-                };
-                let direction = add_scaled(gradient, velocity.clone(), self.momentum);
-                (velocity, direction)
-            }
-        };
-        let moved = add_scaled_blocks(weight, direction, &downhill);
-        let velocity = Some(velocity);
-        (moved, Some(SgdState { velocity }))
+        let velocity = state.and_then(|state| state.velocity);
+        let gradient = Gradient::Dense(gradient);
+        let (weight, velocity) = self.moved(learning_rate, weight, gradient, velocity);
+        (weight, Some(SgdState { velocity }))
     }
 
     fn to_device<const D: usize>(state: SgdState<D>, device: &Device) -> SgdState<D> {

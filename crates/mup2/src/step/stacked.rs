@@ -1,152 +1,140 @@
-//! Base optimizers of a stack: a learning rate for each trial, and the state of those that are left.
+//! SAM of several trials at once, as one model whose parameters are blocks, one a trial, along their first dimension.
 
-use super::blocks::{blocks_at, multiply_blocks, shape_of_blocks};
-use super::optimizer::AdamW;
-use crate::scaling::TensorScaling;
-use burn::optim::{AdamW as BurnAdamW, Optimizer, RecordState, StateSink, StateSource};
-use burn::tensor::{Device, Tensor, TensorData};
+use super::blocks::losses;
+use super::clip::clip_blocks;
+use super::optimizer::StepOptimizer;
+use super::passes::Passes;
+use super::perturbation::{Draw, Perturbation};
+use super::perturbed_tensors::PerturbedTensors;
+use super::record::StepReport;
+use super::sam::usable;
+use super::sam_config::SamConfig;
+use crate::error::Result;
+use crate::ghost_norm::{ModelGradients, Purpose};
+use crate::scaling::ScalingTable;
+use burn::module::Module;
+use std::sync::Arc;
 
-/// AdamW with a learning rate for each trial: `w ← w (1 − η_k·wd) − η_k u`, where u is what Burn's optimizer
-/// subtracts at a learning rate of 1.
-#[derive(Clone)]
-pub(super) struct StackedAdamW {
-    inner: BurnAdamW,
-    weight_decay: f64,
-    lr_mult: f64,
-    rates: Vec<f64>,
+/// A [`Sam`](super::Sam) for each trial of a stack. One that diverges spoils its own weights and no other's.
+#[derive(Debug, Clone)]
+pub(crate) struct StackedSam {
+    config: SamConfig,
+    tensors: PerturbedTensors,
+    /// Of random directions, one for each trial.
+    seeds: Vec<u64>,
+    steps: u64,
 }
 
-impl StackedAdamW {
-    pub fn new(config: &AdamW, row: &TensorScaling, rates: &[f64]) -> Self {
-        Self {
-            inner: config.burn().build(),
-            // Burn keeps it in f32.
-            weight_decay: f64::from((config.weight_decay * row.wd_mult) as f32),
-            lr_mult: row.lr_mult,
-            rates: rates.to_vec(),
-        }
+impl StackedSam {
+    /// As [`Sam::new`](super::Sam::new), for trials with these seeds.
+    ///
+    /// # Errors
+    /// As those of [`Sam::new`](super::Sam::new).
+    pub fn new<M: Module>(
+        config: SamConfig,
+        model: &M,
+        table: &ScalingTable,
+        seeds: &[u64],
+    ) -> Result<Self> {
+        Ok(Self {
+            tensors: PerturbedTensors::bind(&config, model, table, seeds.len())?,
+            config,
+            seeds: seeds.to_vec(),
+            steps: 0,
+        })
     }
-}
 
-impl Optimizer for StackedAdamW {
-    type State<const D: usize> = <BurnAdamW as Optimizer>::State<D>;
+    /// Steps so far.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
 
-    fn step<const D: usize>(
-        &self,
+    /// Goes on as after `steps` steps.
+    pub fn set_steps(&mut self, steps: u64) {
+        self.steps = steps;
+    }
+
+    /// One step of every trial, as [`Sam::step_by`](super::Sam::step_by): `rho` has a radius for each, `passes` return their losses
+    /// (shape `[trials]`) and the gradients of the sum.
+    ///
+    /// # Errors
+    /// As those of [`Sam::step`](super::Sam::step).
+    pub fn step_by<M: Module>(
+        &mut self,
+        passes: &mut impl Passes<M>,
+        optimizer: &mut impl StepOptimizer,
+        model: M,
         learning_rate: f64,
-        weight: Tensor<D>,
-        gradient: Tensor<D>,
-        state: Option<Self::State<D>>,
-    ) -> (Tensor<D>, Option<Self::State<D>>) {
-        let rates = self.rates.iter();
-        let rates: Vec<f64> = rates
-            .map(|rate| rate * learning_rate * self.lr_mult)
-            .collect();
-        let (downhill, state) = self.inner.step(1.0, weight.zeros_like(), gradient, state);
-        let decayed = if self.weight_decay == 0.0 {
-            weight
-        } else {
-            let left = rates.iter().map(|rate| 1.0 - rate * self.weight_decay);
-            multiply_blocks(weight, &left.collect::<Vec<f64>>())
+        rho: &[f64],
+    ) -> Result<(M, Vec<StepReport>)> {
+        let learning_rate = usable("learning rate", learning_rate)?;
+        let (gradients, reports) = self.ascend(passes, &model, rho)?;
+        self.steps += 1;
+        if reports.iter().all(|report| report.diverged) {
+            return Ok((model, reports));
+        }
+        let mut gradients = gradients.into_dense();
+        if let Some(max_norm) = self.config.clip_norm {
+            gradients = clip_blocks(&model, gradients, max_norm, self.seeds.len());
+        }
+        let model = optimizer.descend(learning_rate, model, gradients.into());
+        Ok((model, reports))
+    }
+
+    /// The gradients at the weights at which each trial takes them.
+    fn ascend<M: Module>(
+        &self,
+        passes: &mut impl Passes<M>,
+        model: &M,
+        rho: &[f64],
+    ) -> Result<(ModelGradients, Vec<StepReport>)> {
+        for rho in rho {
+            usable("rho", *rho)?;
+        }
+        let is_due = self.steps.is_multiple_of(self.config.every as u64);
+        let ascents = match is_due && rho.iter().any(|rho| *rho > 0.0) {
+            true => self.config.ascent_steps,
+            false => 0,
         };
-        (decayed + multiply_blocks(downhill, &rates), state)
-    }
-
-    fn to_device<const D: usize>(state: Self::State<D>, device: &Device) -> Self::State<D> {
-        BurnAdamW::to_device(state, device)
-    }
-}
-
-/// An optimizer that can go on with the state of a larger stack, some of whose trials are left.
-#[derive(Clone)]
-pub(super) struct Surviving<O> {
-    inner: O,
-    /// Places of the trials in the larger stack.
-    kept: Vec<usize>,
-    /// Trials of the larger stack.
-    of: usize,
-}
-
-impl<O> Surviving<O> {
-    pub fn new(inner: O, (kept, of): (&[usize], usize)) -> Self {
-        let kept = kept.to_vec();
-        Self { inner, kept, of }
-    }
-}
-
-/// The state of so many trials.
-#[derive(Clone)]
-pub(super) struct StackState<S> {
-    inner: S,
-    trials: usize,
-}
-
-/// Name of the number of trials in a record.
-const TRIALS: &str = "trials";
-
-impl<S: RecordState> RecordState for StackState<S> {
-    fn state_flatten(&self, prefix: &str, out: &mut StateSink) {
-        self.inner.state_flatten(prefix, out);
-        out.push_scalar(prefix, TRIALS, (self.trials as u64).into());
-    }
-
-    /// On the processor, for the reason that [`super::sgd`] gives.
-    fn state_unflatten(prefix: &str, source: &mut StateSource, _device: &Device) -> Option<Self> {
-        let trials: u64 = source.take_scalar(prefix, TRIALS)?.try_into().ok()?;
-        Some(Self {
-            inner: S::state_unflatten(prefix, source, &Device::flex())?,
-            trials: usize::try_from(trials).ok()?,
-        })
-    }
-}
-
-impl<S: RecordState> StackState<S> {
-    /// The state of the trials at `kept`; absent where a part of it cannot be read.
-    fn select(self, kept: &[usize]) -> Option<Self> {
-        let mut sink = StateSink::default();
-        self.inner.state_flatten("", &mut sink);
-        let mut source = StateSource::new(sink.scalars.into_iter().collect());
-        for (name, data) in sink.tensors {
-            let bytes = blocks_at(data.as_bytes(), kept, self.trials)?;
-            let shape = shape_of_blocks(data.shape(), kept.len(), self.trials);
-            source.insert_tensor(name, TensorData::from_bytes_vec(bytes, shape, data.dtype()));
+        // A product of a stack is of all its trials.
+        let factored = match (self.config.ascent_steps, self.seeds.len()) {
+            (1, 1) => self.tensors.multiples(),
+            _ => Arc::default(),
+        };
+        let purpose = |done| match done < ascents {
+            true => Purpose::Ascent(Arc::clone(&factored)),
+            false => Purpose::Descent { factored: false },
+        };
+        let (first, mut gradients) = passes.gradient(model, purpose(0))?;
+        let first = losses(first, self.seeds.len())?.into_iter();
+        let mut reports: Vec<StepReport> = first.map(StepReport::at).collect();
+        if ascents == 0 || reports.iter().all(|report| report.diverged) {
+            return Ok((gradients, reports));
         }
-        Some(Self {
-            inner: S::state_unflatten("", &mut source, &Device::flex())?,
-            trials: kept.len(),
-        })
-    }
-}
-
-impl<O: Optimizer> Optimizer for Surviving<O> {
-    type State<const D: usize> = StackState<O::State<D>>;
-
-    fn step<const D: usize>(
-        &self,
-        learning_rate: f64,
-        weight: Tensor<D>,
-        gradient: Tensor<D>,
-        state: Option<Self::State<D>>,
-    ) -> (Tensor<D>, Option<Self::State<D>>) {
-        let trials = self.kept.len();
-        let state = match state {
-            Some(state) if state.trials == self.of && self.of != trials => {
-                let Some(state) = state.select(&self.kept) else {
-                    // A state that is lost must not go unseen: the trials end as diverged.
-                    return (weight.mul_scalar(f64::NAN), None);
-                };
-                Some(O::to_device(state.inner, &weight.device()))
+        let mut perturbed = self.tensors.copy(model);
+        let radii: Vec<f64> = rho.iter().map(|rho| rho / ascents as f64).collect();
+        for ascent in 0..ascents {
+            let draw = Draw {
+                seeds: &self.seeds,
+                step: self.steps,
+                ascent,
+                part: 0,
+            };
+            let perturbation =
+                Perturbation::new(&self.tensors, &perturbed, gradients, &radii, draw);
+            passes.ascending(&perturbed, &perturbation);
+            let norms = perturbation.norms().to_vec();
+            perturbed = perturbation.apply(perturbed);
+            let (after, at_perturbed) = passes.gradient(&perturbed, purpose(ascent + 1))?;
+            gradients = at_perturbed;
+            let after = losses(after, self.seeds.len())?;
+            let seen = norms.into_iter().zip(after);
+            for ((report, rho), (norm, loss)) in reports.iter_mut().zip(rho).zip(seen) {
+                if *rho > 0.0 {
+                    report.ascended(norm, loss);
+                }
             }
-            state => state.map(|state| state.inner),
-        };
-        let (moved, inner) = self.inner.step(learning_rate, weight, gradient, state);
-        (moved, inner.map(|inner| StackState { inner, trials }))
-    }
-
-    fn to_device<const D: usize>(state: Self::State<D>, device: &Device) -> Self::State<D> {
-        StackState {
-            inner: O::to_device(state.inner, device),
-            trials: state.trials,
         }
+        Ok((gradients, reports))
     }
 }

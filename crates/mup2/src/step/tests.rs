@@ -1,6 +1,7 @@
 //! SAM against numbers from optax and hand-made cases, in f64 (METHOD section 9).
 
 use super::*;
+use crate::error::{Error, Result};
 use crate::scaling::{
     AsamBias, Parameterization, Perturbation, Role, Rule, ScalingTable, Scheme, TensorKind,
     TensorShape, scale,
@@ -92,11 +93,11 @@ impl Point {
 
 type Loss = fn(Tensor<1>) -> Tensor<1>;
 
-fn gradient(loss: Loss) -> impl FnMut(&Point) -> (Tensor<1>, GradientsParams) {
+fn gradient(loss: Loss) -> impl FnMut(&Point) -> Result<(Tensor<1>, GradientsParams)> {
     move |model| {
         let loss = loss(model.p.val());
         let gradients = GradientsParams::from_grads(loss.backward(), model);
-        (loss, gradients)
+        Ok((loss, gradients))
     }
 }
 
@@ -114,7 +115,9 @@ fn descend(
     let mut path = Vec::new();
     for _ in 0..steps {
         let report;
-        (model, report) = sam.step(&mut optimizer, model, lr, rho, gradient(loss));
+        (model, report) = sam
+            .step(&mut optimizer, model, lr, rho, gradient(loss))
+            .unwrap();
         assert!(!report.diverged);
         path.push(values(model.p.val()));
     }
@@ -196,7 +199,8 @@ proptest! {
             let (sam, _) = model.trainer(config(Rule::Sam));
             let loss = quartic(model.p.val()) * scale;
             let gradients = GradientsParams::from_grads(loss.backward(), &model);
-            let (perturbed, _) = sam.perturb(model.clone(), gradients, 0.3);
+            let perturbation = sam.perturbation(&model, gradients, 0.3).unwrap();
+            let perturbed = perturbation.apply(model.clone());
             values(perturbed.p.val() - model.p.val())
         };
         assert_close(&epsilon(log_scale.exp()), &epsilon(1.0), 1e-12);
@@ -220,13 +224,15 @@ fn a_zero_gradient_takes_no_perturbation_and_no_step() {
 fn a_loss_that_is_not_finite_is_reported_and_leaves_the_model_as_it_was() {
     let model = Point::at(&[-1.0, 10.0, 1.0]);
     let (mut sam, mut optimizer) = model.trainer(config(Rule::Sam));
-    let (model, report) = sam.step(
-        &mut optimizer,
-        model,
-        0.01,
-        0.1,
-        gradient(|p| p.log().sum()),
-    );
+    let (model, report) = sam
+        .step(
+            &mut optimizer,
+            model,
+            0.01,
+            0.1,
+            gradient(|p| p.log().sum()),
+        )
+        .unwrap();
     assert!(report.diverged);
     assert_eq!(values(model.p.val()), [-1.0, 10.0, 1.0]);
 }
@@ -236,13 +242,15 @@ fn a_gradient_that_overflows_at_a_finite_loss_is_reported() {
     let model = Point::at(&[1e-200, 0.0, 0.0]);
     let (mut sam, mut optimizer) = model.trainer(config(Rule::Sam));
     // d√x/dx is infinite at 0.
-    let (model, report) = sam.step(
-        &mut optimizer,
-        model,
-        0.01,
-        0.1,
-        gradient(|p| p.sqrt().sum()),
-    );
+    let (model, report) = sam
+        .step(
+            &mut optimizer,
+            model,
+            0.01,
+            0.1,
+            gradient(|p| p.sqrt().sum()),
+        )
+        .unwrap();
     assert!(report.diverged);
     assert_eq!(values(model.p.val()), [1e-200, 0.0, 0.0]);
 }
@@ -293,7 +301,8 @@ fn layer_epsilon(config: SamConfig) -> (Vec<f64>, Vec<f64>) {
         inner(tensor(&[0.3, -0.1, 0.05, 0.4], [2, 2])),
     );
     gradients.register(layer.bias.id, tensor(&[-0.2, 0.6], [2]).without_autodiff());
-    let (moved, _) = sam.perturb(layer.clone(), gradients, 0.5);
+    let perturbation = sam.perturbation(&layer, gradients, 0.5).unwrap();
+    let moved = perturbation.apply(layer.clone());
     (
         values(moved.weight.val() - layer.weight.val()),
         values(moved.bias.val() - layer.bias.val()),
@@ -380,5 +389,64 @@ fn a_parameter_without_a_row_is_refused_by_name() {
         error
             .to_string()
             .contains("parameter `p`: is not in the scaling table")
+    );
+}
+
+#[test]
+fn what_the_closure_fails_with_is_what_the_step_fails_with() {
+    for failing_pass in 0..2 {
+        let model = Point::at(&[0.5, -1.0, 2.0]);
+        let (mut sam, mut optimizer) = model.trainer(config(Rule::Sam));
+        let mut pass = 0;
+        let mut computed = gradient(quartic);
+        let failed = sam.step(&mut optimizer, model, 0.1, 0.1, |model: &Point| {
+            pass += 1;
+            match pass > failing_pass {
+                true => Err(Error::invalid("image 7", "is no image", "images")),
+                false => computed(model),
+            }
+        });
+        let message = failed.map(|_| ()).unwrap_err().to_string();
+        assert_eq!(message, "image 7: is no image; allowed: images");
+        assert_eq!((pass, sam.steps()), (failing_pass + 1, 0));
+    }
+}
+
+#[test]
+fn a_rate_or_radius_that_is_none_is_refused_before_the_first_pass() {
+    let values = [-0.1, f64::NAN, f64::INFINITY];
+    let cases = values.map(|lr| (lr, 0.1, "learning rate"));
+    for (lr, rho, place) in cases.into_iter().chain(values.map(|rho| (0.1, rho, "rho"))) {
+        let model = Point::at(&[0.5, -1.0, 2.0]);
+        let (mut sam, mut optimizer) = model.trainer(config(Rule::Sam));
+        let mut passes = 0;
+        let mut computed = gradient(quartic);
+        let refused = sam.step(&mut optimizer, model, lr, rho, |model: &Point| {
+            passes += 1;
+            computed(model)
+        });
+        let message = refused.map(|_| ()).unwrap_err().to_string();
+        assert!(message.starts_with(place), "{message}");
+        assert!(
+            message.ends_with("allowed: finite numbers from 0"),
+            "{message}"
+        );
+        assert_eq!(passes, 0, "{message}");
+    }
+}
+
+#[test]
+fn a_loss_for_each_sample_is_refused() {
+    let model = Point::at(&[0.5, -1.0, 2.0]);
+    let (mut sam, mut optimizer) = model.trainer(config(Rule::Sam));
+    let refused = sam.step(&mut optimizer, model, 0.1, 0.1, |model: &Point| {
+        let losses = model.p.val().square();
+        let gradients = GradientsParams::from_grads(losses.clone().sum().backward(), model);
+        Ok((losses, gradients))
+    });
+    let message = refused.map(|_| ()).unwrap_err().to_string();
+    assert_eq!(
+        message,
+        "loss: has shape [3]; allowed: [1]: a mean over the batch"
     );
 }

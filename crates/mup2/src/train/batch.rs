@@ -3,9 +3,8 @@
 use crate::data::{Dataset, ImageShape, Images};
 use crate::error::Result;
 use crate::fused::cross_entropy;
-use crate::low_rank::LowRank;
-use crate::model::{BatchStatistics, Network, Pass};
-use burn::optim::GradientsParams;
+use crate::ghost_norm::ModelGradients;
+use crate::model::{Network, Pass};
 use burn::tensor::{Device, Tensor, TensorData};
 
 /// One batch on the device.
@@ -72,38 +71,14 @@ impl Batch {
 
     /// Mean cross-entropy, of each trial, and the gradients of the sum, which for each trial's own parameters
     /// are those of its own loss.
-    pub fn gradient(&self, model: &Network, pass: &mut Pass) -> (Tensor<1>, GradientsParams) {
+    pub fn gradient(&self, model: &Network, pass: &mut Pass) -> (Tensor<1>, ModelGradients) {
         let logits = model.forward(self.images.clone(), pass);
         let losses = cross_entropy(logits, self.targets.clone(), self.trials);
         let sum = match self.trials {
             1 => losses.clone(),
             _ => losses.clone().sum(),
         };
-        let gradients = sum.backward();
-        pass.low_rank.read(&gradients);
-        (losses, GradientsParams::from_grads(gradients, model))
-    }
-
-    /// As [`Batch::gradient`], by one of the passes of a step: it does what `low_rank` asks and tells it what it wants to know.
-    ///
-    /// The first pass, which nothing is `seen` before, puts there what batch normalization saw: its statistics are those of
-    /// the weights, not of the perturbed ones.
-    pub fn gradient_in_step(
-        &self,
-        model: &Network,
-        pass: Pass,
-        seen: &mut Option<Vec<BatchStatistics>>,
-        low_rank: &mut LowRank,
-    ) -> (Tensor<1>, GradientsParams) {
-        let pass = pass.with_low_rank(std::mem::take(low_rank));
-        let is_first = seen.is_none();
-        let mut pass = if is_first { pass.observing() } else { pass };
-        let gradient = self.gradient(model, &mut pass);
-        *low_rank = std::mem::take(&mut pass.low_rank);
-        if is_first {
-            *seen = Some(pass.into_statistics());
-        }
-        gradient
+        (losses, pass.gradients(sum.backward(), model))
     }
 
     /// A forward pass alone; `model` should carry no graph.

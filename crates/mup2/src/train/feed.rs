@@ -5,7 +5,6 @@ use super::share::Share;
 use crate::config::RunSpec;
 use crate::data::{Augmenter, Dataset, ImageBatch, Mixer, noisy_labels};
 use crate::error::{Error, Result};
-use crate::low_rank::LowRank;
 use crate::model::{BatchStatistics, Network, Pass};
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::{Device, Tensor};
@@ -71,13 +70,13 @@ impl<'a> Feed<'a> {
     /// The batch of a step, of which the images that [`Feed::loaded`] names are loaded; epochs and steps
     /// count from 0 over the whole run.
     pub fn batch(&self, loaded: ImageBatch, epoch: u64, step: u64) -> StepBatch<'a> {
+        // Parts have masks of their own, the passes over one part have the same.
+        let place = |part: usize| step * self.share.of() as u64 + part as u64;
+        let pass = |part| Pass::training(self.seed, place(part)).observing();
+        let batches = self.parts(loaded, epoch, step).into_iter();
         StepBatch {
-            seen: self.share.parts().map(|_| None).collect(),
-            parts: self.parts(loaded, epoch, step),
+            parts: batches.zip(self.share.parts().map(pass)).collect(),
             share: self.share,
-            failure: None,
-            seed: self.seed,
-            step,
         }
     }
 
@@ -128,14 +127,10 @@ impl<'a> Feed<'a> {
     }
 }
 
-/// This process's parts of one step's batch, and what batch normalization saw of each.
+/// This process's parts of one step's batch, each with what its passes share.
 pub(super) struct StepBatch<'a> {
-    parts: Vec<Batch>,
-    seen: Vec<Option<Vec<BatchStatistics>>>,
+    parts: Vec<(Batch, Pass)>,
     share: &'a Share<'a>,
-    failure: Option<Error>,
-    seed: u64,
-    step: u64,
 }
 
 impl<'a> StepBatch<'a> {
@@ -144,66 +139,65 @@ impl<'a> StepBatch<'a> {
         self.share
     }
 
-    /// Mean loss and its gradients over the whole batch, all processes together.
-    ///
-    /// When a process is gone the loss is no number, and [`StepBatch::into_statistics`] says why.
-    ///
-    /// A batch in several parts has its gradients whole, whatever `low_rank` says.
-    pub fn gradient(
-        &mut self,
-        model: &Network,
-        low_rank: &mut LowRank,
-    ) -> (Tensor<1>, GradientsParams) {
-        let mut parts = self.share.parts();
-        if self.share.of() == 1 {
-            return self.part_gradient(model, parts.start, low_rank);
-        }
-        let off = &mut LowRank::off();
-        let (first, gradients) = self.part_gradient(model, parts.start, off);
-        let mut sum = GradientsAccumulator::new();
-        sum.accumulate(model, gradients);
-        let mut loss = first;
-        parts.start += 1;
-        for part in parts {
-            let (more, gradients) = self.part_gradient(model, part, off);
-            sum.accumulate(model, gradients);
-            loss = loss + more;
-        }
-        match self.share.sum(model, loss.clone(), sum.grads()) {
-            Ok((loss, sum)) => {
-                let share = 1.0 / self.share.of() as f64;
-                let gradients = crate::step::scale_gradients(model, sum, share);
-                (loss.mul_scalar(share), gradients)
-            }
-            Err(error) => {
-                self.failure = Some(error);
-                (loss.mul_scalar(f64::NAN), GradientsParams::new())
-            }
+    /// The batch and its pass, where it has one part.
+    pub fn whole(&mut self) -> Option<(&Batch, &mut Pass)> {
+        match &mut self.parts[..] {
+            [(batch, pass)] if self.share.of() == 1 => Some((batch, pass)),
+            _ => None,
         }
     }
 
+    /// Mean loss and its gradients over the whole batch, all processes together.
+    ///
+    /// # Errors
+    /// When a process is gone.
+    pub fn gradient(&mut self, model: &Network) -> Result<(Tensor<1>, GradientsParams)> {
+        let mut sum = GradientsAccumulator::new();
+        let mut losses: Option<Tensor<1>> = None;
+        for part in self.share.parts() {
+            let (loss, gradients) = self.part_gradient(model, part)?;
+            sum.accumulate(model, gradients);
+            losses = Some(match losses {
+                None => loss,
+                Some(losses) => losses + loss,
+            });
+        }
+        let loss = losses.ok_or_else(no_part)?;
+        let (loss, sum) = self.share.sum(model, loss, sum.grads())?;
+        let share = 1.0 / self.share.of() as f64;
+        Ok((
+            loss.mul_scalar(share),
+            crate::step::scale_gradients(model, sum, share),
+        ))
+    }
+
     /// Mean loss and its gradients over one of this process's parts, counted over the whole batch.
+    ///
+    /// # Errors
+    /// When it is none of this process's.
     pub fn part_gradient(
         &mut self,
         model: &Network,
         part: usize,
-        low_rank: &mut LowRank,
-    ) -> (Tensor<1>, GradientsParams) {
-        // Parts have masks of their own, the passes over one part have the same.
-        let place = self.step * self.share.of() as u64 + part as u64;
-        let own = part - self.share.parts().start;
-        let pass = Pass::training(self.seed, place);
-        self.parts[own].gradient_in_step(model, pass, &mut self.seen[own], low_rank)
+    ) -> Result<(Tensor<1>, GradientsParams)> {
+        let own = part.checked_sub(self.share.parts().start);
+        let own = own.and_then(|own| self.parts.get_mut(own));
+        let (batch, pass) = own.ok_or_else(no_part)?;
+        let (loss, gradients) = batch.gradient(model, pass);
+        Ok((loss, gradients.into_dense()))
     }
 
     /// What the first passes saw, part by part.
-    ///
-    /// # Errors
-    /// What went wrong between the processes in a [`StepBatch::gradient`].
-    pub fn into_statistics(self) -> Result<Vec<Vec<BatchStatistics>>> {
-        match self.failure {
-            Some(error) => Err(error),
-            None => Ok(self.seen.into_iter().flatten().collect()),
-        }
+    pub fn into_statistics(self) -> Vec<Vec<BatchStatistics>> {
+        let passes = self.parts.into_iter().map(|(_, pass)| pass);
+        passes.map(Pass::into_statistics).collect()
     }
+}
+
+fn no_part() -> Error {
+    Error::invalid(
+        "part of a batch",
+        "is not of this process",
+        "the parts of its share",
+    )
 }

@@ -32,12 +32,10 @@ impl Flat {
         let mut gather = Gather {
             flat: self,
             gradients,
-            failed: None,
+            outcome: Ok(()),
         };
         model.visit(&mut gather);
-        if let Some(problem) = gather.failed {
-            return Err(Error::invalid("gradients", problem, "a device that works"));
-        }
+        gather.outcome?;
         let count = self.values.len();
         self.values.extend_from_slice(numbers);
         collective.all_reduce_sum(&mut self.values)?;
@@ -55,7 +53,7 @@ impl Flat {
 struct Gather<'a> {
     flat: &'a mut Flat,
     gradients: GradientsParams,
-    failed: Option<String>,
+    outcome: Result<()>,
 }
 
 impl ModuleVisitor for Gather<'_> {
@@ -72,7 +70,10 @@ impl ModuleVisitor for Gather<'_> {
         let data = gradient.into_data().convert_dtype(DType::F32);
         match data.as_slice::<f32>() {
             Ok(values) => self.flat.values.extend_from_slice(values),
-            Err(error) => self.failed = Some(format!("cannot be read ({error:?})")),
+            Err(error) => {
+                let problem = format!("cannot be read ({error:?})");
+                self.outcome = Err(Error::invalid("gradients", problem, "a device that works"));
+            }
         }
     }
 }

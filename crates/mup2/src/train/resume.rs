@@ -138,49 +138,47 @@ impl<'a> Keeper<'a> {
     }
 
     /// Writes the weights that were just evaluated, where they are wanted; the evaluation is the last
-    /// of `position`. A failure is no end of the training: it is returned as what to tell the user.
+    /// of `position`.
+    ///
+    /// # Errors
+    /// When they cannot be written, which is no end of the training; here and below.
     pub fn keep_weights(
         &self,
         setup: &Setup,
         position: &Position,
         evaluated: &Network,
-    ) -> Option<String> {
-        let wanted = self.weights?;
-        let saved = effective_weights(evaluated, &setup.config, &setup.binding.table)
-            .and_then(|weights| wanted.save(&weights, &position.result));
-        saved
-            .err()
-            .map(|error| format!("no weights were written: {error}"))
+    ) -> Result<()> {
+        let Some(wanted) = self.weights else {
+            return Ok(());
+        };
+        let weights = effective_weights(evaluated, &setup.config, &setup.binding.table)?;
+        wanted.save(&weights, &position.result)
     }
 
-    /// Writes a checkpoint if it is time. A failure is no end of the training: it is returned as
-    /// what to tell the user.
-    pub fn keep(
-        &mut self,
-        setup: &Setup,
-        position: &Position,
-        interrupted: bool,
-    ) -> Option<String> {
-        let checkpointing = self.checkpointing?;
+    /// Writes a checkpoint if it is time.
+    pub fn keep(&mut self, setup: &Setup, position: &Position, interrupted: bool) -> Result<()> {
+        let Some(checkpointing) = self.checkpointing else {
+            return Ok(());
+        };
         let due = match interrupted {
             true => LEAST_WORK.min(checkpointing.interval),
             false => checkpointing.interval,
         };
         if self.last.elapsed() < due || position.result.steps == 0 {
-            return None;
+            return Ok(());
         }
         self.last = Instant::now();
         save(checkpointing, setup, position)
     }
 
     /// The run has trained all its epochs: its checkpoints have served, or the last one is left for a
-    /// longer run. Returns what to tell the user.
-    pub fn complete(&self, setup: &Setup, position: &Position) -> Option<String> {
+    /// longer run.
+    pub fn complete(&self, setup: &Setup, position: &Position) -> Result<()> {
         match self.checkpointing {
             Some(checkpointing) if checkpointing.keep => save(checkpointing, setup, position),
             _ => {
                 self.finish();
-                None
+                Ok(())
             }
         }
     }
@@ -213,13 +211,8 @@ fn checkpoint_of_first(
     Checkpoint::from_bytes(&bytes, id, Path::new("the checkpoint of rank 0")).map(Some)
 }
 
-/// Writes a checkpoint. A failure is no end of the training: it is returned as what to tell the user.
-fn save(checkpointing: &Checkpointing, setup: &Setup, position: &Position) -> Option<String> {
-    let saved = checkpoint(setup, position)
-        .and_then(|checkpoint| checkpointing.directory.save(&checkpoint));
-    saved
-        .err()
-        .map(|error| format!("no checkpoint was written: {error}"))
+fn save(checkpointing: &Checkpointing, setup: &Setup, position: &Position) -> Result<()> {
+    checkpointing.directory.save(&checkpoint(setup, position)?)
 }
 
 /// Makes the result so far of a run cut short that of the longer run, to the bits that it would have
@@ -250,17 +243,10 @@ fn lengthen(result: &mut RunResult, longer: &RunResult) -> Result<()> {
 }
 
 fn checkpoint(setup: &Setup, position: &Position) -> Result<Checkpoint> {
-    let failed = |what: &str, error: &dyn std::fmt::Display| {
-        Error::invalid(what, error.to_string(), "a state that can be written")
-    };
     let ids = parameters(&setup.model)
         .into_iter()
         .map(|parameter| (parameter.name, parameter.id.val()))
         .collect();
-    let optimizer = setup
-        .optimizer
-        .into_bytes()
-        .map_err(|error| failed("optimizer", &error))?;
     Ok(Checkpoint {
         state: TrainingState {
             format: CHECKPOINT_FORMAT,
@@ -271,7 +257,7 @@ fn checkpoint(setup: &Setup, position: &Position) -> Result<Checkpoint> {
             parameters: ids,
         },
         weights: all_weights(setup)?,
-        optimizer: optimizer.to_vec(),
+        optimizer: setup.optimizer.to_bytes()?.to_vec(),
     })
 }
 
@@ -330,10 +316,9 @@ fn restore(checkpoint: Checkpoint, setup: &mut Setup, position: &mut Position) -
     setup.model = replaced(setup.model.clone(), weights, state.parameters);
     // The optimizer knows parameters by their ids, which are now those of the checkpoint.
     setup.rebind()?;
-    setup.optimizer = setup
+    setup
         .optimizer
-        .clone()
-        .from_bytes(Bytes::from_bytes_vec(optimizer))
+        .load(Bytes::from_bytes_vec(optimizer))
         .map_err(|error| refuse(format!("has an unreadable optimizer ({error})")))?;
     setup.sam.set_steps(state.sam_steps);
     position.result = state.result;

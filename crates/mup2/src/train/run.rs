@@ -11,10 +11,9 @@ use crate::collective::{Collective, Solo};
 use crate::config::{PerturbationBatch, RunId, RunSpec, TrainingDevice};
 use crate::data::{BATCHES_AHEAD, BatchOrder, Dataset, Loader};
 use crate::error::{Error, Result};
-use crate::low_rank::LowRank;
-use crate::model::Network;
+use crate::model::{Network, Pass};
 use crate::results::{EpochMetrics, RunResult, RunStatus};
-use crate::step::{StepReport, scale_gradients, weight_norm};
+use crate::step::{Sharing, StepReport, scale_gradients, weight_norm};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A flag that ends training at the next step.
@@ -156,9 +155,8 @@ pub fn train_together(
         let batches = batches.map(|batch| feed.loaded(batch));
         for loaded in Loader::new(&data.train, batches, BATCHES_AHEAD) {
             let cancelled = share.any(cancel.is_cancelled())?;
-            if let Some(note) = keeper.keep(&setup, &position, cancelled) {
-                progress(Progress::Note(note));
-            }
+            let kept = keeper.keep(&setup, &position, cancelled);
+            note(kept, "checkpoint was", &mut progress);
             if cancelled {
                 return Err(Error::Interrupted);
             }
@@ -202,9 +200,8 @@ pub fn train_together(
             record(metrics, &setup, &mut position, &keeper, &mut progress);
         }
     }
-    if let Some(note) = keeper.complete(&setup, &position) {
-        progress(Progress::Note(note));
-    }
+    let kept = keeper.complete(&setup, &position);
+    note(kept, "checkpoint was", &mut progress);
     Ok(position.result)
 }
 
@@ -225,35 +222,35 @@ impl Setup {
         let share = batch.share();
         let learning_rate = spec.optimizer.lr * self.learning_rate.at(steps);
         let rho = spec.sam.rho * self.radius.at(steps);
+        // Without a perturbation there is no batch for it: such runs are one by their id.
+        let in_parts = spec.sam.rho != 0.0
+            && share.of() > 1
+            && spec.sam.perturbation_batch == PerturbationBatch::Micro;
         let (optimizer, model) = (&mut self.optimizer, self.model);
-        // Without a perturbation there is no batch for it, and the one part of a batch is the whole:
-        // such runs are one by their id.
-        let perturbation_batch = match (spec.sam.rho, share.of()) {
-            (0.0, _) | (_, 1) => PerturbationBatch::Whole,
-            _ => spec.sam.perturbation_batch,
-        };
-        let (next, report) = match perturbation_batch {
-            PerturbationBatch::Whole => {
-                let gradient =
-                    |model: &Network, low_rank: &mut LowRank| batch.gradient(model, low_rank);
-                self.sam
-                    .step_low_rank(optimizer, model, learning_rate, rho, gradient)
-            }
-            PerturbationBatch::Micro => {
-                let (parts, of) = (share.parts(), share.of());
-                let gradient =
-                    |model: &Network, part| batch.part_gradient(model, part, &mut LowRank::off());
-                let (sum, report) = self
-                    .sam
-                    .gradients_in_parts(&model, rho, parts, of, gradient);
-                let (sum, report) = share.sum_reported(&model, sum, report)?;
-                let mean = scale_gradients(&model, sum, 1.0 / of as f64);
-                self.sam
-                    .update(optimizer, model, learning_rate, mean, report)
-            }
+        let (next, report) = if let Some((batch, pass)) = batch.whole() {
+            let gradient = |model: &Network, pass: &mut Pass| Ok(batch.gradient(model, pass));
+            let passes = &mut Sharing::new(pass, gradient);
+            self.sam
+                .step_by(passes, optimizer, model, learning_rate, rho)?
+        } else if in_parts {
+            let (parts, of) = (share.parts(), share.of());
+            let gradient = |model: &Network, part| batch.part_gradient(model, part);
+            let (sum, report) = self
+                .sam
+                .gradients_in_parts(&model, rho, parts, of, gradient)?;
+            let (sum, report) = share.sum_reported(&model, sum, report)?;
+            let mean = scale_gradients(&model, sum, 1.0 / of as f64);
+            let next = self
+                .sam
+                .descend(optimizer, model, learning_rate, mean, &report)?;
+            (next, report)
+        } else {
+            let gradient = |model: &Network| batch.gradient(model);
+            self.sam
+                .step(optimizer, model, learning_rate, rho, gradient)?
         };
         self.model = next;
-        let seen = batch.into_statistics()?;
+        let seen = batch.into_statistics();
         if !report.diverged {
             for seen in share.statistics(seen)? {
                 self.model.absorb(&seen);
@@ -302,10 +299,16 @@ fn record(
 ) {
     let Evaluated { metrics, model } = evaluated;
     position.result.epochs.push(metrics.clone());
-    if let Some(note) = keeper.keep_weights(setup, position, &model) {
-        progress(Progress::Note(note));
-    }
+    let kept = keeper.keep_weights(setup, position, &model);
+    note(kept, "weights were", progress);
     progress(Progress::Epoch(metrics));
+}
+
+/// Tells of a file that could not be written: a training does not end for it.
+fn note(written: Result<()>, what: &str, progress: &mut impl FnMut(Progress)) {
+    if let Err(error) = written {
+        progress(Progress::Note(format!("no {what} written: {error}")));
+    }
 }
 
 /// The result of a training that nothing can go on from.

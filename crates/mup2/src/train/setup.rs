@@ -9,16 +9,15 @@ use crate::error::{Error, Result};
 use crate::model::{Network, NetworkConfig};
 use crate::scaling::{ScalingTable, TensorShape, scale};
 use crate::step::{
-    AdamW, AsamOptions, BaseOptimizerConfig, Decay, Geometry, Sam, SamConfig, Sgd, TimeFactor,
-    build_optimizer,
+    AdamW, AsamOptions, BaseOptimizerConfig, Decay, Geometry, Sam, SamConfig, ScaledOptimizer, Sgd,
+    TimeFactor,
 };
-use burn::optim::ModuleOptimizer;
 use burn::tensor::{DType, Device};
 
 /// Everything that a run trains with.
 pub(crate) struct Setup {
     pub model: Network,
-    pub optimizer: ModuleOptimizer,
+    pub optimizer: ScaledOptimizer,
     pub sam: Sam,
     /// The moving average that is evaluated in the model's place, if one is.
     pub average: Option<Average>,
@@ -131,11 +130,10 @@ pub(crate) struct Binding {
 
 impl Binding {
     /// Both, by the ids that the model's parameters have now.
-    pub fn bind(&self, model: &Network) -> Result<(ModuleOptimizer, Sam)> {
-        let optimizer = build_optimizer(self.optimizer, model, &self.table)?;
+    pub fn bind(&self, model: &Network) -> Result<(ScaledOptimizer, Sam)> {
+        let optimizer = ScaledOptimizer::new(self.optimizer, model, &self.table)?;
         let sam = Sam::new(self.sam.clone(), model, &self.table)?;
-        let is_sgd = matches!(self.optimizer, BaseOptimizerConfig::Sgd(_));
-        Ok((optimizer, sam.descends_by_factors(is_sgd)))
+        Ok((optimizer, sam))
     }
 
     /// The coordinates in which the run's perturbations are the steepest.

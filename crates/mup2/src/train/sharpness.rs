@@ -61,9 +61,12 @@ pub(super) fn sharpness_after(
             let mut pass = Pass::training(spec.seed, steps as u64);
             let (part, gradients) = batch.gradient(model, &mut pass);
             loss = loss + part.without_autodiff().mul_scalar(*share);
-            sum.accumulate(model, scale_gradients(model, gradients, *share));
+            sum.accumulate(
+                model,
+                scale_gradients(model, gradients.into_dense(), *share),
+            );
         }
-        (loss, sum.grads())
+        Ok((loss, sum.grads()))
     };
     let geometry = |geometry| match geometry {
         SharpnessGeometry::Euclidean => Ok(Geometry::euclidean(model)),

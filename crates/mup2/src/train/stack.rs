@@ -11,10 +11,9 @@ use crate::collective::Solo;
 use crate::config::{RunSpec, TrainingDevice};
 use crate::data::{BATCHES_AHEAD, BatchOrder, Dataset, Loader};
 use crate::error::{Error, Result};
-use crate::low_rank::LowRank;
-use crate::model::{BatchStatistics, Network, Pass};
+use crate::model::{Network, Pass};
 use crate::results::{EpochMetrics, RunResult, RunStatus};
-use crate::step::{StepReport, weight_norms};
+use crate::step::{Sharing, StepReport, weight_norms};
 use burn::module::Module;
 use burn::tensor::Device;
 
@@ -194,7 +193,7 @@ impl StackTraining<'_> {
                     break;
                 };
                 let reports;
-                (setup, reports) = setup.step(step, &batch);
+                (setup, reports) = setup.step(step, &batch)?;
                 self.note(&setup, &reports);
                 if self.ended(&setup) {
                     return Ok(());
@@ -297,28 +296,26 @@ impl StackTraining<'_> {
 
 impl StackSetup {
     /// One step of every trial, the `step`-th from 0.
-    fn step(mut self, step: usize, batch: &Batch) -> (Self, Vec<StepReport>) {
+    ///
+    /// # Errors
+    /// As those of [`Sam::step`](crate::step::Sam::step).
+    fn step(mut self, step: usize, batch: &Batch) -> Result<(Self, Vec<StepReport>)> {
         let radius = self.radius.at(step);
         let rho: Vec<f64> = self.trials.iter().map(|trial| trial.rho * radius).collect();
-        let seeds = self.seeds();
-        let mut seen: Option<Vec<BatchStatistics>> = None;
-        let gradient = |model: &Network, low_rank: &mut LowRank| {
-            let pass = Pass::training_stack(&seeds, step as u64);
-            batch.gradient_in_step(model, pass, &mut seen, low_rank)
-        };
-        let learning_rate = self.learning_rate.at(step);
-        let (model, reports) = self.sam.step_stack(
+        let mut pass = Pass::training_stack(&self.seeds(), step as u64).observing();
+        let gradient = |model: &Network, pass: &mut Pass| Ok(batch.gradient(model, pass));
+        let (model, reports) = self.sam.step_by(
+            &mut Sharing::new(&mut pass, gradient),
             &mut self.optimizer,
             self.model,
-            learning_rate,
+            self.learning_rate.at(step),
             &rho,
-            gradient,
-        );
+        )?;
         self.model = model;
-        self.model.absorb(&seen.unwrap_or_default());
+        self.model.absorb(&pass.into_statistics());
         if let Some(average) = &mut self.average {
             average.follow(&self.model);
         }
-        (self, reports)
+        Ok((self, reports))
     }
 }

@@ -7,9 +7,10 @@ use crate::config::RunSpec;
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::model::{Initializer, Network, NetworkConfig};
-use crate::step::{Sam, TimeFactor, blocks_at, build_stack_optimizer, parameters, shape_of_blocks};
+use crate::step::{
+    ScaledOptimizer, StackedSam, TimeFactor, blocks_at, parameters, shape_of_blocks,
+};
 use burn::module::Module;
-use burn::optim::ModuleOptimizer;
 use burn::tensor::{DType, Device};
 use std::collections::BTreeMap;
 
@@ -27,8 +28,8 @@ pub(super) struct Trial {
 pub(super) struct StackSetup {
     pub trials: Vec<Trial>,
     pub model: Network,
-    pub optimizer: ModuleOptimizer,
-    pub sam: Sam,
+    pub optimizer: ScaledOptimizer,
+    pub sam: StackedSam,
     /// The moving averages that are evaluated in the models' place, if they are.
     pub average: Option<Average>,
     pub learning_rate: TimeFactor,
@@ -64,8 +65,7 @@ impl StackSetup {
             .collect();
         let (config, binding) = network_and_binding(first, data, trials.len())?;
         let model = draw(&config, &binding, &trials, device)?;
-        let everyone: Vec<usize> = (0..trials.len()).collect();
-        let optimizer = optimizer(&binding, &model, &trials, &everyone, trials.len())?;
+        let optimizer = optimizer(&binding, &model, &trials)?;
         let (learning_rate, radius) = time_factors(first, steps_per_epoch);
         Ok(Self {
             sam: sam(&binding, &model, &trials)?,
@@ -123,20 +123,8 @@ impl StackSetup {
             }),
         };
         let model = of_kept(&self.model, fresh, ids)?;
-        let unreadable = |error: &dyn std::fmt::Display| {
-            Error::invalid(
-                "stack",
-                format!("has an optimizer whose state cannot be divided ({error})"),
-                "trials one at a time, without a stack",
-            )
-        };
-        let state = self
-            .optimizer
-            .into_bytes()
-            .map_err(|error| unreadable(&error))?;
-        let optimizer = optimizer(&self.binding, &model, &trials, kept, before)?
-            .from_bytes(state)
-            .map_err(|error| unreadable(&error))?;
+        let mut optimizer = optimizer(&self.binding, &model, &trials)?;
+        optimizer.load_survivors(self.optimizer.to_bytes()?, kept, before)?;
         let mut sam = sam(&self.binding, &model, &trials)?;
         sam.set_steps(self.sam.steps());
         Ok(Self {
@@ -169,18 +157,12 @@ fn draw(
     ))
 }
 
-fn optimizer(
-    binding: &Binding,
-    model: &Network,
-    trials: &[Trial],
-    kept: &[usize],
-    of: usize,
-) -> Result<ModuleOptimizer> {
+fn optimizer(binding: &Binding, model: &Network, trials: &[Trial]) -> Result<ScaledOptimizer> {
     let rates = trials.iter().map(|trial| trial.learning_rate);
     let rates: Vec<f64> = rates.collect();
-    build_stack_optimizer(binding.optimizer, model, &binding.table, &rates, (kept, of))
+    ScaledOptimizer::of_stack(binding.optimizer, model, &binding.table, &rates)
 }
 
-fn sam(binding: &Binding, model: &Network, trials: &[Trial]) -> Result<Sam> {
-    Sam::of_stack(binding.sam.clone(), model, &binding.table, &seeds(trials))
+fn sam(binding: &Binding, model: &Network, trials: &[Trial]) -> Result<StackedSam> {
+    StackedSam::new(binding.sam.clone(), model, &binding.table, &seeds(trials))
 }

@@ -26,7 +26,7 @@ fn options(widths: &[usize]) -> ModuleCheckOptions {
 /// The perceptron under a scheme at a radius; `gradient` may trace.
 fn checked<F>(scheme: &Scheme, rho: f64, gradient: impl Fn() -> F + Sync) -> Result<CheckReport>
 where
-    F: FnMut(&Perceptron, &mut Trace) -> (Tensor<1>, GradientsParams) + 'static,
+    F: FnMut(&Perceptron, &mut Trace) -> Result<(Tensor<1>, GradientsParams)> + 'static,
 {
     let shapes = perceptron_shapes();
     let train = |width, seed| {
@@ -51,13 +51,13 @@ where
     check_module(&options(&widths), train, &Cancel::default(), |_| {})
 }
 
-fn untraced() -> impl FnMut(&Perceptron, &mut Trace) -> (Tensor<1>, GradientsParams) {
+fn untraced() -> impl FnMut(&Perceptron, &mut Trace) -> Result<(Tensor<1>, GradientsParams)> {
     let all = batch();
     move |model, _| gradient(model, &all)
 }
 
 /// The same forward pass with its products recorded.
-fn traced() -> impl FnMut(&Perceptron, &mut Trace) -> (Tensor<1>, GradientsParams) {
+fn traced() -> impl FnMut(&Perceptron, &mut Trace) -> Result<(Tensor<1>, GradientsParams)> {
     let (x, classes) = batch();
     move |model, trace| {
         let mut layer = |name: &str, layer: &burn::nn::Linear, x: Tensor<2>| {
@@ -69,7 +69,7 @@ fn traced() -> impl FnMut(&Perceptron, &mut Trace) -> (Tensor<1>, GradientsParam
         let h = relu(layer("hidden.weight", &model.hidden, h));
         let loss = loss(layer("readout.weight", &model.readout, h), classes.clone());
         let gradients = GradientsParams::from_grads(loss.backward(), model);
-        (loss, gradients)
+        Ok((loss, gradients))
     }
 }
 
@@ -147,7 +147,9 @@ fn what_norms_cannot_say_is_refused() {
 fn a_panic_in_a_training_ends_the_check_with_its_message() {
     let mup2 = Scheme::new(Parameterization::Mup, Perturbation::Mup2);
     let broken = || {
-        |_: &Perceptron, _: &mut Trace| -> (Tensor<1>, GradientsParams) { panic!("no batch today") }
+        |_: &Perceptron, _: &mut Trace| -> Result<(Tensor<1>, GradientsParams)> {
+            panic!("no batch today")
+        }
     };
     let message = checked(&mup2, 0.02, broken).unwrap_err().to_string();
     assert!(message.contains("no batch today"), "{message}");

@@ -9,6 +9,7 @@ use burn::nn::{
 use burn::optim::GradientsParams;
 use burn::tensor::activation::{log_softmax, relu};
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use mup2::error::Result;
 use mup2::module::{BaseShapes, ScaledModule};
 use mup2::scaling::{Parameterization, Perturbation, Scheme};
 use mup2::shapes::Declarations;
@@ -121,10 +122,10 @@ pub fn loss(logits: Tensor<2>, classes: Tensor<2, Int>) -> Tensor<1> {
 pub fn gradient(
     model: &Perceptron,
     (x, classes): &(Tensor<2>, Tensor<2, Int>),
-) -> (Tensor<1>, GradientsParams) {
+) -> Result<(Tensor<1>, GradientsParams)> {
     let loss = loss(model.forward(x.clone()), classes.clone());
     let gradients = GradientsParams::from_grads(loss.backward(), model);
-    (loss, gradients)
+    Ok((loss, gradients))
 }
 
 /// All numbers of a module, in its order.

@@ -10,6 +10,7 @@ use burn::optim::{
     AdaGradConfig, AdamWConfig, GradientsParams, LionConfig, ModuleOptimizer, RmsPropConfig,
 };
 use burn::tensor::Tensor;
+use mup2::error::Result;
 use mup2::module::{BaseShapes, ScaledModule};
 use mup2::scaling::{BaseOptimizer, Rule};
 use mup2::shapes::Declarations;
@@ -32,12 +33,14 @@ fn weights(
     scaled: &ScaledModule,
     mut optimizer: ModuleOptimizer,
     mut model: Perceptron,
-    gradient: impl Fn(&Perceptron) -> (Tensor<1>, GradientsParams),
+    gradient: impl Fn(&Perceptron) -> Result<(Tensor<1>, GradientsParams)>,
 ) -> Vec<f32> {
     let mut sam = scaled.sam(&model).unwrap();
     for _ in 0..3 {
         let report;
-        (model, report) = sam.step(&mut optimizer, model, 0.05, 0.1, &gradient);
+        (model, report) = sam
+            .step(&mut optimizer, model, 0.05, 0.1, &gradient)
+            .unwrap();
         assert!(!report.diverged && report.perturbation_norm > 0.0);
     }
     numbers(&model)
@@ -83,9 +86,11 @@ fn every_optimizer_moves_a_matrix_by_its_multiplier_and_two_may_share_a_model() 
     let before = model.clone();
     let all = batch();
     let mut sam = scaled.sam(&model).unwrap();
-    let (after, _) = sam.step(&mut optimizer, model, 0.01, 0.1, |model| {
-        gradient(model, &all)
-    });
+    let (after, _) = sam
+        .step(&mut optimizer, model, 0.01, 0.1, |model| {
+            gradient(model, &all)
+        })
+        .unwrap();
     let moved = |before: &Linear, after: &Linear| {
         let change = after.weight.val() - before.weight.val();
         change.abs().max().into_scalar::<f32>()
@@ -135,7 +140,7 @@ fn a_batch_in_parts_takes_the_step_of_the_whole_batch() {
     let scaled = scaled(&mup2(), 32);
     let model = scaled.initialize(Perceptron::new(32), 0).unwrap();
     let parts: Vec<_> = (0..3).map(|part| samples(4 * part..4 * part + 4)).collect();
-    let trained = |of: &dyn Fn(&Perceptron) -> (Tensor<1>, GradientsParams)| {
+    let trained = |of: &dyn Fn(&Perceptron) -> Result<(Tensor<1>, GradientsParams)>| {
         let optimizer = scaled.optimizer(SGD, &model).unwrap();
         weights(&scaled, optimizer, model.clone(), of)
     };
@@ -161,11 +166,13 @@ fn a_batch_in_parts_takes_the_step_of_the_whole_batch() {
 #[test]
 fn the_loss_of_parts_is_the_mean_loss() {
     let model = Perceptron::new(BASE);
-    let (whole, _) = gradient(&model, &batch());
+    let (whole, _) = gradient(&model, &batch()).unwrap();
     let parts = BatchParts::in_turn(2).unwrap();
-    let (mean, _) = parts.gradient(&model, |model, part| {
-        gradient(model, &samples(6 * part..6 * part + 6))
-    });
+    let (mean, _) = parts
+        .gradient(&model, |model, part| {
+            gradient(model, &samples(6 * part..6 * part + 6))
+        })
+        .unwrap();
     let difference = whole.into_scalar::<f32>() - mean.into_scalar::<f32>();
     assert!(difference.abs() < 1e-6, "{difference}");
 }
@@ -178,15 +185,19 @@ fn gradients_for_a_loop_that_applies_them_itself_are_those_of_a_step() {
     let step = {
         let mut optimizer = scaled.optimizer(SGD, &model).unwrap();
         let mut sam = scaled.sam(&model).unwrap();
-        let (after, report) = sam.step(&mut optimizer, model.clone(), 0.1, 0.05, |model| {
-            gradient(model, &all)
-        });
+        let (after, report) = sam
+            .step(&mut optimizer, model.clone(), 0.1, 0.05, |model| {
+                gradient(model, &all)
+            })
+            .unwrap();
         (numbers(&after), report)
     };
     // As Burn's `Learner` does: `TrainStep::step` returns gradients, `optimize` applies them.
     let mut optimizer = scaled.optimizer(SGD, &model).unwrap();
     let sam = scaled.sam(&model).unwrap();
-    let (gradients, report) = sam.gradients(&model, 0.05, |model| gradient(model, &all));
+    let (gradients, report) = sam
+        .gradients(&model, 0.05, |model| gradient(model, &all))
+        .unwrap();
     let after = optimizer.step(0.1, model, gradients);
     assert_eq!((numbers(&after), report), step);
 }
@@ -237,14 +248,16 @@ fn the_pass_at_perturbed_weights_does_not_move_running_statistics() {
     let mut sam = scaled.sam(&model).unwrap();
     let mut passes = 0;
     // A radius so large that the perturbed pass would show.
-    let (model, report) = sam.step(&mut optimizer, model, 0.0, 50.0, |model| {
-        passes += 1;
-        let loss = loss(model.forward(x.clone()), classes.clone());
-        (
-            loss.clone(),
-            GradientsParams::from_grads(loss.backward(), model),
-        )
-    });
+    let (model, report) = sam
+        .step(&mut optimizer, model, 0.0, 50.0, |model| {
+            passes += 1;
+            let loss = loss(model.forward(x.clone()), classes.clone());
+            Ok((
+                loss.clone(),
+                GradientsParams::from_grads(loss.backward(), model),
+            ))
+        })
+        .unwrap();
     assert!(passes == 2 && report.perturbation_norm > 0.0);
     assert_eq!(mean(&model), mean(&once));
     assert_ne!(mean(&model), [0.0; 16]);
@@ -258,14 +271,16 @@ fn running_statistics_of_replicas_are_those_of_the_whole_batch() {
     };
     let model = Normalized::new(16);
     let parallel = BatchParts::on(vec![device(); 2]).unwrap();
-    let _ = parallel.gradient(&model, |model, part| {
-        let (x, classes) = samples(6 * part..6 * part + 6);
-        let loss = loss(model.forward(x), classes);
-        (
-            loss.clone(),
-            GradientsParams::from_grads(loss.backward(), model),
-        )
-    });
+    parallel
+        .gradient(&model, |model, part| {
+            let (x, classes) = samples(6 * part..6 * part + 6);
+            let loss = loss(model.forward(x), classes);
+            Ok((
+                loss.clone(),
+                GradientsParams::from_grads(loss.backward(), model),
+            ))
+        })
+        .unwrap();
     let in_threads = mean(&model);
     assert_ne!(in_threads, [0.0; 16]);
     // The mean of an affine layer's outputs is that layer's output of the mean.

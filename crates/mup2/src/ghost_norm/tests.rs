@@ -1,16 +1,14 @@
 //! Steps without the perturbed matrices against those with them, in f64: the same numbers.
 
 use super::*;
-use crate::error::Result;
 use crate::model::{Activation, Mlp, MlpConfig, Network, Pass};
 use crate::scaling::{
     AsamBias, Parameterization, Perturbation as Rules, Rule, ScalingTable, Scheme, scale,
 };
 use crate::step::{
-    AsamOptions, BaseOptimizerConfig, Sam, SamConfig, Sgd, StepReport, build_optimizer,
-    flat_parameters, parameters,
+    AsamOptions, BaseOptimizerConfig, Sam, SamConfig, ScaledOptimizer, Sgd, Sharing, StepReport,
+    build_optimizer, flat_parameters, parameters,
 };
-use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{DType, Device, TensorData};
 use proptest::prelude::*;
 
@@ -29,10 +27,10 @@ struct Case {
 enum Steps {
     /// With gradients and perturbations of their own.
     Whole,
-    /// As [`LowRank`] wants, but for the gradients that go to the optimizer.
-    LowRank,
-    /// Those too.
-    InFactors,
+    /// By [`GhostNorm`], with dense gradients for the optimizer.
+    Ghost,
+    /// By [`GhostNorm`], with an optimizer that takes factors, as in a training.
+    Factored,
 }
 
 fn case(bias: bool, dtype: DType) -> Case {
@@ -96,49 +94,51 @@ impl Case {
         Tensor::from_data(data, (&Self::device(), self.dtype))
     }
 
-    fn start(&self) -> Result<(Network, ModuleOptimizer)> {
-        let mlp: Mlp = self
+    fn model(&self) -> Network {
+        let mlp = self
             .config
-            .init(&self.table, 5, &Self::device(), self.dtype)?;
-        let model = Network::Mlp(mlp);
-        let sgd = BaseOptimizerConfig::Sgd(self.sgd);
-        let optimizer = build_optimizer(sgd, &model, &self.table)?;
-        Ok((model, optimizer))
+            .init(&self.table, 5, &Self::device(), self.dtype);
+        let mlp: Mlp = mlp.unwrap();
+        Network::Mlp(mlp)
     }
 
-    /// Loss and gradients, and which parameters had none of their own in each pass.
+    /// Loss and gradients.
     fn gradient(
         &self,
         model: &Network,
         step: usize,
         pass: &mut Pass,
-    ) -> (Tensor<1>, GradientsParams) {
+    ) -> (Tensor<1>, ModelGradients) {
         let logits = model.forward(self.images(step as f64), pass);
         let loss = (logits.powi_scalar(2) + 1.0).log().mean();
-        let gradients = loss.backward();
-        pass.low_rank.read(&gradients);
-        (loss, GradientsParams::from_grads(gradients, model))
+        (loss.clone(), pass.gradients(loss.backward(), model))
     }
 
     /// The weights after a few steps, and what each step reported.
     fn train(&self, options: &SamConfig, steps: Steps) -> (Vec<f64>, Vec<StepReport>) {
-        let (mut model, mut optimizer) = self.start().unwrap();
-        let sam = Sam::new(options.clone(), &model, &self.table).unwrap();
-        let mut sam = sam.descends_by_factors(steps == Steps::InFactors);
+        let mut model = self.model();
+        let sgd = BaseOptimizerConfig::Sgd(self.sgd);
+        let mut optimizer: ScaledOptimizer = match steps {
+            Steps::Factored => ScaledOptimizer::new(sgd, &model, &self.table).unwrap(),
+            _ => build_optimizer(sgd, &model, &self.table).unwrap().into(),
+        };
+        let mut sam = Sam::new(options.clone(), &model, &self.table).unwrap();
         let mut reports = Vec::new();
         for step in 0..5 {
-            let (next, report) = if steps != Steps::Whole {
-                sam.step_low_rank(&mut optimizer, model, 0.3, self.rho, |model, low_rank| {
-                    let mut pass = Pass::training(0, 0).with_low_rank(std::mem::take(low_rank));
-                    let gradient = self.gradient(model, step, &mut pass);
-                    *low_rank = pass.low_rank;
-                    gradient
-                })
-            } else {
-                sam.step(&mut optimizer, model, 0.3, self.rho, |model| {
-                    self.gradient(model, step, &mut Pass::training(0, 0))
-                })
+            let mut pass = Pass::training(0, 0);
+            let stepped = match steps {
+                Steps::Whole => sam.step(&mut optimizer, model, 0.3, self.rho, |model| {
+                    let (loss, gradients) = self.gradient(model, step, &mut pass);
+                    Ok((loss, gradients.into_dense()))
+                }),
+                _ => {
+                    let gradient =
+                        |model: &Network, pass: &mut Pass| Ok(self.gradient(model, step, pass));
+                    let passes = &mut Sharing::new(&mut pass, gradient);
+                    sam.step_by(passes, &mut optimizer, model, 0.3, self.rho)
+                }
             };
+            let (next, report) = stepped.unwrap();
             model = next;
             reports.push(report);
         }
@@ -166,7 +166,7 @@ fn five_steps_without_perturbed_matrices_end_at_the_same_weights() {
     for (dtype, tolerance) in [(DType::F64, 1e-12), (DType::F32, 1e-5)] {
         for bias in [false, true] {
             let case = case(bias, dtype);
-            let (weights, reports) = case.train(&options(Rule::Sam), Steps::LowRank);
+            let (weights, reports) = case.train(&options(Rule::Sam), Steps::Ghost);
             let (expected, expected_reports) = case.train(&options(Rule::Sam), Steps::Whole);
             let off = largest_difference(&weights, &expected);
             assert!(off < tolerance, "{dtype:?}, bias {bias}: {off:e}");
@@ -193,7 +193,7 @@ fn what_is_no_multiple_of_the_gradient_is_perturbed_as_before_to_the_bit() {
         several,
     ] {
         let case = case(true, DType::F32);
-        let (weights, reports) = case.train(&options, Steps::LowRank);
+        let (weights, reports) = case.train(&options, Steps::Ghost);
         assert_eq!(
             (weights, reports),
             case.train(&options, Steps::Whole),
@@ -202,47 +202,58 @@ fn what_is_no_multiple_of_the_gradient_is_perturbed_as_before_to_the_bit() {
     }
 }
 
+/// What is known of each matrix: its path, its gradient, and its factors if it has some.
+fn matrices(
+    case: &Case,
+    model: &Network,
+    purpose: Purpose,
+) -> Vec<(String, Tensor<2>, Option<Factors>)> {
+    let mut pass = Pass::training(0, 0);
+    pass.as_mut().begin(purpose);
+    let (_, mut gradients) = case.gradient(model, 0, &mut pass);
+    let (_, dense) = case.gradient(model, 0, &mut Pass::training(0, 0));
+    let dense = dense.into_dense();
+    let parameters = parameters(model).into_iter();
+    let matrices = parameters.filter(|parameter| parameter.shape.len() == 2);
+    let known = matrices.map(|parameter| {
+        let whole = dense.get(parameter.id).unwrap();
+        let factors = match gradients.remove::<2>(parameter.id).unwrap() {
+            Gradient::Factored(factors) => Some(factors),
+            Gradient::Dense(gradient) => {
+                assert_eq!(gradient.dims(), whole.dims());
+                None
+            }
+        };
+        (parameter.name, whole, factors)
+    });
+    known.collect()
+}
+
+fn factored(matrices: &[(String, Tensor<2>, Option<Factors>)]) -> Vec<&str> {
+    let factored = matrices.iter().filter(|(_, _, factors)| factors.is_some());
+    factored.map(|(name, _, _)| name.as_str()).collect()
+}
+
 #[test]
-fn the_first_pass_leaves_out_the_gradients_of_matrices_that_pay_and_no_others() {
+fn the_first_gradients_of_matrices_that_pay_are_factors_with_the_norms_of_the_gradients() {
     let case = case(true, DType::F32);
-    let (model, _) = case.start().unwrap();
-    let parameters = parameters(&model);
-    let candidates = parameters.iter().map(|parameter| parameter.id).collect();
-    let low_rank = LowRank::observing(&Arc::new(candidates));
-    let mut pass = Pass::training(0, 0).with_low_rank(low_rank);
-    let (_, gradients) = case.gradient(&model, 0, &mut pass);
-    let norms = pass.low_rank.squared_norms();
-    let (_, whole) = case.gradient(&model, 0, &mut Pass::training(0, 0));
-    let mut left_out = Vec::new();
-    for parameter in &parameters {
-        let known = norms.iter().find(|(id, _)| *id == parameter.id);
-        if let Some((_, squared)) = known {
-            let gradient: Tensor<2> = whole.get(parameter.id).unwrap();
-            let expected = crate::fused::squared_norm(gradient);
-            assert!(
-                (squared / expected - 1.0).abs() < 1e-5,
-                "{squared}, not {expected}"
-            );
-            assert!(gradients.get::<2>(parameter.id).is_none());
-            left_out.push(parameter.name.as_str());
-        } else if parameter.shape.len() == 2 {
-            assert!(
-                gradients.get::<2>(parameter.id).is_some(),
-                "{}",
-                parameter.name
-            );
-        } else {
-            assert!(
-                gradients.get::<1>(parameter.id).is_some(),
-                "{}",
-                parameter.name
-            );
-        }
-    }
+    let model = case.model();
+    let ids = parameters(&model).into_iter().map(|parameter| parameter.id);
+    let ids: HashSet<ParamId> = ids.collect();
+    let matrices = matrices(&case, &model, Purpose::Ascent(Arc::new(ids)));
     assert_eq!(
-        left_out,
+        factored(&matrices),
         ["input.weight", "hidden.0.weight", "hidden.1.weight"]
     );
+    for (name, whole, factors) in matrices {
+        let Some(factors) = factors else { continue };
+        let squared = GhostGradient::new(ParamId::new(), factors).squared_norm();
+        let ratio = squared / crate::fused::squared_norm(whole);
+        assert!((ratio - 1.0).abs() < 1e-5, "{name}: {ratio}");
+    }
+    // What is no candidate has a dense gradient.
+    let none = self::matrices(&case, &model, Purpose::Ascent(Arc::default()));
+    assert!(factored(&none).is_empty());
 }
 
 #[test]
@@ -272,8 +283,8 @@ fn steps_whose_last_gradients_stay_factors_end_with_the_same_bits() {
                     rho,
                 );
                 assert_eq!(
-                    case.train(&options, Steps::InFactors),
-                    case.train(&options, Steps::LowRank),
+                    case.train(&options, Steps::Factored),
+                    case.train(&options, Steps::Ghost),
                     "{options:?} {:?} {rho}",
                     case.sgd
                 );
@@ -283,34 +294,43 @@ fn steps_whose_last_gradients_stay_factors_end_with_the_same_bits() {
 }
 
 #[test]
-fn the_gradients_that_an_optimizer_wants_whole_are_whole_and_the_others_in_factors() {
+fn the_last_gradients_are_factors_of_the_same_bits_where_the_optimizer_takes_them() {
     let case = case(true, DType::F32);
-    let (model, _) = case.start().unwrap();
-    for (low_rank, in_factors) in [
-        (LowRank::off(), [].as_slice()),
-        (
-            LowRank::off().ending_in_factors(true),
-            &["input.weight", "hidden.0.weight", "hidden.1.weight"],
-        ),
-    ] {
-        let mut pass = Pass::training(0, 0).with_low_rank(low_rank);
-        let (_, gradients) = case.gradient(&model, 0, &mut pass);
-        let (_, whole) = case.gradient(&model, 0, &mut Pass::training(0, 0));
-        let mut seen = Vec::new();
-        let parameters = parameters(&model);
-        for parameter in parameters
-            .iter()
-            .filter(|parameter| parameter.shape.len() == 2)
-        {
-            let gradient: Tensor<2> = gradients.get(parameter.id).unwrap();
-            let expected: Tensor<2> = whole.get(parameter.id).unwrap();
-            if gradient.dims() != expected.dims() {
-                seen.push(parameter.name.as_str());
-                let product = crate::fused::whole_gradient(gradient, expected.clone());
-                assert_eq!(product.into_data(), expected.into_data());
-            }
+    let model = case.model();
+    let dense = matrices(&case, &model, Purpose::Descent { factored: false });
+    assert!(factored(&dense).is_empty());
+    let matrices = matrices(&case, &model, Purpose::Descent { factored: true });
+    assert_eq!(
+        factored(&matrices),
+        ["input.weight", "hidden.0.weight", "hidden.1.weight"]
+    );
+    for (name, whole, factors) in matrices {
+        if let Some(factors) = factors {
+            assert_eq!(factors.product().into_data(), whole.into_data(), "{name}");
         }
-        assert_eq!(seen, in_factors);
+    }
+}
+
+#[test]
+fn an_optimizer_of_burns_has_factors_multiplied() {
+    let case = case(true, DType::F32);
+    let model = case.model();
+    let mut pass = Pass::training(0, 0);
+    pass.as_mut().begin(Purpose::Descent { factored: true });
+    let (_, gradients) = case.gradient(&model, 0, &mut pass);
+    let (_, whole) = case.gradient(&model, 0, &mut Pass::training(0, 0));
+    let (gradients, whole) = (gradients.into_dense(), whole.into_dense());
+    for parameter in parameters(&model) {
+        if parameter.shape.len() == 2 {
+            let [found, expected] =
+                [&gradients, &whole].map(|all| all.get::<2>(parameter.id).unwrap());
+            assert_eq!(
+                found.into_data(),
+                expected.into_data(),
+                "{}",
+                parameter.name
+            );
+        }
     }
 }
 
@@ -321,48 +341,48 @@ fn clipping_wants_whole_gradients_and_gets_them() {
         ..options(Rule::Sam)
     };
     let case = case(true, DType::F32);
-    let trained = case.train(&clipped, Steps::InFactors);
-    assert_eq!(trained, case.train(&clipped, Steps::LowRank));
-    assert_ne!(trained, case.train(&options(Rule::Sam), Steps::LowRank));
+    let trained = case.train(&clipped, Steps::Factored);
+    assert_eq!(trained, case.train(&clipped, Steps::Ghost));
+    assert_ne!(trained, case.train(&options(Rule::Sam), Steps::Ghost));
 }
 
 #[test]
 fn a_gradient_that_overflows_at_a_finite_loss_is_a_divergence() {
     let case = case(false, DType::F32);
-    let (model, mut optimizer) = case.start().unwrap();
+    let model = case.model();
+    let sgd = BaseOptimizerConfig::Sgd(case.sgd);
+    let mut optimizer = ScaledOptimizer::new(sgd, &model, &case.table).unwrap();
     let mut sam = Sam::new(options(Rule::Sam), &model, &case.table).unwrap();
-    let (_, report) = sam.step_low_rank(&mut optimizer, model, 0.1, 0.1, |model, low_rank| {
-        let mut pass = Pass::training(0, 0).with_low_rank(std::mem::take(low_rank));
-        let steep = model.forward(case.images(0.0), &mut pass).mul_scalar(1e30);
-        let gradients = steep.clone().mul_scalar(1e30).sum().backward();
-        pass.low_rank.read(&gradients);
-        *low_rank = pass.low_rank;
-        (
-            steep.mean().mul_scalar(0.0),
-            GradientsParams::from_grads(gradients, model),
-        )
-    });
+    let mut pass = Pass::training(0, 0);
+    let gradient = |model: &Network, pass: &mut Pass| {
+        let steep = model.forward(case.images(0.0), pass).mul_scalar(1e30);
+        let backward = steep.clone().mul_scalar(1e30).sum().backward();
+        let gradients = pass.gradients(backward, model);
+        Ok((steep.mean().mul_scalar(0.0), gradients))
+    };
+    let passes = &mut Sharing::new(&mut pass, gradient);
+    let (_, report) = sam
+        .step_by(passes, &mut optimizer, model, 0.1, 0.1)
+        .unwrap();
     assert!(report.diverged && report.loss.is_finite(), "{report:?}");
     assert!(!report.perturbation_norm.is_finite(), "{report:?}");
 }
 
 #[test]
-fn a_zero_gradient_takes_no_perturbation() {
+fn a_zero_gradient_has_factors_of_norm_zero() {
     let case = case(false, DType::F32);
-    let (model, _) = case.start().unwrap();
+    let model = case.model();
     let ids = parameters(&model).into_iter().map(|parameter| parameter.id);
-    let mut pass = Pass::training(0, 0).with_low_rank(LowRank::observing(&Arc::new(ids.collect())));
-    let zero = model
-        .forward(case.images(0.0), &mut pass)
-        .mul_scalar(0.0)
-        .sum();
-    pass.low_rank.read(&zero.backward());
-    let norms = pass.low_rank.squared_norms();
-    assert_eq!(norms.len(), 3);
-    assert!(
-        norms.iter().all(|(_, squared)| *squared == 0.0),
-        "{norms:?}"
-    );
+    let mut pass = Pass::training(0, 0);
+    let candidates = Arc::new(ids.collect());
+    pass.as_mut().begin(Purpose::Ascent(candidates));
+    let logits = model.forward(case.images(0.0), &mut pass);
+    let backward = logits.mul_scalar(0.0).sum().backward();
+    let (_, factored) = pass.gradients(backward, &model).into_parts();
+    assert_eq!(factored.len(), 3);
+    for (id, factors) in factored {
+        assert_eq!(GhostGradient::new(id, factors).squared_norm(), 0.0);
+    }
 }
 
 proptest! {

@@ -1,6 +1,6 @@
 //! [`super::known_linear`], [`super::perturbed_linear`] and [`super::gram`] on the processor.
 
-use super::factors::{WeightGradient, weight_gradient};
+use super::factors::weight_gradient;
 use super::slices::{Differentiable, filled, sides, tensor, values};
 use burn::backend::Flex;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
@@ -28,12 +28,11 @@ pub(super) fn known<C: CheckpointStrategy>(
     x: Differentiable<C>,
     weight: Differentiable<C>,
     y: Differentiable<C>,
-    form: WeightGradient,
 ) -> Differentiable<C> {
     let node = weight.node();
     let [x, y] = [x, y].map(|input| input.into_primitive().to_contiguous());
     match KnownLinear.prepare::<C>([node]).compute_bound().stateful() {
-        OpsKind::Tracked(prepared) => prepared.finish((x, form), y),
+        OpsKind::Tracked(prepared) => prepared.finish(x, y),
         OpsKind::UnTracked(prepared) => prepared.finish(y),
     }
 }
@@ -42,13 +41,13 @@ pub(super) fn known<C: CheckpointStrategy>(
 struct KnownLinear;
 
 impl Backward<Flex, 1> for KnownLinear {
-    type State = (FlexTensor, WeightGradient);
+    type State = FlexTensor;
 
     fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let dy = gradients.consume::<Flex>(&ops.node).to_contiguous();
-        let (x, form) = ops.state;
+        let x = ops.state;
         if let [Some(node)] = ops.parents {
-            gradients.register::<Flex>(node.id, weight_gradient(&x, &dy, form));
+            gradients.register::<Flex>(node.id, weight_gradient(&x, &dy));
         }
     }
 }
@@ -68,7 +67,6 @@ pub(super) fn perturbed_forward([x, weight, inputs, gradients]: &[FlexTensor; 4]
 
 pub(super) fn perturbed<C: CheckpointStrategy>(
     [x, weight, inputs, gradients]: [Differentiable<C>; 4],
-    form: WeightGradient,
 ) -> Differentiable<C> {
     let nodes = [x.node(), weight.node()];
     let state = [x, weight, inputs, gradients].map(|input| input.into_primitive().to_contiguous());
@@ -78,7 +76,7 @@ pub(super) fn perturbed<C: CheckpointStrategy>(
         .compute_bound()
         .stateful()
     {
-        OpsKind::Tracked(prepared) => prepared.finish((state, form), y),
+        OpsKind::Tracked(prepared) => prepared.finish(state, y),
         OpsKind::UnTracked(prepared) => prepared.finish(y),
     }
 }
@@ -87,11 +85,11 @@ pub(super) fn perturbed<C: CheckpointStrategy>(
 struct PerturbedLinear;
 
 impl Backward<Flex, 2> for PerturbedLinear {
-    type State = ([FlexTensor; 4], WeightGradient);
+    type State = [FlexTensor; 4];
 
     fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
         let dy = grads.consume::<Flex>(&ops.node).to_contiguous();
-        let ([x, weight, inputs, gradients], form) = ops.state;
+        let [x, weight, inputs, gradients] = ops.state;
         let sizes = sides::<2>(&weight);
         let [to_x, to_weight] = ops.parents;
         if let Some(node) = to_x {
@@ -104,7 +102,7 @@ impl Backward<Flex, 2> for PerturbedLinear {
             grads.register::<Flex>(node.id, dx);
         }
         if let Some(node) = to_weight {
-            grads.register::<Flex>(node.id, weight_gradient(&x, &dy, form));
+            grads.register::<Flex>(node.id, weight_gradient(&x, &dy));
         }
     }
 }
