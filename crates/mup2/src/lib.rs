@@ -26,6 +26,7 @@ pub mod phases;
 pub mod publish;
 pub mod pytorch;
 pub mod random;
+mod range;
 pub mod report;
 pub mod results;
 pub mod scaling;
@@ -35,6 +36,7 @@ pub mod step;
 pub mod sweep;
 pub mod tensorboard;
 pub mod train;
+mod workers;
 
 /// The programs of the guide, compiled and run with the tests of the documentation.
 #[cfg(doctest)]

@@ -20,13 +20,20 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("shapes", &["error", "publish", "scaling"]),
     ("tensorboard", &["error"]),
     ("data", &["error", "random", "publish"]),
-    ("config", &["error", "random", "scaling", "data"]),
+    ("range", &["error"]),
+    ("workers", &["error"]),
     ("kernels", &[]),
     ("fused", &["kernels"]),
     ("low_rank", &["fused"]),
     (
         "model",
-        &["error", "random", "scaling", "fused", "low_rank"],
+        &[
+            "error", "range", "random", "scaling", "data", "fused", "low_rank",
+        ],
+    ),
+    (
+        "config",
+        &["error", "range", "random", "scaling", "data", "model"],
     ),
     ("step", &["error", "random", "scaling", "fused", "low_rank"]),
     (
@@ -39,7 +46,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ),
     ("results", &["error", "config", "publish"]),
     ("checkpoint", &["error", "config", "publish", "results"]),
-    ("pytorch", &["error", "config", "scaling", "checkpoint"]),
+    ("pytorch", &["error", "model", "scaling", "checkpoint"]),
     ("export", &["error", "config", "publish", "results"]),
     ("report", &["error", "publish", "figure"]),
     ("doctor", &["scaling", "report", "figure"]),
@@ -64,8 +71,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "check",
         &[
-            "error", "random", "kernels", "fused", "scaling", "shapes", "data", "config", "model",
-            "step", "module", "train", "figure",
+            "error", "random", "workers", "kernels", "fused", "scaling", "shapes", "data",
+            "config", "model", "step", "module", "train", "figure",
         ],
     ),
     (
@@ -82,7 +89,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ),
 ];
 
-const LONGEST_FILE: usize = 400;
+const LONGEST_FILE: usize = 600;
 const DRAWERS: &[&str] = &[
     "utils", "util", "base", "common", "helpers", "helper", "misc",
 ];

@@ -12,7 +12,7 @@ use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use mup2::checkpoint::Weights;
 use mup2::config::{RunSpec, parse_run};
 use mup2::data::ImageShape;
-use mup2::model::{Network, NetworkConfig, Pass};
+use mup2::model::{ModelKind, Network, NetworkConfig, Pass};
 use mup2::pytorch::{State, StateEntry, from_pytorch, state_entries, to_pytorch};
 use mup2::scaling::{AsamBias, Rule, ScalingTable, scale};
 use mup2::step::{AsamOptions, BaseOptimizerConfig, Sam, SamConfig, Sgd, build_optimizer};
@@ -218,12 +218,12 @@ fn trajectory(name: &'static str, toml: &str, image: [usize; 3], classes: usize)
         width,
     };
     let config = network_config(&spec, image, classes).unwrap();
-    let names = match &config {
-        NetworkConfig::Mlp(_) => Names::Turned,
+    let names = match spec.model.kind() {
+        ModelKind::Mlp => Names::Turned,
         _ => {
             let (shapes, layers) = (config.tensor_shapes(), config.batch_norm_layers());
             let layers: Vec<&str> = layers.iter().map(String::as_str).collect();
-            Names::Of(state_entries(spec.model.kind, &shapes, &layers, None).unwrap())
+            Names::Of(state_entries(spec.model.kind(), &shapes, &layers, None).unwrap())
         }
     };
     Trajectory {

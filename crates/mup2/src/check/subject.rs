@@ -49,20 +49,11 @@ fn own_exponents(exponents: &CustomExponents) -> Option<String> {
 
 fn settings(spec: &RunSpec, data: &Dataset, options: &CheckOptions) -> Vec<(String, String)> {
     let list = |values: Vec<String>| values.join(", ");
-    let bias = if spec.model.bias { "with" } else { "without" };
     let scheme = spec.scheme();
     let lower = |value: &dyn std::fmt::Debug| format!("{value:?}").to_lowercase();
     let own = own_exponents(&spec.scaling.exponents).map(|text| ("Own exponents", text));
     let rows = [
-        (
-            "Model",
-            format!(
-                "{} with {} weight layers, {}, {bias} biases",
-                lower(&spec.model.kind),
-                spec.model.depth,
-                lower(&spec.model.activation)
-            ),
-        ),
+        ("Model", spec.model.describe()),
         ("Parameterization", scheme.parameterization.to_string()),
         (
             "Perturbation",

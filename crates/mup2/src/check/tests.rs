@@ -5,7 +5,8 @@ use super::fit::{Measurement, slope};
 use super::judge::verdict;
 use super::quantities::{ObservedStep, Origin, Weights};
 use super::*;
-use crate::model::{Activation, Mlp, MlpConfig, Trace};
+use crate::data::ImageShape;
+use crate::model::{Architecture, Mlp, MlpConfig, ModelSpec, Network, NetworkConfig, Trace};
 use crate::scaling::{Parameterization, Perturbation, Rule, ScalingTable, Scheme, scale};
 use crate::step::{
     BaseOptimizerConfig, PerturbationRecord, Sam, SamConfig, Sgd, build_optimizer, flat_parameters,
@@ -150,21 +151,27 @@ fn device() -> Device {
 /// A network of two layers, 2-2-1, in which every preactivation stays positive: ReLU is then the
 /// identity, and everything can be computed by hand.
 fn two_layers() -> (Mlp, ScalingTable) {
-    let config = MlpConfig {
-        inputs: 2,
-        classes: 1,
+    let model = ModelSpec {
         width: 2,
         base_width: 2,
-        depth: 2,
-        bias: false,
-        activation: Activation::Relu,
-        residual: false,
-        readout_zero_init: false,
-        output_multiplier: 1.0,
+        architecture: Architecture::Mlp(MlpConfig {
+            depth: 2,
+            ..MlpConfig::default()
+        }),
+        ..ModelSpec::default()
     };
+    let images = ImageShape {
+        channels: 2,
+        height: 1,
+        width: 1,
+    };
+    let config = NetworkConfig::new(&model, Parameterization::Mup, images, 1).unwrap();
     let scheme = Scheme::new(Parameterization::Mup, Perturbation::Mup2);
     let table = scale(&scheme, &config.tensor_shapes()).unwrap();
-    let model = config.init(&table, 0, &device(), DType::F64).unwrap();
+    let network = config.init(&table, 0, &device(), DType::F64).unwrap();
+    let Network::Mlp(model) = network else {
+        panic!("not an mlp: {network:?}");
+    };
     let mut write = Write(vec![vec![1.0, 2.0], vec![1.0, 2.0, 3.0, 4.0]]);
     (model.map(&mut write), table)
 }

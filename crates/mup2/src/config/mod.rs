@@ -4,8 +4,6 @@ mod axis;
 mod device;
 mod halving;
 mod identity;
-mod model;
-mod range;
 mod read;
 mod run;
 mod search;
@@ -17,10 +15,6 @@ pub use axis::Axis;
 pub use device::TrainingDevice;
 pub use halving::Halving;
 pub use identity::RunId;
-pub use model::{
-    Activation, AttentionScale, ChannelNorm, GruSpec, ModelKind, ModelSpec, ResNetSpec, ResNetStem,
-    VitPool, VitSpec,
-};
 pub use read::{parse_run, parse_sweep, read_run, read_sweep};
 pub use run::{
     OptimizerName, OptimizerSpec, PerturbationBatch, RunSpec, SamSpec, ScalingSpec, Schedule,

@@ -2,9 +2,13 @@
 
 use crate::fused::{gelu, relu};
 use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+use strum::Display;
 
 /// A nonlinearity of the hidden layers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Display)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Activation {
     /// max(x, 0).
     Relu,

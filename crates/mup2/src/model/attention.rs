@@ -5,9 +5,10 @@ use super::normalization::{Norm, NormConfig, NormKind};
 use super::{Dense, Dimension, Initializer, Trace};
 use crate::error::Result;
 use crate::fused::softmax;
-use crate::scaling::TensorShape;
+use crate::scaling::{Parameterization, TensorShape};
 use burn::module::Module;
 use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
 
 /// What an [`Attention`] is made of.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,13 +25,27 @@ pub(super) struct AttentionConfig {
 }
 
 /// How the products of queries and keys shrink as heads grow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum AttentionScale {
     /// 1/√d_head, the standard: right while queries and keys are independent.
     InverseRoot,
     /// 1/d_head, as µP has it, since trained queries and keys align; equal to 1/√d_head at the base
     /// width.
     Inverse,
+}
+
+impl AttentionScale {
+    /// The scale that goes with a parameterization (METHOD section 6): 1/d_head belongs to feature
+    /// learning, where queries and keys align.
+    pub fn of(parameterization: Parameterization) -> Self {
+        match parameterization {
+            Parameterization::Mup => Self::Inverse,
+            Parameterization::Sp | Parameterization::SpStable | Parameterization::Ntp => {
+                Self::InverseRoot
+            }
+        }
+    }
 }
 
 impl AttentionConfig {

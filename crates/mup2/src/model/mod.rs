@@ -1,6 +1,7 @@
 //! Architectures: each in one file, each tagging its parameters with their roles under width.
 
 mod activation;
+mod architecture;
 mod attention;
 mod convolution;
 mod dense;
@@ -13,11 +14,13 @@ mod network;
 mod normalization;
 mod pass;
 mod resnet;
+mod spec;
 mod stack;
 mod trace;
 mod vit;
 
 pub use activation::Activation;
+pub use architecture::Architecture;
 pub use attention::{Attention, AttentionScale};
 pub use convolution::Convolution;
 pub use dense::Dense;
@@ -28,6 +31,7 @@ pub use mlp::{Mlp, MlpConfig};
 pub use network::{Network, NetworkConfig};
 pub use normalization::{Norm, NormKind, RunningStatistics};
 pub use pass::{BatchStatistics, Pass};
-pub use resnet::{Block, ResNet, ResNetConfig, ResNetLayers, Stem};
+pub use resnet::{Block, ChannelNorm, ResNet, ResNetConfig, ResNetDepth, Stem};
+pub use spec::{ModelKind, ModelSpec};
 pub use trace::{Application, Site, Trace};
-pub use vit::{Heads, Pooling, TransformerBlock, VisionTransformer, VisionTransformerConfig};
+pub use vit::{Pooling, TransformerBlock, VisionTransformer, VisionTransformerConfig};
