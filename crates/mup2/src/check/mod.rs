@@ -24,7 +24,7 @@ mod workers;
 pub use defaults::{default_run, default_steps, default_widths};
 pub use module::{ModuleCheckOptions, ModuleTraining, TracedGradient, check_module};
 pub use page::html;
-pub use result::{CheckReport, Divergence, Point, Slope, TensorFinding, Verdict};
+pub use result::{CheckReport, Divergence, Point, Slope, SlopeVerdict, TensorFinding};
 pub use run::{CheckOptions, CheckProgress, check};
 pub use spectral::{SPECTRAL_NORM_TOLERANCE, spectral_norm};
 pub use table::terminal_table;

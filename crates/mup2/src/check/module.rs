@@ -1,6 +1,6 @@
 //! The coordinate check of any Burn module: the user trains, this measures and judges.
 
-use super::judge::{Extent, Subject, judge};
+use super::judge::{CheckSubject, Extent, judge};
 use super::measure::Measured;
 use super::observe::{Passes, Training, observe};
 use super::quantities::{ObservedStep, Origin};
@@ -109,7 +109,7 @@ pub fn check_module<M: Module>(
             "at least two widths",
         ));
     };
-    let subject = Subject {
+    let subject = CheckSubject {
         scheme: scheme_name(widest.scaled.scheme()),
         base_width: None,
         settings: settings(&widest, options),

@@ -3,7 +3,7 @@
 use super::display::{outcome, percent, slope, slope_with_error, what_was_checked, yes_or_no};
 use super::lines::Cause;
 use super::panels::panels;
-use super::result::{CheckReport, Point, Slope, Verdict};
+use super::result::{CheckReport, Point, Slope, SlopeVerdict};
 use crate::figure::number::{ABSENT, count, plain};
 use crate::figure::page::{Heading, flag, page, settings, table};
 use crate::figure::svg::escape;
@@ -191,12 +191,12 @@ fn fitted(fit: Option<Slope>) -> String {
     slope_with_error(fit.map(|fit| fit.slope), fit.map(|fit| fit.stderr))
 }
 
-fn verdict(verdict: Verdict) -> String {
+fn verdict(verdict: SlopeVerdict) -> String {
     match verdict {
-        Verdict::Effective => format!("<span class=\"good\">{verdict}</span>"),
-        Verdict::Exploding => format!("<span class=\"bad\">{verdict}</span>"),
-        Verdict::Vanishing | Verdict::Inconclusive => flag(&verdict.to_string()),
-        Verdict::Unperturbed | Verdict::Flat => verdict.to_string(),
+        SlopeVerdict::Effective => format!("<span class=\"good\">{verdict}</span>"),
+        SlopeVerdict::Exploding => format!("<span class=\"bad\">{verdict}</span>"),
+        SlopeVerdict::Vanishing | SlopeVerdict::Inconclusive => flag(&verdict.to_string()),
+        SlopeVerdict::Unperturbed | SlopeVerdict::Flat => verdict.to_string(),
     }
 }
 

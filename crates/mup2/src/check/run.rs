@@ -1,6 +1,6 @@
 //! The check as a whole: all widths and seeds on the worker threads, then the judgement.
 
-use super::judge::{Extent, Subject, judge};
+use super::judge::{CheckSubject, Extent, judge};
 use super::measure::{Measured, measure};
 use super::result::CheckReport;
 use super::workers::measure_all;
@@ -70,7 +70,7 @@ pub fn check(
         0,
     );
     let table = scale(&spec.scheme(), &network_for(&widest, data)?.tensor_shapes())?;
-    let subject = Subject::of_run(spec, data, options);
+    let subject = CheckSubject::of_run(spec, data, options);
     Ok(judge(subject, &extent, &table, points, divergences))
 }
 

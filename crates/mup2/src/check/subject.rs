@@ -1,12 +1,12 @@
 //! What a check of a run file measured, in names and values for its report.
 
-use super::judge::{Extent, Subject};
+use super::judge::{CheckSubject, Extent};
 use super::run::CheckOptions;
 use crate::config::{RunSpec, SchemeName};
 use crate::data::Dataset;
 use crate::scaling::{CustomExponents, Scheme};
 
-impl Subject {
+impl CheckSubject {
     /// The run of `spec`.
     pub fn of_run(spec: &RunSpec, data: &Dataset, options: &CheckOptions) -> Self {
         Self {

@@ -1,8 +1,9 @@
 //! The `[model]` table: which architecture, how wide, and what else shapes it.
 
-use super::{Architecture, GruConfig, MlpConfig, ResNetConfig, VisionTransformerConfig};
+use super::{
+    Activation, Architecture, GruConfig, MlpConfig, ResNetConfig, VisionTransformerConfig,
+};
 use crate::error::Result;
-use crate::model::Activation;
 use crate::range;
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, VariantNames};
