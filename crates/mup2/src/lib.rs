@@ -26,7 +26,6 @@ pub mod phases;
 pub mod publish;
 pub mod pytorch;
 pub mod random;
-mod range;
 pub mod report;
 pub mod results;
 pub mod scaling;

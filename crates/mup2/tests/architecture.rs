@@ -20,7 +20,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("shapes", &["error", "publish", "scaling"]),
     ("tensorboard", &["error"]),
     ("data", &["error", "random", "publish"]),
-    ("range", &["error"]),
+    ("config", &["error", "random", "scaling", "data"]),
     ("workers", &["error"]),
     ("kernels", &[]),
     ("fused", &["kernels"]),
@@ -28,12 +28,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "model",
         &[
-            "error", "range", "random", "scaling", "data", "fused", "low_rank",
+            "error", "random", "scaling", "data", "config", "fused", "low_rank",
         ],
-    ),
-    (
-        "config",
-        &["error", "range", "random", "scaling", "data", "model"],
     ),
     ("step", &["error", "random", "scaling", "fused", "low_rank"]),
     (
@@ -46,7 +42,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ),
     ("results", &["error", "config", "publish"]),
     ("checkpoint", &["error", "config", "publish", "results"]),
-    ("pytorch", &["error", "model", "scaling", "checkpoint"]),
+    ("pytorch", &["error", "config", "scaling", "checkpoint"]),
     ("export", &["error", "config", "publish", "results"]),
     ("report", &["error", "publish", "figure"]),
     ("doctor", &["scaling", "report", "figure"]),

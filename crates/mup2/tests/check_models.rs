@@ -9,9 +9,8 @@ use mup2::check::{
     CheckOptions, CheckReport, SlopeVerdict, TensorFinding, check, default_run, default_steps,
     default_widths,
 };
-use mup2::config::{TrainingDevice, parse_run};
+use mup2::config::{ModelKind, TrainingDevice, parse_run};
 use mup2::data::load;
-use mup2::model::ModelKind;
 use mup2::train::Cancel;
 
 fn checked(kind: ModelKind, changes: &[&str]) -> CheckReport {

@@ -3,8 +3,9 @@
 
 use burn::optim::GradientsParams;
 use burn::tensor::{DType, Device, Tensor};
+use mup2::config::{Architecture, MlpConfig, ModelSpec};
 use mup2::data::ImageShape;
-use mup2::model::{Architecture, Mlp, MlpConfig, ModelSpec, Network, NetworkConfig};
+use mup2::model::{Mlp, Network, NetworkConfig};
 use mup2::scaling::{AsamBias, Parameterization, Perturbation, Rule, Scheme, scale};
 use mup2::step::{AsamOptions, BaseOptimizerConfig, Sam, SamConfig, Sgd, build_optimizer};
 use std::alloc::{GlobalAlloc, Layout, System};

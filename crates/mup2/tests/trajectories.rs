@@ -6,8 +6,9 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use mup2::config::{Activation, Architecture, MlpConfig, ModelSpec};
 use mup2::data::ImageShape;
-use mup2::model::{Activation, Architecture, Mlp, MlpConfig, ModelSpec, Network, NetworkConfig};
+use mup2::model::{Mlp, Network, NetworkConfig};
 use mup2::scaling::{
     AsamBias, BaseOptimizer, Denominator, Parameterization, Perturbation, RoleExponents, Rule,
     ScalingTable, Scheme, scale,

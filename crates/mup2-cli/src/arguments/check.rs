@@ -2,9 +2,8 @@
 
 use super::names;
 use clap::{Args, ValueEnum};
-use mup2::config::{SchemeName, TrainingDevice};
+use mup2::config::{ModelKind, SchemeName, TrainingDevice};
 use mup2::data::DatasetName;
-use mup2::model::ModelKind;
 use mup2::scaling::{BaseOptimizer, Denominator, Parameterization, Perturbation, Rule};
 use std::path::PathBuf;
 

@@ -2,9 +2,9 @@
 
 use super::{ScaleFilesArguments, names, parse_exponents};
 use clap::{Args, ValueEnum};
+use mup2::config::ModelKind;
 use mup2::data::ImageShape;
 use mup2::error::Error;
-use mup2::model::ModelKind;
 use mup2::scaling::{
     AsamBias, BaseOptimizer, Denominator, Parameterization, Perturbation, Rule, Scheme,
 };

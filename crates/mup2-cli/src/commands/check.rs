@@ -9,9 +9,8 @@ use crate::terminal::{print, table_options};
 use mup2::check::{
     CheckOptions, check, default_run, default_steps, default_widths, html, terminal_table,
 };
-use mup2::config::{OptimizerName, RunSpec, parse_run, read_run};
+use mup2::config::{ModelKind, OptimizerName, RunSpec, parse_run, read_run};
 use mup2::error::Error;
-use mup2::model::ModelKind;
 use mup2::scaling::{BaseOptimizer, CustomExponents};
 use std::process::ExitCode;
 

@@ -3,10 +3,9 @@
 use super::scale_files;
 use super::scale_table::{aligned, emit, number, shape, verdict};
 use crate::arguments::{ScaleArguments, ScaleFormat, mlp_overrides};
-use mup2::config::{RunSpec, parse_run};
+use mup2::config::{ModelKind, RunSpec, parse_run};
 use mup2::data::ImageShape;
 use mup2::error::Error;
-use mup2::model::ModelKind;
 use mup2::scaling::{ScalingTable, Scheme, TensorScaling, scale};
 use mup2::train::tensor_shapes;
 use serde_json::json;

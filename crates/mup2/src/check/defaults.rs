@@ -1,7 +1,7 @@
 //! What is checked when nobody says otherwise: for each architecture a small run and widths at which
 //! the limit of wide networks shows within seconds.
 
-use crate::model::ModelKind;
+use crate::config::ModelKind;
 use crate::scaling::Rule;
 
 /// The run, as TOML, for `model.kind`.

@@ -7,11 +7,9 @@ use super::measure::Measured;
 use super::quantities::{ObservedStep, Origin, Weights};
 use super::workers::measure_all;
 use super::*;
-use crate::config::{TrainingDevice, parse_run};
+use crate::config::{Architecture, MlpConfig, ModelKind, ModelSpec, TrainingDevice, parse_run};
 use crate::data::{ImageShape, load};
-use crate::model::{
-    Architecture, Mlp, MlpConfig, ModelKind, ModelSpec, Network, NetworkConfig, Trace,
-};
+use crate::model::{Mlp, Network, NetworkConfig, Trace};
 use crate::scaling::{Parameterization, Perturbation, Rule, ScalingTable, Scheme, scale};
 use crate::step::{
     BaseOptimizerConfig, PerturbationRecord, Sam, SamConfig, Sgd, build_optimizer, flat_parameters,

@@ -52,21 +52,22 @@ fn work(
 ) -> Result<Vec<(usize, Measured)>> {
     let next = AtomicUsize::new(0);
     let mut done = Vec::new();
-    let work = |_, sender: &Sender<(usize, Measured)>| {
+    let take = |sender: &Sender<(usize, Measured)>| -> Result<()> {
         let pool = one_core_pool()?;
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
             let Some(&(width, seed)) = trainings.get(index) else {
                 return Ok(());
             };
-            let measured = caught(width, || pool.install(|| measure(width, seed)));
-            let measured = measured.inspect_err(|_| {
-                next.store(trainings.len(), Ordering::Relaxed);
-            })?;
+            let measured = caught(width, || pool.install(|| measure(width, seed)))?;
             if sender.send((index, measured)).is_err() {
                 return Ok(());
             }
         }
+    };
+    let work = |_, sender: &Sender<_>| {
+        // After an error nobody need begin another training.
+        take(sender).inspect_err(|_| next.store(trainings.len(), Ordering::Relaxed))
     };
     run_workers(workers.min(trainings.len()), work, |measured| {
         done.push(measured);

@@ -4,6 +4,8 @@ mod axis;
 mod device;
 mod halving;
 mod identity;
+mod model;
+mod range;
 mod read;
 mod run;
 mod search;
@@ -15,6 +17,10 @@ pub use axis::Axis;
 pub use device::TrainingDevice;
 pub use halving::Halving;
 pub use identity::RunId;
+pub use model::{
+    Activation, Architecture, AttentionScale, ChannelNorm, GruConfig, MlpConfig, ModelKind,
+    ModelSpec, Pooling, ResNetConfig, ResNetDepth, Stem, VisionTransformerConfig,
+};
 pub use read::{parse_run, parse_sweep, read_run, read_sweep};
 pub use run::{
     OptimizerName, OptimizerSpec, PerturbationBatch, RunSpec, SamSpec, ScalingSpec, Schedule,

@@ -1,11 +1,11 @@
 //! One training run as a value: the file `RUN.toml`.
 
+use super::model::ModelSpec;
+use super::range;
 use super::sharpness::SharpnessSpec;
 use super::train::TrainSpec;
 use crate::data::{AugmentSpec, DataSpec};
 use crate::error::{Error, Result};
-use crate::model::ModelSpec;
-use crate::range;
 use crate::scaling::{
     AsamBias, BaseOptimizer, CustomExponents, Denominator, Parameterization, Perturbation, Rule,
     Scheme,

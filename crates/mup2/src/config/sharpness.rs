@@ -1,7 +1,7 @@
 //! The `[sharpness]` table: whether, when and how the sharpness of the loss is measured.
 
+use super::range;
 use crate::error::{Error, Result};
-use crate::range;
 use serde::{Deserialize, Serialize};
 
 /// The `[sharpness]` table.

@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::data::{Corrupt, Storage};
-use crate::model::{Architecture, GruConfig, ModelSpec, Pooling};
 use crate::scaling::{Parameterization, Perturbation, Rule};
 use std::collections::HashSet;
 

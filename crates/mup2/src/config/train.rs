@@ -1,7 +1,7 @@
 //! The `[train]` table: how long a training is, what a step sees, and what is evaluated.
 
+use super::range;
 use crate::error::{Error, Result};
-use crate::range;
 use serde::{Deserialize, Serialize};
 
 /// The `[train]` table.

@@ -1,9 +1,10 @@
 //! Steps without the perturbed matrices against those with them, in f64: the same numbers.
 
 use super::*;
+use crate::config::{Architecture, MlpConfig, ModelSpec};
 use crate::data::ImageShape;
 use crate::error::Result;
-use crate::model::{Architecture, MlpConfig, ModelSpec, Network, NetworkConfig, Pass};
+use crate::model::{Network, NetworkConfig, Pass};
 use crate::scaling::{
     AsamBias, Parameterization, Perturbation as Rules, Rule, ScalingTable, Scheme, scale,
 };

@@ -1,75 +1,29 @@
-//! The four architectures: what each says of itself, from its own keys.
+//! What each architecture makes of its keys: the layers of a network.
 
 use super::dense::DenseConfig;
-use super::{
-    Dimension, GruConfig, Initializer, MlpConfig, ModelKind, Network, ResNetConfig,
-    VisionTransformerConfig,
-};
+use super::{Dimension, Initializer, Network};
+use crate::config::Architecture;
 use crate::data::ImageShape;
 use crate::error::Result;
 use crate::scaling::{Parameterization, TensorShape};
 
-/// An architecture with the keys that it alone has.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Architecture {
-    /// Multilayer perceptron on flattened images.
-    Mlp(MlpConfig),
-    /// Residual network.
-    ResNet(ResNetConfig),
-    /// Vision Transformer.
-    Vit(VisionTransformerConfig),
-    /// Gated recurrent network that reads an image row by row.
-    Gru(GruConfig),
-}
-
-impl Default for Architecture {
-    fn default() -> Self {
-        Self::Mlp(MlpConfig::default())
-    }
-}
-
 impl Architecture {
-    /// Its name.
-    pub fn kind(&self) -> ModelKind {
+    pub(super) fn builder(&self) -> &dyn NetworkBuilder {
         match self {
-            Self::Mlp(_) => ModelKind::Mlp,
-            Self::ResNet(_) => ModelKind::ResNet,
-            Self::Vit(_) => ModelKind::Vit,
-            Self::Gru(_) => ModelKind::Gru,
-        }
-    }
-
-    pub(super) fn config(&self) -> &dyn ArchitectureConfig {
-        match self {
-            Self::Mlp(config) => config,
-            Self::ResNet(config) => config,
-            Self::Vit(config) => config,
-            Self::Gru(config) => config,
+            Self::Mlp(keys) => keys,
+            Self::ResNet(keys) => keys,
+            Self::Vit(keys) => keys,
+            Self::Gru(keys) => keys,
         }
     }
 }
 
-/// The keys of one architecture: what they allow, and the network that they make in a frame.
-pub(super) trait ArchitectureConfig {
-    /// Checks every value beside `(width, base width)`; `key` makes the place of a key below
-    /// `model`.
-    ///
-    /// # Errors
-    /// The first value that is out of its range.
-    fn validate(&self, widths: (usize, usize), key: &dyn Fn(&str) -> String) -> Result<()>;
-
+/// Makes networks from the keys of one architecture, in a frame.
+pub(super) trait NetworkBuilder {
     /// # Errors
     /// When the architecture cannot take such images.
     fn validate_images(&self, _images: ImageShape) -> Result<()> {
         Ok(())
-    }
-
-    /// Name, depth and what else shapes the network, in a few words.
-    fn describe(&self) -> String;
-
-    /// Whether the network has normalization layers.
-    fn has_norms(&self) -> bool {
-        false
     }
 
     /// Every parameter with its role and its shapes at the target and the base width, in the order

@@ -3,12 +3,12 @@
 use super::dense::DenseConfig;
 use super::normalization::{Norm, NormConfig, NormKind};
 use super::{Dense, Dimension, Initializer, Trace};
+use crate::config::AttentionScale;
 use crate::error::Result;
 use crate::fused::softmax;
-use crate::scaling::{Parameterization, TensorShape};
+use crate::scaling::TensorShape;
 use burn::module::Module;
 use burn::tensor::Tensor;
-use serde::{Deserialize, Serialize};
 
 /// What an [`Attention`] is made of.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,30 +22,6 @@ pub(super) struct AttentionConfig {
     /// Normalizes the queries and keys of each head.
     pub qk_norm: Option<f64>,
     pub scale: AttentionScale,
-}
-
-/// How the products of queries and keys shrink as heads grow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum AttentionScale {
-    /// 1/√d_head, the standard: right while queries and keys are independent.
-    InverseRoot,
-    /// 1/d_head, as µP has it, since trained queries and keys align; equal to 1/√d_head at the base
-    /// width.
-    Inverse,
-}
-
-impl AttentionScale {
-    /// The scale that goes with a parameterization (METHOD section 6): 1/d_head belongs to feature
-    /// learning, where queries and keys align.
-    pub fn of(parameterization: Parameterization) -> Self {
-        match parameterization {
-            Parameterization::Mup => Self::Inverse,
-            Parameterization::Sp | Parameterization::SpStable | Parameterization::Ntp => {
-                Self::InverseRoot
-            }
-        }
-    }
 }
 
 impl AttentionConfig {

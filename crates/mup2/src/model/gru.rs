@@ -4,30 +4,15 @@
 //! The first layer's input matrix is input-like; recurrent matrices, and the input matrices of
 //! further layers, are hidden. The equations are PyTorch's, with two biases.
 
-use super::architecture::{ArchitectureConfig, NetworkFrame};
+use super::architecture::{NetworkBuilder, NetworkFrame};
 use super::dense::DenseConfig;
 use super::{Dense, Dimension, Initializer, Network, Pass, Trace};
+use crate::config::GruConfig;
 use crate::error::Result;
-use crate::range;
 use crate::scaling::TensorShape;
 use burn::module::Module;
 use burn::tensor::Tensor;
 use burn::tensor::activation::sigmoid;
-use serde::{Deserialize, Serialize};
-
-/// The `[model.gru]` table.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default, expecting = "the keys of `[model.gru]`")]
-pub struct GruConfig {
-    /// Layers, each reading the states of the one before; at least 1.
-    pub layers: usize,
-}
-
-impl Default for GruConfig {
-    fn default() -> Self {
-        Self { layers: 1 }
-    }
-}
 
 impl GruConfig {
     /// The input and the recurrent matrix of each layer, three gates wide.
@@ -45,16 +30,7 @@ impl GruConfig {
     }
 }
 
-impl ArchitectureConfig for GruConfig {
-    fn validate(&self, _widths: (usize, usize), key: &dyn Fn(&str) -> String) -> Result<()> {
-        range::whole(key("gru.layers"), self.layers, 1, 100)
-    }
-
-    fn describe(&self) -> String {
-        let plural = if self.layers == 1 { "" } else { "s" };
-        format!("gru with {} recurrent layer{plural}", self.layers)
-    }
-
+impl NetworkBuilder for GruConfig {
     fn tensor_shapes(&self, frame: &NetworkFrame) -> Vec<TensorShape> {
         let cells = self.cells(frame);
         let layers = cells.iter().flatten().flat_map(DenseConfig::shapes);

@@ -1,41 +1,15 @@
 //! Multilayer perceptron on flattened images, as in figure 1 of the paper (three layers, no
 //! biases, ReLU).
 
-use super::architecture::{ArchitectureConfig, NetworkFrame};
+use super::architecture::{NetworkBuilder, NetworkFrame};
 use super::dense::DenseConfig;
-use super::{Activation, Dense, Dimension, Initializer, Network, Trace};
+use super::{Dense, Dimension, Initializer, Network, Trace};
+use crate::config::{Activation, MlpConfig};
 use crate::error::Result;
 use crate::low_rank::{LowRank, Source};
-use crate::range;
 use crate::scaling::TensorShape;
 use burn::module::Module;
 use burn::tensor::Tensor;
-use serde::{Deserialize, Serialize};
-
-/// The keys of an MLP in the `[model]` table.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct MlpConfig {
-    /// Number of weight layers, the readout included; at least 2.
-    pub depth: usize,
-    /// Whether layers have biases (initialized to 0).
-    pub bias: bool,
-    /// Nonlinearity of the hidden layers.
-    pub activation: Activation,
-    /// Adds each hidden-to-hidden layer's input to its output.
-    pub residual: bool,
-}
-
-impl Default for MlpConfig {
-    fn default() -> Self {
-        Self {
-            depth: 3,
-            bias: false,
-            activation: Activation::Relu,
-            residual: false,
-        }
-    }
-}
 
 impl MlpConfig {
     fn layers(&self, frame: &NetworkFrame) -> Vec<DenseConfig> {
@@ -54,20 +28,7 @@ impl MlpConfig {
     }
 }
 
-impl ArchitectureConfig for MlpConfig {
-    fn validate(&self, _widths: (usize, usize), key: &dyn Fn(&str) -> String) -> Result<()> {
-        range::whole(key("depth"), self.depth, 2, 1000)
-    }
-
-    fn describe(&self) -> String {
-        let bias = if self.bias { "with" } else { "without" };
-        let residual = if self.residual { ", residual" } else { "" };
-        format!(
-            "mlp with {} weight layers, {}, {bias} biases{residual}",
-            self.depth, self.activation
-        )
-    }
-
+impl NetworkBuilder for MlpConfig {
     fn tensor_shapes(&self, frame: &NetworkFrame) -> Vec<TensorShape> {
         let layers = self.layers(frame);
         layers.iter().flat_map(DenseConfig::shapes).collect()

@@ -3,9 +3,8 @@
 use super::architecture::NetworkFrame;
 use super::normalization::{Norm, RunningStatistics};
 use super::pass::BatchStatistics;
-use super::{
-    Architecture, Dimension, Gru, Initializer, Mlp, ModelSpec, Pass, ResNet, VisionTransformer,
-};
+use super::{Dimension, Gru, Initializer, Mlp, Pass, ResNet, VisionTransformer};
+use crate::config::{Architecture, ModelSpec};
 use crate::data::ImageShape;
 use crate::error::Result;
 use crate::scaling::{Parameterization, ScalingTable, TensorShape};
@@ -36,7 +35,7 @@ impl NetworkConfig {
         images: ImageShape,
         classes: usize,
     ) -> Result<Self> {
-        model.architecture.config().validate_images(images)?;
+        model.architecture.builder().validate_images(images)?;
         Ok(Self {
             model: model.clone(),
             parameterization,
@@ -62,8 +61,8 @@ impl NetworkConfig {
     /// Every parameter with its role and its shapes at the target and the base width, in the order
     /// of the forward pass.
     pub fn tensor_shapes(&self) -> Vec<TensorShape> {
-        let config = self.model.architecture.config();
-        config.tensor_shapes(&self.frame())
+        let builder = self.model.architecture.builder();
+        builder.tensor_shapes(&self.frame())
     }
 
     /// Factor of what the parameter at `path` contributes to the logits: that of the output for
@@ -77,8 +76,8 @@ impl NetworkConfig {
 
     /// Paths of the layers that keep running statistics.
     pub fn batch_norm_layers(&self) -> Vec<String> {
-        let config = self.model.architecture.config();
-        config.batch_norm_layers(&self.frame())
+        let builder = self.model.architecture.builder();
+        builder.batch_norm_layers(&self.frame())
     }
 
     /// Channels and side of the patches that a Vision Transformer reads.
@@ -108,8 +107,8 @@ impl NetworkConfig {
     /// # Errors
     /// When the initializer's table was made for another model.
     pub fn draw(&self, initializer: &Initializer) -> Result<Network> {
-        let config = self.model.architecture.config();
-        config.draw(&self.frame(), initializer)
+        let builder = self.model.architecture.builder();
+        builder.draw(&self.frame(), initializer)
     }
 }
 

@@ -4,85 +4,24 @@
 //! The patch embedding is input-like, and so are positions and class token, whose entries grow in
 //! number with the width only (vectors). Attention and MLP matrices are hidden.
 
-use super::architecture::{ArchitectureConfig, NetworkFrame};
-use super::attention::{Attention, AttentionConfig, AttentionScale};
+use super::architecture::{NetworkBuilder, NetworkFrame};
+use super::attention::{Attention, AttentionConfig};
 use super::dense::DenseConfig;
 use super::dropout::{dropout, stochastic_depth};
 use super::normalization::{Norm, NormConfig, NormKind};
 use super::trace::multiplied;
-use super::{Activation, Application, Dense, Dimension, Initializer, Network, Pass, Site};
+use super::{Application, Dense, Dimension, Initializer, Network, Pass, Site};
+use crate::config::{Activation, Pooling, VisionTransformerConfig};
 use crate::data::ImageShape;
 use crate::error::{Error, Result};
-use crate::range;
-use crate::scaling::{Parameterization, Role, TensorKind, TensorShape};
+use crate::scaling::{Role, TensorKind, TensorShape};
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
-use serde::{Deserialize, Serialize};
 
 /// ε of all normalizations, timm's.
 const NORM_EPSILON: f64 = 1e-6;
 /// Initialization std of positions and class token, timm's.
 const EMBEDDING_STD: f64 = 0.02;
-
-/// The `[model.vit]` table.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default, expecting = "the keys of `[model.vit]`")]
-pub struct VisionTransformerConfig {
-    /// Side of the square patches; at least 1, and a divisor of the images' height and width.
-    pub patch: usize,
-    /// Number of blocks; at least 1.
-    pub depth: usize,
-    /// Number of heads at every width, so that they grow; a divisor of the width and of the base
-    /// width.
-    pub heads: usize,
-    /// Size of the heads at every width, in place of `heads`, so that their number grows; a divisor
-    /// of the width and of the base width.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub head_dim: Option<usize>,
-    /// Hidden units of a block's MLP, in widths; at least 1.
-    pub mlp_ratio: usize,
-    /// What the readout sees.
-    pub pool: Pooling,
-    /// Normalizes the queries and keys of each head.
-    pub qk_norm: bool,
-    /// How the products of queries and keys shrink as heads grow; by default that of the
-    /// parameterization ([`AttentionScale::of`]).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub attention_scale: Option<AttentionScale>,
-    /// Share of entries dropped after the embedding, in the MLPs and at the end of each branch, from
-    /// 0 to below 1.
-    pub dropout: f64,
-    /// Share of samples that skip the last block's branches, from 0 to below 1; it grows linearly
-    /// from 0 at the first.
-    pub stochastic_depth: f64,
-}
-
-impl Default for VisionTransformerConfig {
-    fn default() -> Self {
-        Self {
-            patch: 4,
-            depth: 6,
-            heads: 4,
-            head_dim: None,
-            mlp_ratio: 4,
-            pool: Pooling::ClassToken,
-            qk_norm: false,
-            attention_scale: None,
-            dropout: 0.0,
-            stochastic_depth: 0.0,
-        }
-    }
-}
-
-/// What the readout sees of the tokens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Pooling {
-    /// One more token, after the last normalization.
-    ClassToken,
-    /// The mean of the tokens, normalized after pooling.
-    Mean,
-}
 
 /// All layers before they are drawn: shapes and parameters come from this one list.
 struct VisionTransformerLayers {
@@ -104,13 +43,6 @@ struct TransformerBlockLayers {
 }
 
 impl VisionTransformerConfig {
-    /// How the products of queries and keys shrink: as the table says, or as goes with a
-    /// parameterization.
-    pub fn attention_scale_in(&self, parameterization: Parameterization) -> AttentionScale {
-        let usual = AttentionScale::of(parameterization);
-        self.attention_scale.unwrap_or(usual)
-    }
-
     fn layers(&self, frame: &NetworkFrame) -> VisionTransformerLayers {
         let (images, width) = (frame.images, frame.width);
         let head = match self.head_dim {
@@ -157,19 +89,7 @@ impl VisionTransformerConfig {
     }
 }
 
-impl ArchitectureConfig for VisionTransformerConfig {
-    fn validate(&self, widths: (usize, usize), key: &dyn Fn(&str) -> String) -> Result<()> {
-        range::whole(key("vit.patch"), self.patch, 1, 1000)?;
-        range::whole(key("vit.depth"), self.depth, 1, 1000)?;
-        range::whole(key("vit.mlp_ratio"), self.mlp_ratio, 1, 1000)?;
-        range::fraction(key("vit.dropout"), self.dropout)?;
-        range::fraction(key("vit.stochastic_depth"), self.stochastic_depth)?;
-        match self.head_dim {
-            Some(size) => range::divisor(key("vit.head_dim"), size, widths),
-            None => range::divisor(key("vit.heads"), self.heads, widths),
-        }
-    }
-
+impl NetworkBuilder for VisionTransformerConfig {
     fn validate_images(&self, images: ImageShape) -> Result<()> {
         let divides = |side: usize| self.patch > 0 && side.is_multiple_of(self.patch);
         if divides(images.height) && divides(images.width) {
@@ -180,36 +100,6 @@ impl ArchitectureConfig for VisionTransformerConfig {
             format!("is {}, but the images are {images}", self.patch),
             "a divisor of the images' height and width",
         ))
-    }
-
-    fn describe(&self) -> String {
-        let heads = match self.head_dim {
-            Some(size) => format!("heads of {size} entries"),
-            None if self.heads == 1 => "1 head".to_owned(),
-            None => format!("{} heads", self.heads),
-        };
-        let pool = match self.pool {
-            Pooling::ClassToken => "class token",
-            Pooling::Mean => "mean of the tokens",
-        };
-        let plural = if self.depth == 1 { "" } else { "s" };
-        let (blocks, side) = (self.depth, self.patch);
-        let mut text =
-            format!("vit with {blocks} block{plural}, {heads}, {side}×{side} patches, {pool}");
-        if self.qk_norm {
-            text += ", queries and keys normalized";
-        }
-        if self.dropout > 0.0 {
-            text += &format!(", dropout {}", self.dropout);
-        }
-        if self.stochastic_depth > 0.0 {
-            text += &format!(", stochastic depth {}", self.stochastic_depth);
-        }
-        text
-    }
-
-    fn has_norms(&self) -> bool {
-        true
     }
 
     fn tensor_shapes(&self, frame: &NetworkFrame) -> Vec<TensorShape> {

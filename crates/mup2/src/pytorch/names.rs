@@ -1,8 +1,8 @@
 //! The names of the PyTorch models, from mup2's own.
 
 use super::entry::{Layout, StateEntry};
+use crate::config::ModelKind;
 use crate::error::{Error, Result};
-use crate::model::ModelKind;
 use crate::scaling::TensorShape;
 
 /// Where each parameter, and each running statistic of batch normalization, is found.

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::*;
-use crate::model::ModelKind;
+use crate::config::ModelKind;
 use crate::scaling::{Role, TensorKind, TensorShape};
 
 fn shape(name: &str, shape: &[usize]) -> TensorShape {

@@ -1,10 +1,17 @@
 //! The `[model]` table: which architecture, how wide, and what else shapes it.
 
-use super::{
-    Activation, Architecture, GruConfig, MlpConfig, ResNetConfig, VisionTransformerConfig,
-};
+mod gru;
+mod mlp;
+mod resnet;
+mod vit;
+
+pub use gru::GruConfig;
+pub use mlp::{Activation, MlpConfig};
+pub use resnet::{ChannelNorm, ResNetConfig, ResNetDepth, Stem};
+pub use vit::{AttentionScale, Pooling, VisionTransformerConfig};
+
+use super::range;
 use crate::error::Result;
-use crate::range;
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, VariantNames};
 
@@ -73,13 +80,13 @@ impl ModelSpec {
 
     /// Whether it has normalization layers.
     pub fn has_norms(&self) -> bool {
-        self.architecture.config().has_norms()
+        self.architecture.keys().has_norms()
     }
 
     /// The model in a few words of its own architecture, without its width: `mlp with 3 weight
     /// layers, relu, without biases`.
     pub fn describe(&self) -> String {
-        let mut text = self.architecture.config().describe();
+        let mut text = self.architecture.keys().describe();
         if self.readout_zero_init {
             text += ", readout starting at 0";
         }
@@ -93,12 +100,70 @@ impl ModelSpec {
     ///
     /// # Errors
     /// The first value that is out of its range.
-    pub(crate) fn validate(&self, key: &dyn Fn(&str) -> String) -> Result<()> {
+    pub(super) fn validate(&self, key: &dyn Fn(&str) -> String) -> Result<()> {
         range::whole(key("width"), self.width, 1, 1 << 20)?;
         range::whole(key("base_width"), self.base_width, 1, 1 << 20)?;
         range::positive(key("output_multiplier"), self.output_multiplier)?;
         let widths = (self.width, self.base_width);
-        self.architecture.config().validate(widths, key)
+        self.architecture.keys().validate(widths, key)
+    }
+}
+
+/// An architecture with the keys that it alone has.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Architecture {
+    /// Multilayer perceptron on flattened images.
+    Mlp(MlpConfig),
+    /// Residual network.
+    ResNet(ResNetConfig),
+    /// Vision Transformer.
+    Vit(VisionTransformerConfig),
+    /// Gated recurrent network that reads an image row by row.
+    Gru(GruConfig),
+}
+
+impl Default for Architecture {
+    fn default() -> Self {
+        Self::Mlp(MlpConfig::default())
+    }
+}
+
+impl Architecture {
+    /// Its name.
+    pub fn kind(&self) -> ModelKind {
+        match self {
+            Self::Mlp(_) => ModelKind::Mlp,
+            Self::ResNet(_) => ModelKind::ResNet,
+            Self::Vit(_) => ModelKind::Vit,
+            Self::Gru(_) => ModelKind::Gru,
+        }
+    }
+
+    fn keys(&self) -> &dyn ArchitectureKeys {
+        match self {
+            Self::Mlp(config) => config,
+            Self::ResNet(config) => config,
+            Self::Vit(config) => config,
+            Self::Gru(config) => config,
+        }
+    }
+}
+
+/// The keys of one architecture.
+trait ArchitectureKeys {
+    /// Checks every value beside `(width, base width)`; `key` makes the place of a key below
+    /// `model`.
+    ///
+    /// # Errors
+    /// The first value that is out of its range.
+    fn validate(&self, widths: (usize, usize), key: &dyn Fn(&str) -> String) -> Result<()>;
+
+    /// Name, depth and what else shapes the network, in a few words.
+    fn describe(&self) -> String;
+
+    /// Whether the network has normalization layers.
+    fn has_norms(&self) -> bool {
+        false
     }
 }
 

@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 
 /// # Errors
 /// When `value`, which stands at `place`, is below `least` or above `most`.
-pub(crate) fn whole(place: String, value: usize, least: usize, most: usize) -> Result<()> {
+pub(super) fn whole(place: String, value: usize, least: usize, most: usize) -> Result<()> {
     if (least..=most).contains(&value) {
         return Ok(());
     }
@@ -14,7 +14,7 @@ pub(crate) fn whole(place: String, value: usize, least: usize, most: usize) -> R
 
 /// # Errors
 /// When `value` is not finite or not `ok`; `allowed` says what is.
-pub(crate) fn real(place: String, value: f64, allowed: &str, ok: bool) -> Result<()> {
+pub(super) fn real(place: String, value: f64, allowed: &str, ok: bool) -> Result<()> {
     if value.is_finite() && ok {
         return Ok(());
     }
@@ -23,20 +23,20 @@ pub(crate) fn real(place: String, value: f64, allowed: &str, ok: bool) -> Result
 
 /// # Errors
 /// When `value` is not finite and above 0.
-pub(crate) fn positive(place: String, value: f64) -> Result<()> {
+pub(super) fn positive(place: String, value: f64) -> Result<()> {
     real(place, value, "finite numbers above 0", value > 0.0)
 }
 
 /// # Errors
 /// When `value` is not from 0 to below 1.
-pub(crate) fn fraction(place: String, value: f64) -> Result<()> {
+pub(super) fn fraction(place: String, value: f64) -> Result<()> {
     let within = (0.0..1.0).contains(&value);
     real(place, value, "numbers from 0 to below 1", within)
 }
 
 /// # Errors
 /// When `parts` does not divide both of the width and the base width.
-pub(crate) fn divisor(
+pub(super) fn divisor(
     place: String,
     parts: usize,
     (width, base_width): (usize, usize),
