@@ -82,7 +82,7 @@ fn hyperparameters(spec: &RunSpec) -> BTreeMap<String, Hyperparameter> {
         ("width".to_owned(), number(spec.model.width)),
         ("base_width".to_owned(), number(spec.model.base_width)),
         ("seed".to_owned(), Hyperparameter::Number(spec.seed as f64)),
-        ("model".to_owned(), text(spec.model.kind.to_string())),
+        ("model".to_owned(), text(spec.model.kind().to_string())),
         ("rule".to_owned(), text(spec.sam.rule.to_string())),
         (
             "parameterization".to_owned(),

@@ -25,6 +25,7 @@ pub mod step;
 pub mod sweep;
 pub mod tensorboard;
 pub mod train;
+mod workers;
 
 pub use mup2_report::{doctor, phases, report};
 pub use mup2_scaling as scaling;

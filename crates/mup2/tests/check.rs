@@ -2,7 +2,7 @@
 //! exponent can be wrong unseen.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use mup2::check::{CheckOptions, CheckReport, TensorFinding, Verdict, check};
+use mup2::check::{CheckOptions, CheckReport, SlopeVerdict, TensorFinding, check};
 use mup2::config::{RunSpec, TrainingDevice, parse_run};
 use mup2::data::{DataSpec, Dataset, DatasetName, load};
 use mup2::train::Cancel;
@@ -114,7 +114,7 @@ fn checked(toml: &str) -> CheckReport {
 }
 
 /// The tensors with a verdict, by name.
-fn with(report: &CheckReport, verdict: Verdict) -> Vec<&str> {
+fn with(report: &CheckReport, verdict: SlopeVerdict) -> Vec<&str> {
     let of = |tensor: &&TensorFinding| tensor.verdict == verdict;
     let found = report.tensors.iter().filter(of);
     found.map(|tensor| tensor.name.as_str()).collect()
@@ -153,8 +153,8 @@ fn every_other_scheme_fails_and_names_the_layers() {
             "scaling.parameterization={parameterization} scaling.perturbation={perturbation}"
         ));
         assert!(!report.pass, "{name}");
-        assert_eq!(with(&report, Verdict::Vanishing), vanishing, "{name}");
-        assert_eq!(with(&report, Verdict::Exploding), exploding, "{name}");
+        assert_eq!(with(&report, SlopeVerdict::Vanishing), vanishing, "{name}");
+        assert_eq!(with(&report, SlopeVerdict::Exploding), exploding, "{name}");
         for layer in vanishing.iter().chain(exploding) {
             let named = |finding: &String| finding.contains(layer);
             assert!(report.findings.iter().any(named), "{name}: {layer}");
@@ -163,8 +163,8 @@ fn every_other_scheme_fails_and_names_the_layers() {
     // SP naive is unstable by its updates, and perturbs the first layer less and less.
     let report = checked("scaling.parameterization=sp scaling.perturbation=naive");
     assert!(!report.pass && !report.stable);
-    assert!(with(&report, Verdict::Vanishing).contains(&input));
-    assert_eq!(report.tensors[2].update_verdict, Verdict::Exploding);
+    assert!(with(&report, SlopeVerdict::Vanishing).contains(&input));
+    assert_eq!(report.tensors[2].update_verdict, SlopeVerdict::Exploding);
 }
 
 #[test]
@@ -177,7 +177,7 @@ fn asam_fails_with_d_of_the_wrong_sign() {
         };
         let report = checked(&format!("sam.rule={rule} {wrong}"));
         assert!(!report.pass, "{rule}");
-        assert!(!with(&report, Verdict::Vanishing).is_empty(), "{rule}");
+        assert!(!with(&report, SlopeVerdict::Vanishing).is_empty(), "{rule}");
     }
 }
 
@@ -185,7 +185,7 @@ fn asam_fails_with_d_of_the_wrong_sign() {
 fn no_exponent_can_have_the_wrong_sign_unseen() {
     let sound = checked("");
     assert!(sound.pass);
-    let judged = |report: &CheckReport| -> Vec<(Verdict, Verdict)> {
+    let judged = |report: &CheckReport| -> Vec<(SlopeVerdict, SlopeVerdict)> {
         let verdicts = |t: &TensorFinding| (t.verdict, t.update_verdict);
         report.tensors.iter().map(verdicts).collect()
     };
@@ -226,7 +226,7 @@ fn no_exponent_can_have_the_wrong_sign_unseen() {
         }
         assert_ne!(judged(&report), judged(&sound), "{mutant} went unseen");
         // A first layer that learns less and less is no failure of the perturbation, but is told.
-        let only_learning = report.tensors[0].update_verdict == Verdict::Vanishing
+        let only_learning = report.tensors[0].update_verdict == SlopeVerdict::Vanishing
             && judged(&report)[1..] == judged(&sound)[1..];
         assert!(!report.pass || only_learning, "{mutant} passes");
     }

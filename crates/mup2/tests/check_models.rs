@@ -6,7 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use mup2::check::{
-    CheckOptions, CheckReport, TensorFinding, Verdict, check, default_run, default_steps,
+    CheckOptions, CheckReport, SlopeVerdict, TensorFinding, check, default_run, default_steps,
     default_widths,
 };
 use mup2::config::{ModelKind, TrainingDevice, parse_run};
@@ -32,14 +32,14 @@ fn checked(kind: ModelKind, changes: &[&str]) -> CheckReport {
 /// on is flat.
 fn assert_passes(kind: ModelKind, rule: &str) {
     let report = checked(kind, &[&format!("sam.rule=\"{rule}\"")]);
-    let open: Vec<(&str, Verdict, Option<f64>)> = report
+    let open: Vec<(&str, SlopeVerdict, Option<f64>)> = report
         .tensors
         .iter()
         .map(|tensor| (tensor.name.as_str(), tensor.verdict, tensor.effect_slope))
         .filter(|(_, verdict, _)| {
             !matches!(
                 verdict,
-                Verdict::Effective | Verdict::Flat | Verdict::Unperturbed
+                SlopeVerdict::Effective | SlopeVerdict::Flat | SlopeVerdict::Unperturbed
             )
         })
         .collect();
@@ -55,9 +55,13 @@ fn assert_plain_scaling_fails(kind: ModelKind, rule: &str) {
     ];
     let report = checked(kind, &changes);
     assert!(!report.pass, "{kind} {rule}");
-    let fails =
-        |tensor: &&TensorFinding| matches!(tensor.verdict, Verdict::Vanishing | Verdict::Exploding);
-    let perturbed = |tensor: &&TensorFinding| tensor.verdict != Verdict::Unperturbed;
+    let fails = |tensor: &&TensorFinding| {
+        matches!(
+            tensor.verdict,
+            SlopeVerdict::Vanishing | SlopeVerdict::Exploding
+        )
+    };
+    let perturbed = |tensor: &&TensorFinding| tensor.verdict != SlopeVerdict::Unperturbed;
     let count = report.tensors.iter().filter(fails).count();
     let of = report.tensors.iter().filter(perturbed).count();
     assert!(4 * count > of, "{kind} {rule}: {count} of {of}");

@@ -132,7 +132,7 @@ fn assert_trains_alike(model: &[&str], more: &[&str], tolerance: f32, of_weights
     assert_eq!((here.result.steps, there.result.steps), (5, 5));
     println!(
         "{} {more:?}: loss {loss:.1e}, weights {weights:.1e}",
-        spec.model.kind
+        spec.model.kind()
     );
     assert!(loss < f64::from(tolerance), "loss differs by {loss}");
     if let Some(most) = of_weights {

@@ -3,7 +3,9 @@
 
 use burn::optim::GradientsParams;
 use burn::tensor::{DType, Device, Tensor};
-use mup2::model::{Activation, Mlp, MlpConfig};
+use mup2::config::{Architecture, MlpConfig, ModelSpec};
+use mup2::data::ImageShape;
+use mup2::model::{Mlp, Network, NetworkConfig};
 use mup2::scaling::{AsamBias, Parameterization, Perturbation, Rule, Scheme, scale};
 use mup2::step::{AsamOptions, BaseOptimizerConfig, Sam, SamConfig, Sgd, build_optimizer};
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -33,18 +35,21 @@ static ALLOCATOR: Counting = Counting;
 
 /// Peak of the bytes in use during the second step, in units of the weights' bytes.
 fn peak(momentum: f64) -> f64 {
-    let config = MlpConfig {
-        inputs: 256,
-        classes: 10,
+    let model = ModelSpec {
         width: 1024,
         base_width: 256,
-        depth: 4,
-        bias: false,
-        activation: Activation::Relu,
-        residual: false,
-        readout_zero_init: false,
-        output_multiplier: 1.0,
+        architecture: Architecture::Mlp(MlpConfig {
+            depth: 4,
+            ..MlpConfig::default()
+        }),
+        ..ModelSpec::default()
     };
+    let images = ImageShape {
+        channels: 1,
+        height: 16,
+        width: 16,
+    };
+    let config = NetworkConfig::new(&model, Parameterization::Mup, images, 10).unwrap();
     let device = Device::flex().autodiff();
     let scheme = Scheme::new(Parameterization::Mup, Perturbation::Mup2);
     let table = scale(&scheme, &config.tensor_shapes()).unwrap();
@@ -54,7 +59,10 @@ fn peak(momentum: f64) -> f64 {
         .map(|row| row.shape.iter().product::<usize>())
         .sum();
     let before = IN_USE.load(Ordering::Relaxed);
-    let mut model = config.init(&table, 0, &device, DType::F32).unwrap();
+    let network = config.init(&table, 0, &device, DType::F32).unwrap();
+    let Network::Mlp(mut model) = network else {
+        panic!("not an MLP");
+    };
     let sam_config = SamConfig {
         rule: Rule::Sam,
         asam: AsamOptions {
@@ -74,7 +82,7 @@ fn peak(momentum: f64) -> f64 {
     let mut sam = Sam::new(sam_config, &model, &table).unwrap();
     let mut optimizer = build_optimizer(BaseOptimizerConfig::Sgd(sgd), &model, &table).unwrap();
     // Two samples, so that activations weigh nothing beside the weights.
-    let x = Tensor::<2>::ones([2, config.inputs], (&device, DType::F32));
+    let x = Tensor::<2>::ones([2, images.values()], (&device, DType::F32));
     let gradient = |model: &Mlp| {
         let loss = model.forward(x.clone()).square().mean();
         let gradients = GradientsParams::from_grads(loss.backward(), model);

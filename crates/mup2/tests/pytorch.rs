@@ -88,7 +88,7 @@ fn case(name: &str, toml: &str) -> Case {
         .collect();
     let layers: Vec<&str> = layers.iter().map(String::as_str).collect();
     let shapes = config.tensor_shapes();
-    let entries = state_entries(spec.model.kind, &shapes, &layers, config.patches()).unwrap();
+    let entries = state_entries(spec.model.kind(), &shapes, &layers, config.patches()).unwrap();
     let ours = from_pytorch(&entries, &below(&state, "param/")).unwrap();
     let network = with_effective_weights(network, &config, &table, ours).unwrap();
     Case {

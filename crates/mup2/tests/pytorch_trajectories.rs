@@ -9,6 +9,7 @@
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use mup2::checkpoint::Weights;
+use mup2::config::ModelKind;
 use mup2::config::{RunSpec, parse_run};
 use mup2::data::ImageShape;
 use mup2::model::{Network, NetworkConfig, Pass};
@@ -216,12 +217,12 @@ fn trajectory(name: &'static str, toml: &str, image: [usize; 3], classes: usize)
         width,
     };
     let config = network_config(&spec, image, classes).unwrap();
-    let names = match &config {
-        NetworkConfig::Mlp(_) => Names::Turned,
+    let names = match spec.model.kind() {
+        ModelKind::Mlp => Names::Turned,
         _ => {
             let (shapes, layers) = (config.tensor_shapes(), config.batch_norm_layers());
             let layers: Vec<&str> = layers.iter().map(String::as_str).collect();
-            Names::Of(state_entries(spec.model.kind, &shapes, &layers, None).unwrap())
+            Names::Of(state_entries(spec.model.kind(), &shapes, &layers, None).unwrap())
         }
     };
     Trajectory {

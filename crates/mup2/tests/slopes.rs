@@ -10,8 +10,10 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::activation::{log_softmax, relu};
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use mup2::config::ModelSpec;
+use mup2::data::ImageShape;
 use mup2::error::Result;
-use mup2::model::{Activation, Mlp, MlpConfig};
+use mup2::model::{Mlp, Network, NetworkConfig};
 use mup2::random::stream;
 use mup2::scaling::{AsamBias, Denominator, Parameterization, Perturbation, Rule, Scheme, scale};
 use mup2::step::{AsamOptions, BaseOptimizerConfig, Sam, SamConfig, Sgd, build_optimizer};
@@ -79,20 +81,22 @@ fn matrices(model: &Mlp) -> Vec<Tensor<2>> {
 /// log RMS(ε^l x^(l-1)) of the three layers after training.
 fn log_effects(scheme: &Scheme, rho: f64, width: usize, seed: u64) -> Vec<f64> {
     let device = Device::flex().autodiff();
-    let config = MlpConfig {
-        inputs: INPUTS,
-        classes: CLASSES,
+    let model = ModelSpec {
         width,
         base_width: 1,
-        depth: 3,
-        bias: false,
-        activation: Activation::Relu,
-        residual: false,
-        readout_zero_init: false,
-        output_multiplier: 1.0,
+        ..ModelSpec::default()
     };
+    let images = ImageShape {
+        channels: INPUTS,
+        height: 1,
+        width: 1,
+    };
+    let config = NetworkConfig::new(&model, scheme.parameterization, images, CLASSES).unwrap();
     let table = scale(scheme, &config.tensor_shapes()).unwrap();
-    let mut model = config.init(&table, seed, &device, DType::F64).unwrap();
+    let network = config.init(&table, seed, &device, DType::F64).unwrap();
+    let Network::Mlp(mut model) = network else {
+        panic!("not an MLP");
+    };
     let sam_config = SamConfig {
         rule: scheme.rule,
         asam: AsamOptions {

@@ -5,8 +5,10 @@
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use mup2::config::{Activation, Architecture, MlpConfig, ModelSpec};
+use mup2::data::ImageShape;
 use mup2::ghost_norm::ModelGradients;
-use mup2::model::{Activation, MlpConfig, Network, Pass};
+use mup2::model::{Network, NetworkConfig, Pass};
 use mup2::scaling::{
     AsamBias, BaseOptimizer, Denominator, Parameterization, Perturbation, RoleExponents, Rule,
     ScalingTable, Scheme, scale,
@@ -145,28 +147,50 @@ fn named(value: &Value) -> Weights {
         .collect()
 }
 
+fn perceptron(
+    [inputs, classes]: [usize; 2],
+    [width, base_width]: [usize; 2],
+    mlp: MlpConfig,
+) -> NetworkConfig {
+    let model = ModelSpec {
+        width,
+        base_width,
+        architecture: Architecture::Mlp(mlp),
+        ..ModelSpec::default()
+    };
+    let images = ImageShape {
+        channels: inputs,
+        height: 1,
+        width: 1,
+    };
+    NetworkConfig::new(&model, Parameterization::Mup, images, classes).unwrap()
+}
+
+fn drawn(config: &NetworkConfig, table: &ScalingTable, seed: u64) -> Network {
+    config.init(table, seed, &device(), DType::F64).unwrap()
+}
+
 /// Follows one case of `scripts/reference/mlp_sam_trajectories.py`.
 fn follow(case: &Value) {
     let name = case["name"].as_str().unwrap();
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let count = |value: &Value| value.as_u64().unwrap() as usize;
     let real = |value: &Value| value.as_f64().unwrap();
-    let config = MlpConfig {
-        inputs: count(&case["config"]["inputs"]),
-        classes: count(&case["config"]["classes"]),
-        width: count(&case["config"]["width"]),
-        base_width: count(&case["config"]["base_width"]),
-        depth: count(&case["config"]["depth"]),
-        bias: case["config"]["bias"].as_bool().unwrap(),
-        activation: match text(&case["config"]["activation"]).as_str() {
-            "relu" => Activation::Relu,
-            "tanh" => Activation::Tanh,
-            other => panic!("activation {other}"),
+    let of_case = &case["config"];
+    let config = perceptron(
+        [count(&of_case["inputs"]), count(&of_case["classes"])],
+        [count(&of_case["width"]), count(&of_case["base_width"])],
+        MlpConfig {
+            depth: count(&of_case["depth"]),
+            bias: of_case["bias"].as_bool().unwrap(),
+            activation: match text(&of_case["activation"]).as_str() {
+                "relu" => Activation::Relu,
+                "tanh" => Activation::Tanh,
+                other => panic!("activation {other}"),
+            },
+            residual: of_case["residual"].as_bool().unwrap(),
         },
-        residual: case["config"]["residual"].as_bool().unwrap(),
-        readout_zero_init: false,
-        output_multiplier: 1.0,
-    };
+    );
     let entry = &case["scheme"];
     let mut scheme = Scheme::new(
         text(&entry["parameterization"]).parse().unwrap(),
@@ -186,8 +210,8 @@ fn follow(case: &Value) {
             &format!("{name}: multipliers of {}", row.name),
         );
     }
-    let model = config.init(&table, 0, &device(), DType::F64).unwrap();
-    let mut model = write(Network::Mlp(model), &named(&case["initial"]));
+    let model = drawn(&config, &table, 0);
+    let mut model = write(model, &named(&case["initial"]));
     let sam_config = SamConfig {
         rule: scheme.rule,
         asam: AsamOptions {
@@ -266,11 +290,14 @@ fn every_trajectory_of_the_numpy_program_is_followed() {
     cases.iter().for_each(follow);
 }
 
+/// Inputs of the network whose parameterizations are compared.
+const INPUTS: usize = 4;
+
 /// The effective weights `r^(-a) W` after three steps from the streams of seed 7.
-fn effective(config: &MlpConfig, scheme: &Scheme, momentum: f64) -> Weights {
+fn effective(mlp: &MlpConfig, scheme: &Scheme, momentum: f64) -> Weights {
+    let config = perceptron([INPUTS, 3], [8, 4], mlp.clone());
     let table: ScalingTable = scale(scheme, &config.tensor_shapes()).unwrap();
-    let model = config.init(&table, 7, &device(), DType::F64).unwrap();
-    let mut model = Network::Mlp(model);
+    let mut model = drawn(&config, &table, 7);
     let sam_config = SamConfig {
         rule: scheme.rule,
         asam: AsamOptions {
@@ -290,9 +317,7 @@ fn effective(config: &MlpConfig, scheme: &Scheme, momentum: f64) -> Weights {
     let mut sam = Sam::new(sam_config, &model, &table).unwrap();
     let mut optimizer =
         ScaledOptimizer::new(BaseOptimizerConfig::Sgd(sgd), &model, &table).unwrap();
-    let x = (0..6 * config.inputs)
-        .map(|i| (i as f64 * 0.7).sin())
-        .collect();
+    let x = (0..6 * INPUTS).map(|i| (i as f64 * 0.7).sin()).collect();
     let batch = Batch::new(x, vec![0, 1, 2, 2, 1, 0]);
     for _ in 0..3 {
         let report;
@@ -324,11 +349,7 @@ proptest! {
         global in -0.5..0.5f64, depth in 2usize..5, bias: bool, residual: bool, momentum: bool,
         rule_index in 0usize..4, derived: bool, coupled: bool,
     ) {
-        let config = MlpConfig {
-            inputs: 4, classes: 3, width: 8, base_width: 4, depth, bias,
-            activation: Activation::Tanh, residual, readout_zero_init: false,
-            output_multiplier: 1.0,
-        };
+        let mlp = MlpConfig { depth, bias, activation: Activation::Tanh, residual };
         let mut scheme = Scheme::new(Parameterization::Mup, Perturbation::Mup2);
         scheme.optimizer = BaseOptimizer::Sgd;
         scheme.rule = [Rule::Sam, Rule::Asam, Rule::AsamLayer, Rule::Random][rule_index];
@@ -342,10 +363,10 @@ proptest! {
             scheme.exponents.e = Some(e);
         }
         let momentum = if momentum { 0.5 } else { 0.0 };
-        let plain = effective(&config, &scheme, momentum);
+        let plain = effective(&mlp, &scheme, momentum);
         scheme.weight_multipliers = true;
         scheme.exponents.a = Some(a);
-        let multiplied = effective(&config, &scheme, momentum);
+        let multiplied = effective(&mlp, &scheme, momentum);
         for (name, expected) in &plain {
             assert_close(&multiplied[name], expected, name);
         }

@@ -168,6 +168,13 @@ pub enum ReportFormat {
     Json,
 }
 
+/// The flags of an MLP as overrides of its keys: they are refused where another model is asked for.
+pub fn mlp_overrides(depth: Option<u16>, bias: bool) -> impl Iterator<Item = String> {
+    let depth = depth.map(|depth| format!("model.depth={depth}"));
+    let bias = bias.then(|| "model.bias=true".to_owned());
+    depth.into_iter().chain(bias)
+}
+
 /// A parser of one of `T`'s names, which `--help` and errors list.
 fn names<T>() -> impl TypedValueParser<Value = T>
 where

@@ -1,6 +1,6 @@
 //! `mup2 check`: measures on a real network whether every layer is effectively perturbed.
 
-use crate::arguments::{CheckArguments, CheckFormat, parse_exponents};
+use crate::arguments::{CheckArguments, CheckFormat, mlp_overrides, parse_exponents};
 use crate::dataset;
 use crate::device;
 use crate::interrupt::cancel_on_signal;
@@ -18,13 +18,13 @@ pub fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
     let spec = spec(arguments)?;
     let options = CheckOptions {
         widths: match &arguments.widths[..] {
-            [] => default_widths(spec.model.kind, spec.sam.rule),
+            [] => default_widths(spec.model.kind(), spec.sam.rule),
             widths => widths.iter().map(|width| *width as usize).collect(),
         },
         seeds: (0..u64::from(arguments.seeds)).collect(),
         steps: match (arguments.steps, &arguments.spec) {
             (Some(steps), _) => usize::from(steps),
-            (None, None) => default_steps(spec.model.kind),
+            (None, None) => default_steps(spec.model.kind()),
             // Large steps have transients that a few more leave behind.
             (None, Some(_)) => 16,
         },
@@ -59,17 +59,16 @@ pub fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
 
 /// The run file, or the default run, with the flags in place of its values.
 fn spec(arguments: &CheckArguments) -> Result<RunSpec, Error> {
+    let of_mlp = mlp_overrides(arguments.depth, arguments.bias);
+    let overrides: Vec<String> = arguments.overrides.iter().cloned().chain(of_mlp).collect();
     let mut spec = match &arguments.spec {
-        Some(path) => read_run(path, &arguments.overrides)?,
+        Some(path) => read_run(path, &overrides)?,
         None => {
             let kind = arguments.model.unwrap_or(ModelKind::Mlp);
             // Also here, since a base width decides which other values are allowed.
             let base_width = arguments.base_width;
             let base_width = base_width.map(|width| format!("model.base_width={width}"));
-            let overrides: Vec<String> = base_width
-                .into_iter()
-                .chain(arguments.overrides.iter().cloned())
-                .collect();
+            let overrides: Vec<String> = base_width.into_iter().chain(overrides).collect();
             parse_run(default_run(kind), "mup2 check", &overrides)?
         }
     };
@@ -97,8 +96,6 @@ fn spec(arguments: &CheckArguments) -> Result<RunSpec, Error> {
     replace(&mut spec.data.dataset, arguments.dataset);
     let base_width = arguments.base_width.map(|width| width as usize);
     replace(&mut spec.model.base_width, base_width);
-    replace(&mut spec.model.depth, arguments.depth.map(usize::from));
-    spec.model.bias |= arguments.bias;
     replace(&mut spec.train.batch_size, arguments.batch_size);
     spec.validate("mup2 check")?;
     Ok(spec)

@@ -2,7 +2,7 @@
 
 use super::scale_files;
 use super::scale_table::{aligned, emit, number, shape, verdict};
-use crate::arguments::{ScaleArguments, ScaleFormat};
+use crate::arguments::{ScaleArguments, ScaleFormat, mlp_overrides};
 use mup2::config::{ModelKind, RunSpec, parse_run};
 use mup2::data::ImageShape;
 use mup2::error::Error;
@@ -45,13 +45,9 @@ fn spec(arguments: &ScaleArguments) -> Result<RunSpec, Error> {
     let kind = format!("model.kind=\"{}\"", arguments.model);
     let overrides: Vec<String> = std::iter::once(kind)
         .chain(arguments.overrides.iter().cloned())
+        .chain(mlp_overrides(arguments.depth, arguments.bias))
         .collect();
     let mut spec = parse_run("", "mup2 scale", &overrides)?;
-    if let Some(depth) = arguments.depth {
-        spec.model.depth = usize::from(depth);
-    }
-    spec.model.bias |= arguments.bias;
-    spec.validate("mup2 scale")?;
     // clap asks for both where there are no files.
     spec.model.width = arguments.width.unwrap_or(1) as usize;
     spec.model.base_width = arguments.base_width.unwrap_or(1) as usize;

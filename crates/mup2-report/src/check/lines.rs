@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mup2_scaling::check::{CheckReport, Point, TensorFinding, Verdict};
+use mup2_scaling::check::{CheckReport, Point, SlopeVerdict, TensorFinding};
 
 /// What moved the weights: the perturbation of a step, or all updates up to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +45,7 @@ impl Cause {
     }
 
     /// What follows from the slope of `own`.
-    pub fn verdict(self, tensor: &TensorFinding) -> Verdict {
+    pub fn verdict(self, tensor: &TensorFinding) -> SlopeVerdict {
         match self {
             Self::Perturbation => tensor.verdict,
             Self::Update => tensor.update_verdict,
@@ -54,18 +54,18 @@ impl Cause {
 }
 
 /// A place in a panel: log₂ of the width and of the RMS.
-pub(super) type Place = (f64, f64);
+pub(super) type LogPoint = (f64, f64);
 
 /// Everything that is drawn of one tensor.
 pub(super) struct Lines<'report> {
     /// By ascending step: the mean over seeds of log₂ of the own effect, by ascending width.
-    pub steps: Vec<(usize, Vec<Place>)>,
+    pub steps: Vec<(usize, Vec<LogPoint>)>,
     /// The same of the propagated part at the last step.
-    pub propagated: Vec<Place>,
+    pub propagated: Vec<LogPoint>,
     /// The own effect of every seed at the last step.
-    pub seeds: Vec<(Place, &'report Point)>,
+    pub seeds: Vec<(LogPoint, &'report Point)>,
     /// The ends of the line of the predicted slope.
-    pub predicted: Option<(Place, Place)>,
+    pub predicted: Option<(LogPoint, LogPoint)>,
 }
 
 /// No theory predicts a slope as steep as this; it is not drawn.
@@ -79,7 +79,7 @@ impl<'report> Lines<'report> {
         for point in points() {
             by_step.entry(point.step).or_default().push(point);
         }
-        let steps: Vec<(usize, Vec<Place>)> = by_step
+        let steps: Vec<(usize, Vec<LogPoint>)> = by_step
             .into_iter()
             .map(|(step, points)| (step, means(points.into_iter(), |point| cause.own(point))))
             .filter(|(_, line)| !line.is_empty())
@@ -113,7 +113,7 @@ impl<'report> Lines<'report> {
 }
 
 /// Where a measurement is drawn; none where its logarithm is no number.
-fn place(width: usize, value: f64) -> Option<Place> {
+fn place(width: usize, value: f64) -> Option<LogPoint> {
     let is_drawn = width > 0 && value > 0.0 && value.is_finite();
     is_drawn.then(|| ((width as f64).log2(), value.log2()))
 }
@@ -122,8 +122,8 @@ fn place(width: usize, value: f64) -> Option<Place> {
 fn means<'point>(
     points: impl Iterator<Item = &'point Point>,
     value: impl Fn(&Point) -> f64,
-) -> Vec<Place> {
-    let mut by_width: BTreeMap<usize, Vec<Place>> = BTreeMap::new();
+) -> Vec<LogPoint> {
+    let mut by_width: BTreeMap<usize, Vec<LogPoint>> = BTreeMap::new();
     for point in points {
         let places = by_width.entry(point.width).or_default();
         places.extend(place(point.width, value(point)));
@@ -134,7 +134,7 @@ fn means<'point>(
         .collect()
 }
 
-fn mean(places: &[Place]) -> Option<Place> {
+fn mean(places: &[LogPoint]) -> Option<LogPoint> {
     let number = places.len() as f64;
     let (x, y) = places
         .iter()
@@ -144,7 +144,7 @@ fn mean(places: &[Place]) -> Option<Place> {
 
 /// A line of a given slope through the geometric mean of a line's points, from its first width to
 /// its last: only the slope is predicted, so the height is that of the measurements.
-fn through_the_middle(line: &[Place], slope: f64) -> Option<(Place, Place)> {
+fn through_the_middle(line: &[LogPoint], slope: f64) -> Option<(LogPoint, LogPoint)> {
     let (first, last) = (line.first()?, line.last()?);
     let (x, y) = mean(line)?;
     let is_drawn = last.0 > first.0 && slope.abs() < STEEPEST;

@@ -5,7 +5,7 @@ use super::lines::Cause;
 use super::panels::panels;
 use crate::figure::page::{Heading, flag, page, settings, table};
 use crate::figure::svg::escape;
-use mup2_scaling::check::{CheckReport, Point, Slope, Verdict};
+use mup2_scaling::check::{CheckReport, Point, Slope, SlopeVerdict};
 use mup2_scaling::number::{ABSENT, count, plain};
 
 /// Returns the result of a check as a whole HTML page, with its figures inside.
@@ -191,12 +191,12 @@ fn fitted(fit: Option<Slope>) -> String {
     slope_with_error(fit.map(|fit| fit.slope), fit.map(|fit| fit.stderr))
 }
 
-fn verdict(verdict: Verdict) -> String {
+fn verdict(verdict: SlopeVerdict) -> String {
     match verdict {
-        Verdict::Effective => format!("<span class=\"good\">{verdict}</span>"),
-        Verdict::Exploding => format!("<span class=\"bad\">{verdict}</span>"),
-        Verdict::Vanishing | Verdict::Inconclusive => flag(&verdict.to_string()),
-        Verdict::Unperturbed | Verdict::Flat => verdict.to_string(),
+        SlopeVerdict::Effective => format!("<span class=\"good\">{verdict}</span>"),
+        SlopeVerdict::Exploding => format!("<span class=\"bad\">{verdict}</span>"),
+        SlopeVerdict::Vanishing | SlopeVerdict::Inconclusive => flag(&verdict.to_string()),
+        SlopeVerdict::Unperturbed | SlopeVerdict::Flat => verdict.to_string(),
     }
 }
 

@@ -1,10 +1,10 @@
 //! The figures of a check: one log-log panel a tensor, effect against width, one line a step.
 
 use super::display::{slope, slope_with_error};
-use super::lines::{Cause, Lines, Place};
+use super::lines::{Cause, Lines, LogPoint};
 use crate::figure::colour::width_colour;
 use crate::figure::svg::{Anchor, Canvas, HEADING, LABEL, escape, fit, text_width, whole_ticks};
-use mup2_scaling::check::{CheckReport, TensorFinding, Verdict};
+use mup2_scaling::check::{CheckReport, SlopeVerdict, TensorFinding};
 use mup2_scaling::number::{plain, trimmed};
 
 const WIDTH: f64 = 1120.0;
@@ -35,7 +35,7 @@ pub(super) fn panels(report: &CheckReport, cause: Cause) -> String {
         .iter()
         .map(|tensor| Lines::new(report, tensor, cause))
         .collect();
-    let layout = Layout::new(report, &lines);
+    let grid = PanelGrid::new(report, &lines);
     let mut canvas = Canvas::default();
     let frame = match cause {
         Cause::Perturbation => "perturbation-frame",
@@ -43,20 +43,20 @@ pub(super) fn panels(report: &CheckReport, cause: Cause) -> String {
     };
     canvas.push(&format!(
         r#"<defs><clipPath id="{frame}"><rect x="-4" y="-4" width="{:.1}" height="{:.1}"/></clipPath></defs>"#,
-        layout.panel_width + 8.0,
+        grid.panel_width + 8.0,
         PANEL_HEIGHT + 8.0
     ));
     for (place, (tensor, lines)) in report.tensors.iter().zip(&lines).enumerate() {
-        let (row, column) = (place / layout.columns, place % layout.columns);
-        let left = LEFT + column as f64 * (layout.panel_width + GAP);
+        let (row, column) = (place / grid.columns, place % grid.columns);
+        let left = LEFT + column as f64 * (grid.panel_width + GAP);
         let top = TOP + row as f64 * (PANEL_HEIGHT + ROW_GAP);
         canvas.push(&format!(
             r#"<g class="panel" transform="translate({left:.1} {top:.1})">"#
         ));
-        heading(&mut canvas, &layout, tensor, cause);
-        let panel = Panel {
-            layout: &layout,
-            heights: layout.heights_of(lines),
+        heading(&mut canvas, &grid, tensor, cause);
+        let panel = TensorPanel {
+            grid: &grid,
+            heights: grid.heights_of(lines),
             report,
             cause,
         };
@@ -65,18 +65,18 @@ pub(super) fn panels(report: &CheckReport, cause: Cause) -> String {
         panel.draw(&mut canvas, lines);
         canvas.push("</g>\n</g>");
     }
-    let rows = report.tensors.len().div_ceil(layout.columns) as f64;
+    let rows = report.tensors.len().div_ceil(grid.columns) as f64;
     let bottom = TOP + rows * (PANEL_HEIGHT + ROW_GAP) - ROW_GAP + 62.0;
-    let height = legend(&mut canvas, report, cause, layout.width, bottom);
+    let height = legend(&mut canvas, report, cause, grid.width, bottom);
     let label = match cause {
         Cause::Perturbation => "Effects of the perturbations against the width",
         Cause::Update => "Effects of the updates against the width",
     };
-    canvas.finish(layout.width, height, label)
+    canvas.finish(grid.width, height, label)
 }
 
 /// What all panels of a figure share.
-struct Layout {
+struct PanelGrid {
     columns: usize,
     width: f64,
     panel_width: f64,
@@ -86,7 +86,7 @@ struct Layout {
     octaves: f64,
 }
 
-impl Layout {
+impl PanelGrid {
     fn new(report: &CheckReport, lines: &[Lines]) -> Self {
         let columns = report.tensors.len().clamp(1, MOST_COLUMNS);
         let gaps = (columns - 1) as f64 * GAP;
@@ -125,9 +125,9 @@ impl Layout {
 }
 
 /// The tensor's name, what was found, and the slopes in numbers.
-fn heading(canvas: &mut Canvas, layout: &Layout, tensor: &TensorFinding, cause: Cause) {
+fn heading(canvas: &mut Canvas, grid: &PanelGrid, tensor: &TensorFinding, cause: Cause) {
     let verdict = cause.verdict(tensor);
-    let right = layout.panel_width;
+    let right = grid.panel_width;
     let left = right - text_width(&verdict.to_string(), 11.0) - 6.0;
     canvas.text(
         left + 10.0,
@@ -142,7 +142,7 @@ fn heading(canvas: &mut Canvas, layout: &Layout, tensor: &TensorFinding, cause: 
         verdict_colour(verdict)
     ));
     let (measured, stderr) = cause.slope(tensor);
-    let found = if matches!(verdict, Verdict::Unperturbed | Verdict::Flat) {
+    let found = if matches!(verdict, SlopeVerdict::Unperturbed | SlopeVerdict::Flat) {
         "not perturbed by the rule".to_owned()
     } else {
         format!(
@@ -155,20 +155,16 @@ fn heading(canvas: &mut Canvas, layout: &Layout, tensor: &TensorFinding, cause: 
     let name = fit(&tensor.name, 12.5, left - 8.0);
     canvas.text(0.0, -28.0, Anchor::Start, HEADING, &name);
     canvas.push("</g>");
-    let found = fit(
-        &format!("{}: {found}", tensor.role),
-        11.0,
-        layout.panel_width,
-    );
+    let found = fit(&format!("{}: {found}", tensor.role), 11.0, grid.panel_width);
     canvas.text(0.0, -11.0, Anchor::Start, LABEL, &found);
 }
 
-fn verdict_colour(verdict: Verdict) -> String {
+fn verdict_colour(verdict: SlopeVerdict) -> String {
     match verdict {
-        Verdict::Effective => width_colour(1, 5),
-        Verdict::Vanishing | Verdict::Inconclusive => width_colour(2, 5),
-        Verdict::Exploding => width_colour(3, 5),
-        Verdict::Unperturbed | Verdict::Flat => GREY.to_owned(),
+        SlopeVerdict::Effective => width_colour(1, 5),
+        SlopeVerdict::Vanishing | SlopeVerdict::Inconclusive => width_colour(2, 5),
+        SlopeVerdict::Exploding => width_colour(3, 5),
+        SlopeVerdict::Unperturbed | SlopeVerdict::Flat => GREY.to_owned(),
     }
 }
 
@@ -180,18 +176,18 @@ fn line_colour(cause: Cause) -> String {
 }
 
 /// One tensor's panel.
-struct Panel<'report> {
-    layout: &'report Layout,
+struct TensorPanel<'report> {
+    grid: &'report PanelGrid,
     /// Ends of the axis of log₂ RMS; none where nothing is drawn.
     heights: Option<(f64, f64)>,
     report: &'report CheckReport,
     cause: Cause,
 }
 
-impl Panel<'_> {
+impl TensorPanel<'_> {
     fn x(&self, log2_width: f64) -> f64 {
-        let (low, high) = self.layout.widths;
-        (log2_width - low) / (high - low) * self.layout.panel_width
+        let (low, high) = self.grid.widths;
+        (log2_width - low) / (high - low) * self.grid.panel_width
     }
 
     fn y(&self, log2_rms: f64) -> f64 {
@@ -200,7 +196,7 @@ impl Panel<'_> {
     }
 
     fn axes(&self, canvas: &mut Canvas, is_first: bool) {
-        let right = self.layout.panel_width;
+        let right = self.grid.panel_width;
         let heights = self.heights.map(|(low, high)| whole_ticks(low, high, 7));
         for tick in heights.unwrap_or_default() {
             let y = self.y(tick);
@@ -241,7 +237,7 @@ impl Panel<'_> {
 
     fn draw(&self, canvas: &mut Canvas, lines: &Lines) {
         if self.heights.is_none() {
-            let (x, y) = (self.layout.panel_width / 2.0, PANEL_HEIGHT / 2.0);
+            let (x, y) = (self.grid.panel_width / 2.0, PANEL_HEIGHT / 2.0);
             canvas.text(x, y, Anchor::Middle, LABEL, "no measurement above zero");
             return;
         }
@@ -287,7 +283,7 @@ impl Panel<'_> {
     }
 
     /// A line with its tooltip, or a point where there is only one.
-    fn line(&self, canvas: &mut Canvas, line: &[Place], stroke: &Stroke, title: &str) {
+    fn line(&self, canvas: &mut Canvas, line: &[LogPoint], stroke: &Stroke, title: &str) {
         let Stroke {
             colour,
             opacity,

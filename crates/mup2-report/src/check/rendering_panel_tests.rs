@@ -6,7 +6,7 @@ use roxmltree::{Document, Node};
 use super::{
     SEEDS, STEPS, WIDTHS, failing, figures, finding, html, passing, point, report, terminal_table,
 };
-use mup2_scaling::check::{CheckReport, Point, Slope, TensorFinding, Verdict};
+use mup2_scaling::check::{CheckReport, Point, Slope, SlopeVerdict, TensorFinding};
 
 fn panels<'tree>(document: &'tree Document) -> Vec<Node<'tree, 'tree>> {
     let nodes = document.descendants();
@@ -125,7 +125,7 @@ fn what_is_propagated_is_drawn_where_there_is_any() {
 fn many_tensors_stand_three_in_a_row() {
     let tensor = |place: usize| {
         let name = format!("blocks.{place}.{}", "long".repeat(50));
-        finding(&name, "hidden", 0.0, Verdict::Effective)
+        finding(&name, "hidden", 0.0, SlopeVerdict::Effective)
     };
     let page = html(&report((0..60).map(tensor).collect()));
     let document = Document::parse(figures(&page)[0]).unwrap();
@@ -184,11 +184,11 @@ fn any_point() -> impl Strategy<Value = Point> {
 fn any_finding(name: &'static str) -> impl Strategy<Value = TensorFinding> {
     let maybe = || proptest::option::of(prop_oneof![-3.0..3.0_f64, value()]);
     let verdict = prop_oneof![
-        Just(Verdict::Effective),
-        Just(Verdict::Vanishing),
-        Just(Verdict::Exploding),
-        Just(Verdict::Unperturbed),
-        Just(Verdict::Inconclusive),
+        Just(SlopeVerdict::Effective),
+        Just(SlopeVerdict::Vanishing),
+        Just(SlopeVerdict::Exploding),
+        Just(SlopeVerdict::Unperturbed),
+        Just(SlopeVerdict::Inconclusive),
     ];
     (maybe(), maybe(), maybe(), value(), value(), verdict).prop_map(
         move |(slope, stderr, predicted, first, second, verdict)| TensorFinding {

@@ -4,7 +4,7 @@ use roxmltree::Document;
 
 use super::page::html;
 use super::table::terminal_table;
-use mup2_scaling::check::{CheckReport, Divergence, Point, Slope, TensorFinding, Verdict};
+use mup2_scaling::check::{CheckReport, Divergence, Point, Slope, SlopeVerdict, TensorFinding};
 
 #[path = "rendering_panel_tests.rs"]
 mod panels;
@@ -14,8 +14,8 @@ const SEEDS: [u64; 2] = [0, 1];
 const STEPS: usize = 3;
 
 /// A tensor whose effect has exactly the slope that was predicted.
-fn finding(name: &str, role: &str, slope: f64, verdict: Verdict) -> TensorFinding {
-    let is_perturbed = verdict != Verdict::Unperturbed;
+fn finding(name: &str, role: &str, slope: f64, verdict: SlopeVerdict) -> TensorFinding {
+    let is_perturbed = verdict != SlopeVerdict::Unperturbed;
     TensorFinding {
         name: name.to_owned(),
         role: role.to_owned(),
@@ -29,7 +29,7 @@ fn finding(name: &str, role: &str, slope: f64, verdict: Verdict) -> TensorFindin
         update_slope: Some(0.012),
         update_stderr: Some(0.034),
         update_predicted: 0.0,
-        update_verdict: Verdict::Effective,
+        update_verdict: SlopeVerdict::Effective,
         update_propagated: None,
         activation: Some(Slope {
             slope: -0.004,
@@ -95,8 +95,8 @@ fn report(tensors: Vec<TensorFinding>) -> CheckReport {
 
 fn passing() -> CheckReport {
     let mut report = report(vec![
-        finding("input.weight", "input", 0.0, Verdict::Effective),
-        finding("readout.bias", "fixed", 0.0, Verdict::Unperturbed),
+        finding("input.weight", "input", 0.0, SlopeVerdict::Effective),
+        finding("readout.bias", "fixed", 0.0, SlopeVerdict::Unperturbed),
     ]);
     report.findings = vec!["Every perturbed tensor keeps its effect.".to_owned()];
     report
@@ -104,10 +104,10 @@ fn passing() -> CheckReport {
 
 fn failing() -> CheckReport {
     let mut tensors = vec![
-        finding("input.weight", "input", -1.5, Verdict::Vanishing),
-        finding("hidden.0.weight", "hidden", -0.5, Verdict::Vanishing),
-        finding("readout.weight", "output", 0.5, Verdict::Exploding),
-        finding("readout.bias", "fixed", 0.0, Verdict::Inconclusive),
+        finding("input.weight", "input", -1.5, SlopeVerdict::Vanishing),
+        finding("hidden.0.weight", "hidden", -0.5, SlopeVerdict::Vanishing),
+        finding("readout.weight", "output", 0.5, SlopeVerdict::Exploding),
+        finding("readout.bias", "fixed", 0.0, SlopeVerdict::Inconclusive),
     ];
     tensors[1].propagated = Some(Slope {
         slope: -1.47,
@@ -197,7 +197,7 @@ fn the_last_line_tells_growth_from_divergence_and_from_a_perturbation_without_ef
 #[test]
 fn colours_say_what_the_words_say_and_move_nothing() {
     let mut report = failing();
-    report.tensors[3].verdict = Verdict::Effective;
+    report.tensors[3].verdict = SlopeVerdict::Effective;
     let coloured = terminal_table(&report, true);
     for part in [
         "\u{1b}[33mvanishing\u{1b}[0m",

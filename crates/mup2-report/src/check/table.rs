@@ -1,7 +1,7 @@
 //! The terminal's view of a check: one row a tensor, the findings, and whether it passed.
 
 use super::display::{outcome, percent, slope, slope_with_error, what_was_checked, yes_or_no};
-use mup2_scaling::check::{CheckReport, TensorFinding, Verdict};
+use mup2_scaling::check::{CheckReport, SlopeVerdict, TensorFinding};
 use mup2_scaling::number::{ABSENT, plain};
 
 const BOLD: &str = "1";
@@ -130,13 +130,13 @@ fn line(
     line.trim_end().to_owned() + "\n"
 }
 
-fn colour_of(column: usize, cell: &str, verdict: Verdict) -> Option<&'static str> {
+fn colour_of(column: usize, cell: &str, verdict: SlopeVerdict) -> Option<&'static str> {
     match column {
         VERDICT => Some(match verdict {
-            Verdict::Effective => GREEN,
-            Verdict::Exploding => RED,
-            Verdict::Vanishing | Verdict::Inconclusive => YELLOW,
-            Verdict::Unperturbed | Verdict::Flat => DIM,
+            SlopeVerdict::Effective => GREEN,
+            SlopeVerdict::Exploding => RED,
+            SlopeVerdict::Vanishing | SlopeVerdict::Inconclusive => YELLOW,
+            SlopeVerdict::Unperturbed | SlopeVerdict::Flat => DIM,
         }),
         AGREES if cell == "no" => Some(YELLOW),
         _ if cell == ABSENT => Some(DIM),

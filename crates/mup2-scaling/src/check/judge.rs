@@ -1,7 +1,7 @@
 //! From measurements to slopes, verdicts and sentences.
 
 use super::fit::{Measurement, slope};
-use super::result::{CheckReport, Divergence, Point, Slope, TensorFinding, Verdict};
+use super::result::{CheckReport, Divergence, Point, Slope, SlopeVerdict, TensorFinding};
 use super::sentences::sentences;
 use crate::error::{Error, Result};
 use crate::{ScalingTable, TensorScaling};
@@ -11,7 +11,7 @@ use std::collections::HashSet;
 const STANDARD_ERRORS: f64 = 2.0;
 
 /// What was measured.
-pub struct Subject {
+pub struct CheckSubject {
     /// Name of the scheme.
     pub scheme: String,
     /// The width where multipliers are 1; `None` if only ratios are known.
@@ -76,7 +76,7 @@ impl Extent<'_> {
 
 /// Judges the measurements by the last step of each training.
 pub fn judge(
-    subject: Subject,
+    subject: CheckSubject,
     options: &Extent,
     table: &ScalingTable,
     points: Vec<Point>,
@@ -93,14 +93,15 @@ pub fn judge(
     let stable = divergences.is_empty()
         && !tensors.iter().any(|tensor| {
             let output = verdict(tensor.activation, options.tolerance);
-            tensor.verdict != Verdict::Flat
-                && [tensor.verdict, tensor.update_verdict, output].contains(&Verdict::Exploding)
+            tensor.verdict != SlopeVerdict::Flat
+                && [tensor.verdict, tensor.update_verdict, output]
+                    .contains(&SlopeVerdict::Exploding)
         });
     let effective = tensors.iter().all(|tensor| {
         let verdict = tensor.verdict;
         matches!(
             verdict,
-            Verdict::Effective | Verdict::Unperturbed | Verdict::Flat
+            SlopeVerdict::Effective | SlopeVerdict::Unperturbed | SlopeVerdict::Flat
         )
     });
     let mut report = CheckReport {
@@ -170,8 +171,8 @@ fn finding(
         activation: fit(|point| point.activation),
         norm_share: (!shares.is_empty()).then_some(mean_share),
         verdict: match predicted {
-            None => Verdict::Unperturbed,
-            Some(_) if is_flat(&last, points, options.steps) => Verdict::Flat,
+            None => SlopeVerdict::Unperturbed,
+            Some(_) if is_flat(&last, points, options.steps) => SlopeVerdict::Flat,
             Some(_) => verdict(effect, options.tolerance),
         },
     }
@@ -196,21 +197,21 @@ fn is_flat(own: &[&Point], points: &[Point], steps: usize) -> bool {
 
 /// A slope within the tolerance of 0 is effective if its error is no larger than the tolerance; one
 /// outside is a failure if it is outside by more than two standard errors.
-pub fn verdict(effect: Option<Slope>, tolerance: f64) -> Verdict {
+pub fn verdict(effect: Option<Slope>, tolerance: f64) -> SlopeVerdict {
     let Some(Slope { slope, stderr }) = effect else {
-        return Verdict::Inconclusive;
+        return SlopeVerdict::Inconclusive;
     };
     if slope.abs() <= tolerance {
         if stderr <= tolerance {
-            Verdict::Effective
+            SlopeVerdict::Effective
         } else {
-            Verdict::Inconclusive
+            SlopeVerdict::Inconclusive
         }
     } else if slope.abs() <= tolerance + STANDARD_ERRORS * stderr {
-        Verdict::Inconclusive
+        SlopeVerdict::Inconclusive
     } else if slope < 0.0 {
-        Verdict::Vanishing
+        SlopeVerdict::Vanishing
     } else {
-        Verdict::Exploding
+        SlopeVerdict::Exploding
     }
 }

@@ -10,5 +10,5 @@ mod result;
 mod sentences;
 
 pub use fit::{Measurement, slope};
-pub use judge::{Extent, Subject, judge, verdict};
-pub use result::{CheckReport, Divergence, Point, Slope, TensorFinding, Verdict};
+pub use judge::{CheckSubject, Extent, judge, verdict};
+pub use result::{CheckReport, Divergence, Point, Slope, SlopeVerdict, TensorFinding};

@@ -73,7 +73,7 @@ pub struct TensorFinding {
     pub update_predicted: f64,
     /// What follows for the tensor's updates; a vanishing one is no failure of the perturbation, but
     /// the tensor learns less and less.
-    pub update_verdict: Verdict,
+    pub update_verdict: SlopeVerdict,
     /// Slope of RMS(W_0^l Δx^(l-1)), the updates propagated from earlier layers.
     pub update_propagated: Option<Slope>,
     /// Slope of the RMS of the layer's output.
@@ -81,14 +81,14 @@ pub struct TensorFinding {
     /// The tensor's share of the squared norm in the denominator, 0 to 1, at the widest width.
     pub norm_share: Option<f64>,
     /// What follows for the tensor's perturbation.
-    pub verdict: Verdict,
+    pub verdict: SlopeVerdict,
 }
 
 /// What a measured slope says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Display)]
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
-pub enum Verdict {
+pub enum SlopeVerdict {
     /// The effect does not change with the width.
     Effective,
     /// The effect shrinks as the width grows.

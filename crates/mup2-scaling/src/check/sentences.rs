@@ -1,6 +1,6 @@
 //! The findings of a check in sentences, for someone who wants to know what to do.
 
-use super::result::{CheckReport, TensorFinding, Verdict};
+use super::result::{CheckReport, SlopeVerdict, TensorFinding};
 use crate::number::{count, plain, two_decimals};
 
 /// The findings, the most important first.
@@ -74,11 +74,11 @@ fn of_verdict(report: &CheckReport, tensor: &TensorFinding) -> Option<String> {
         format!(", {} in theory", two_decimals(predicted))
     });
     match tensor.verdict {
-        Verdict::Effective | Verdict::Unperturbed => None,
-        Verdict::Flat => Some(format!(
+        SlopeVerdict::Effective | SlopeVerdict::Unperturbed => None,
+        SlopeVerdict::Flat => Some(format!(
             "The loss does not depend on `{name}`: its gradient is rounding, and nothing follows from it."
         )),
-        Verdict::Vanishing => {
+        SlopeVerdict::Vanishing => {
             let carried = tensor
                 .propagated
                 .filter(|fit| fit.slope > -report.tolerance);
@@ -95,12 +95,12 @@ fn of_verdict(report: &CheckReport, tensor: &TensorFinding) -> Option<String> {
                 two_decimals(slope)
             ))
         }
-        Verdict::Exploding => Some(format!(
+        SlopeVerdict::Exploding => Some(format!(
             "The perturbation of `{name}` is unstable: its effect grows {factor} times from width \
              {narrow} to {wide} (slope {}{theory}).",
             two_decimals(slope)
         )),
-        Verdict::Inconclusive => Some(match tensor.effect_slope.zip(tensor.effect_stderr) {
+        SlopeVerdict::Inconclusive => Some(match tensor.effect_slope.zip(tensor.effect_stderr) {
             Some((slope, stderr)) => format!(
                 "The slope of `{name}` cannot be told: {} ± {}; more seeds or widths would say.",
                 two_decimals(slope),
@@ -114,7 +114,7 @@ fn of_verdict(report: &CheckReport, tensor: &TensorFinding) -> Option<String> {
 }
 
 fn of_update(report: &CheckReport, tensor: &TensorFinding) -> Option<String> {
-    if tensor.verdict == Verdict::Flat {
+    if tensor.verdict == SlopeVerdict::Flat {
         return None;
     }
     let (slope, stderr) = tensor.update_slope.zip(tensor.update_stderr)?;

@@ -12,7 +12,7 @@ use crate::model::Trace;
 use crate::module::ScaledModule;
 use crate::scaling::Rule;
 use crate::scaling::check::{CheckReport, Point};
-use crate::scaling::check::{Extent, Subject, judge};
+use crate::scaling::check::{CheckSubject, Extent, judge};
 use crate::step::Sam;
 use crate::train::Cancel;
 use burn::module::Module;
@@ -109,7 +109,7 @@ pub fn check_module<M: Module>(
             "at least two widths",
         ));
     };
-    let subject = Subject {
+    let subject = CheckSubject {
         scheme: scheme_name(widest.scaled.scheme()),
         base_width: None,
         settings: settings(&widest, options),

@@ -3,12 +3,16 @@
 use super::run::CheckOptions;
 use crate::config::{RunSpec, SchemeName};
 use crate::data::Dataset;
-use crate::scaling::check::{Extent, Subject};
+use crate::scaling::check::{CheckSubject, Extent};
 use crate::scaling::{CustomExponents, Scheme};
 
 /// The run of `spec`.
-pub(super) fn subject_of_run(spec: &RunSpec, data: &Dataset, options: &CheckOptions) -> Subject {
-    Subject {
+pub(super) fn subject_of_run(
+    spec: &RunSpec,
+    data: &Dataset,
+    options: &CheckOptions,
+) -> CheckSubject {
+    CheckSubject {
         scheme: scheme_name(&spec.scheme()),
         base_width: Some(spec.model.base_width),
         settings: settings(spec, data, options),
@@ -47,20 +51,11 @@ fn own_exponents(exponents: &CustomExponents) -> Option<String> {
 
 fn settings(spec: &RunSpec, data: &Dataset, options: &CheckOptions) -> Vec<(String, String)> {
     let list = |values: Vec<String>| values.join(", ");
-    let bias = if spec.model.bias { "with" } else { "without" };
     let scheme = spec.scheme();
     let lower = |value: &dyn std::fmt::Debug| format!("{value:?}").to_lowercase();
     let own = own_exponents(&spec.scaling.exponents).map(|text| ("Own exponents", text));
     let rows = [
-        (
-            "Model",
-            format!(
-                "{} with {} weight layers, {}, {bias} biases",
-                lower(&spec.model.kind),
-                spec.model.depth,
-                lower(&spec.model.activation)
-            ),
-        ),
+        ("Model", spec.model.describe()),
         ("Parameterization", scheme.parameterization.to_string()),
         (
             "Perturbation",

@@ -1,12 +1,14 @@
 //! Every measured quantity against hand-made cases and LAPACK's numbers
 //! (`scripts/reference/coordinate_check.py`).
 
+use super::measure::Measured;
 use super::quantities::{ObservedStep, Origin, Weights};
+use super::workers::measure_all;
 use super::*;
-use crate::error::Result;
-use crate::model::{Activation, Mlp, MlpConfig, Trace};
-use crate::scaling::check::verdict;
-use crate::scaling::check::{Measurement, slope};
+use crate::config::{Architecture, MlpConfig, ModelKind, ModelSpec, TrainingDevice, parse_run};
+use crate::data::{ImageShape, load};
+use crate::model::{Mlp, Network, NetworkConfig, Trace};
+use crate::scaling::check::{CheckSubject, Extent, Measurement, slope, verdict};
 use crate::scaling::{Parameterization, Perturbation, Rule, ScalingTable, Scheme, scale};
 use crate::step::{
     BaseOptimizerConfig, PerturbationRecord, Recorded, Sam, SamConfig, Sgd, build_optimizer,
@@ -135,14 +137,14 @@ fn values_without_a_logarithm_are_left_out_of_the_fit() {
 #[test]
 fn a_verdict_needs_both_a_slope_and_a_small_error() {
     let of = |slope, stderr| verdict(Some(Slope { slope, stderr }), 0.2);
-    assert_eq!(of(0.1, 0.05), Verdict::Effective);
-    assert_eq!(of(-0.1, 0.3), Verdict::Inconclusive);
-    assert_eq!(of(-0.5, 0.1), Verdict::Vanishing);
-    assert_eq!(of(0.5, 0.1), Verdict::Exploding);
-    assert_eq!(of(0.5, 0.4), Verdict::Inconclusive);
+    assert_eq!(of(0.1, 0.05), SlopeVerdict::Effective);
+    assert_eq!(of(-0.1, 0.3), SlopeVerdict::Inconclusive);
+    assert_eq!(of(-0.5, 0.1), SlopeVerdict::Vanishing);
+    assert_eq!(of(0.5, 0.1), SlopeVerdict::Exploding);
+    assert_eq!(of(0.5, 0.4), SlopeVerdict::Inconclusive);
     // Not 0, but not beyond the tolerance either.
-    assert_eq!(of(0.3, 0.1), Verdict::Inconclusive);
-    assert_eq!(verdict(None, 0.2), Verdict::Inconclusive);
+    assert_eq!(of(0.3, 0.1), SlopeVerdict::Inconclusive);
+    assert_eq!(verdict(None, 0.2), SlopeVerdict::Inconclusive);
 }
 
 fn device() -> Device {
@@ -152,21 +154,27 @@ fn device() -> Device {
 /// A network of two layers, 2-2-1, in which every preactivation stays positive: ReLU is then the
 /// identity, and everything can be computed by hand.
 fn two_layers() -> (Mlp, ScalingTable) {
-    let config = MlpConfig {
-        inputs: 2,
-        classes: 1,
+    let model = ModelSpec {
         width: 2,
         base_width: 2,
-        depth: 2,
-        bias: false,
-        activation: Activation::Relu,
-        residual: false,
-        readout_zero_init: false,
-        output_multiplier: 1.0,
+        architecture: Architecture::Mlp(MlpConfig {
+            depth: 2,
+            ..MlpConfig::default()
+        }),
+        ..ModelSpec::default()
     };
+    let images = ImageShape {
+        channels: 2,
+        height: 1,
+        width: 1,
+    };
+    let config = NetworkConfig::new(&model, Parameterization::Mup, images, 1).unwrap();
     let scheme = Scheme::new(Parameterization::Mup, Perturbation::Mup2);
     let table = scale(&scheme, &config.tensor_shapes()).unwrap();
-    let model = config.init(&table, 0, &device(), DType::F64).unwrap();
+    let network = config.init(&table, 0, &device(), DType::F64).unwrap();
+    let Network::Mlp(model) = network else {
+        panic!("not an mlp: {network:?}");
+    };
     let mut write = Write(vec![vec![1.0, 2.0], vec![1.0, 2.0, 3.0, 4.0]]);
     (model.map(&mut write), table)
 }
@@ -363,4 +371,44 @@ fn a_recorded_step_is_the_plain_step_bit_for_bit_and_its_epsilon_the_difference_
             assert!(error < 1e-14, "{rule}, {name}: {error}");
         }
     }
+}
+
+#[test]
+fn a_check_says_of_a_resnet_what_it_is() {
+    let spec = parse_run(default_run(ModelKind::ResNet), "test", &[]).unwrap();
+    let options = CheckOptions {
+        widths: vec![24, 48],
+        seeds: vec![0, 1],
+        steps: 1,
+        tolerance: 0.2,
+        workers: 1,
+        device: TrainingDevice::Flex,
+    };
+    let data = load(&spec.data).unwrap();
+    let subject = CheckSubject::of_run(&spec, &data, &options);
+    let model = subject.settings.iter().find(|(name, _)| name == "Model");
+    assert_eq!(
+        model.unwrap().1,
+        "resnet-18 with a 3×3 stem, batch normalization"
+    );
+}
+
+#[test]
+fn a_training_that_panics_ends_the_check_and_is_named() {
+    let extent = Extent {
+        widths: &[8, 16, 32],
+        seeds: &[0],
+        steps: 1,
+        tolerance: 0.2,
+    };
+    let measure = |width, _| match width {
+        16 => panic!("no such network\nin detail"),
+        _ => Ok(Measured::default()),
+    };
+    let result = measure_all(&extent, 2, &mut |_| {}, measure);
+    let error = result.map(|_| ()).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "training at width 16: panic: no such network; allowed: a network that can be trained"
+    );
 }

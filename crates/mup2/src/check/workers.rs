@@ -5,9 +5,10 @@ use super::run::CheckProgress;
 use crate::error::{Error, Result};
 use crate::scaling::check::Extent;
 use crate::train::{one_core_pool, panic_message};
+use crate::workers::run_workers;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::Sender;
 
 /// The measurements of all trainings, narrowest first; `measure` makes those of one width and seed.
 ///
@@ -42,6 +43,7 @@ pub(super) fn measure_all(
     Ok(all)
 }
 
+/// What was measured of each training, with its place among `trainings`.
 fn work(
     trainings: &[(usize, u64)],
     workers: usize,
@@ -49,57 +51,43 @@ fn work(
     measure: &(impl Fn(usize, u64) -> Result<Measured> + Sync),
 ) -> Result<Vec<(usize, Measured)>> {
     let next = AtomicUsize::new(0);
-    let first_error: Mutex<Option<Error>> = Mutex::new(None);
     let mut done = Vec::new();
-    std::thread::scope(|scope| {
-        let (sender, receiver) = std::sync::mpsc::channel();
-        for _ in 0..workers.clamp(1, trainings.len().max(1)) {
-            let sender = sender.clone();
-            let (next, first_error) = (&next, &first_error);
-            scope.spawn(move || {
-                let take = || -> Result<()> {
-                    let pool = one_core_pool()?;
-                    loop {
-                        let index = next.fetch_add(1, Ordering::Relaxed);
-                        let Some(&(width, seed)) = trainings.get(index) else {
-                            return Ok(());
-                        };
-                        let measured = catch_unwind(AssertUnwindSafe(|| {
-                            pool.install(|| measure(width, seed))
-                        }));
-                        let measured = measured.unwrap_or_else(|panic| {
-                            let problem = format!("panic: {}", panic_message(panic.as_ref()));
-                            let place = format!("training at width {width}");
-                            Err(Error::invalid(
-                                place,
-                                problem,
-                                "a network that can be trained",
-                            ))
-                        })?;
-                        if sender.send((index, measured)).is_err() {
-                            return Ok(());
-                        }
-                    }
-                };
-                if let Err(error) = take() {
-                    next.store(trainings.len(), Ordering::Relaxed);
-                    if let Ok(mut slot) = first_error.lock() {
-                        slot.get_or_insert(error);
-                    }
-                }
-            });
+    let take = |sender: &Sender<(usize, Measured)>| -> Result<()> {
+        let pool = one_core_pool()?;
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(&(width, seed)) = trainings.get(index) else {
+                return Ok(());
+            };
+            let measured = caught(width, || pool.install(|| measure(width, seed)))?;
+            if sender.send((index, measured)).is_err() {
+                return Ok(());
+            }
         }
-        drop(sender);
-        for measured in receiver {
-            done.push(measured);
-            progress(CheckProgress {
-                done: done.len(),
-                total: trainings.len(),
-            });
-        }
-    });
-    match first_error.into_inner() {
-        Ok(Some(error)) => Err(error),
-        _ => Ok(done),
-    }
+    };
+    let work = |_, sender: &Sender<_>| {
+        // After an error nobody need begin another training.
+        take(sender).inspect_err(|_| next.store(trainings.len(), Ordering::Relaxed))
+    };
+    run_workers(workers.min(trainings.len()), work, |measured| {
+        done.push(measured);
+        progress(CheckProgress {
+            done: done.len(),
+            total: trainings.len(),
+        });
+    })?;
+    Ok(done)
+}
+
+/// A panic of a training is an error of the check.
+fn caught(width: usize, training: impl FnOnce() -> Result<Measured>) -> Result<Measured> {
+    catch_unwind(AssertUnwindSafe(training)).unwrap_or_else(|panic| {
+        let problem = format!("panic: {}", panic_message(panic.as_ref()));
+        let place = format!("training at width {width}");
+        Err(Error::invalid(
+            place,
+            problem,
+            "a network that can be trained",
+        ))
+    })
 }

@@ -18,8 +18,8 @@ pub use device::TrainingDevice;
 pub use halving::Halving;
 pub use identity::RunId;
 pub use model::{
-    Activation, AttentionScale, ChannelNorm, GruSpec, ModelKind, ModelSpec, ResNetSpec, ResNetStem,
-    VitPool, VitSpec,
+    Activation, Architecture, AttentionScale, ChannelNorm, GruConfig, MlpConfig, ModelKind,
+    ModelSpec, Pooling, ResNetConfig, ResNetDepth, Stem, VisionTransformerConfig,
 };
 pub use read::{parse_run, parse_sweep, read_run, read_sweep};
 pub use run::{

@@ -33,3 +33,17 @@ pub(super) fn fraction(place: String, value: f64) -> Result<()> {
     let within = (0.0..1.0).contains(&value);
     real(place, value, "numbers from 0 to below 1", within)
 }
+
+/// # Errors
+/// When `parts` does not divide both of the width and the base width.
+pub(super) fn divisor(
+    place: String,
+    parts: usize,
+    (width, base_width): (usize, usize),
+) -> Result<()> {
+    if parts > 0 && width.is_multiple_of(parts) && base_width.is_multiple_of(parts) {
+        return Ok(());
+    }
+    let allowed = format!("divisors of the width {width} and of the base width {base_width}");
+    Err(Error::invalid(place, format!("is {parts}"), allowed))
+}

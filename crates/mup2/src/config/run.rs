@@ -1,6 +1,6 @@
 //! One training run as a value: the file `RUN.toml`.
 
-use super::model::{ModelKind, ModelSpec};
+use super::model::ModelSpec;
 use super::range;
 use super::sharpness::SharpnessSpec;
 use super::train::TrainSpec;
@@ -276,12 +276,8 @@ impl RunSpec {
 
     /// Refuses a rule that perturbs nothing of the model; `name` at `place` is what set it.
     pub(super) fn validate_rule(&self, place: &str, name: impl std::fmt::Display) -> Result<()> {
-        let kind = self.model.kind;
-        let has_norms = match kind {
-            ModelKind::Mlp | ModelKind::Gru => false,
-            ModelKind::ResNet | ModelKind::Vit => true,
-        };
-        if self.sam.rule == Rule::SamOn && !has_norms {
+        if self.sam.rule == Rule::SamOn && !self.model.has_norms() {
+            let kind = self.model.kind();
             return Err(Error::invalid(
                 place,
                 format!("is `{name}`, but model `{kind}` has no normalization layers"),

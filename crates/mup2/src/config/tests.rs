@@ -240,6 +240,172 @@ fn the_id_ignores_paths_and_sees_everything_else() {
     insta::assert_snapshot!(id.to_string(), @"4c58ca8a4b30a409");
 }
 
+/// A run of a model, by overrides of a run at twice its base width.
+fn model_run(overrides: &[&str]) -> RunSpec {
+    let text = "[model]\nbase_width = 64\nwidth = 128\n\
+                [optimizer]\nlr = 0.125\n[sam]\nrho = 0.25\n";
+    let overrides: Vec<String> = overrides.iter().map(ToString::to_string).collect();
+    parse_run(text, "r.toml", &overrides).unwrap()
+}
+
+/// The ids are those that `mup2 sweep plan` of commit 4789161 gave, before architectures had
+/// structs of their own: results that are there must be found again.
+const IDS_OF_MODELS: &[(&str, &[&str])] = &[
+    ("3e37d87731176a1a", &[]),
+    (
+        "c1e86a178932d1b1",
+        &[
+            "model.depth=5",
+            "model.bias=true",
+            "model.activation=gelu",
+            "model.residual=true",
+        ],
+    ),
+    (
+        "78ea96d65c1b4069",
+        &[
+            "model.activation=tanh",
+            "model.readout_zero_init=true",
+            "model.output_multiplier=2.5",
+        ],
+    ),
+    ("1fdb8cf2fcbe0ac8", &["model.kind=resnet"]),
+    (
+        "d08cff2894e1741f",
+        &[
+            "model.kind=resnet",
+            "model.resnet.layers=34",
+            "model.resnet.stem=imagenet",
+            "model.resnet.norm_zero_init=true",
+        ],
+    ),
+    (
+        "a0d7dfd6bde5f6a6",
+        &[
+            "model.kind=resnet",
+            "model.resnet.layers=50",
+            "model.resnet.norm=group",
+            "model.resnet.groups=16",
+        ],
+    ),
+    (
+        "b612fa21c8f785ae",
+        &[
+            "model.kind=resnet",
+            "sam.rule=sam-on",
+            "model.readout_zero_init=true",
+        ],
+    ),
+    ("6ce310c3295cc6f6", &["model.kind=vit"]),
+    (
+        "a5ad723ef2245e24",
+        &[
+            "model.kind=vit",
+            "model.vit.patch=7",
+            "model.vit.depth=2",
+            "model.vit.heads=2",
+            "model.vit.mlp_ratio=2",
+        ],
+    ),
+    (
+        "0fd9d5739231936b",
+        &[
+            "model.kind=vit",
+            "model.vit.head_dim=16",
+            "model.vit.pool=mean",
+            "model.vit.qk_norm=true",
+        ],
+    ),
+    (
+        "3d66349773bf0775",
+        &[
+            "model.kind=vit",
+            "model.vit.attention_scale=inverse-root",
+            "model.vit.dropout=0.1",
+            "model.vit.stochastic_depth=0.2",
+            "scaling.weight_multipliers=true",
+        ],
+    ),
+    ("bbf52389b487660a", &["model.kind=gru"]),
+    (
+        "2bb7660901855944",
+        &[
+            "model.kind=gru",
+            "model.gru.layers=3",
+            "model.output_multiplier=0.5",
+        ],
+    ),
+];
+
+#[test]
+fn the_ids_of_all_models_are_what_they_were() {
+    for (id, overrides) in IDS_OF_MODELS {
+        let found = RunId::of(&model_run(overrides)).to_string();
+        assert_eq!(&found, id, "{overrides:?}");
+    }
+}
+
+#[test]
+fn every_model_survives_being_written_and_read() {
+    for (_, overrides) in IDS_OF_MODELS {
+        let spec = model_run(overrides);
+        let json = serde_json::to_string(&spec).unwrap();
+        assert_eq!(serde_json::from_str::<RunSpec>(&json).unwrap(), spec);
+        let text = toml::to_string(&spec).unwrap();
+        assert_eq!(parse_run(&text, "r.toml", &[]).unwrap(), spec);
+    }
+}
+
+#[test]
+fn a_model_is_written_with_the_keys_of_all_architectures_as_result_files_have_them() {
+    // The spec of a result of commit 4789161.
+    let written = r#"{"kind":"vit","width":8,"base_width":4,"depth":3,"bias":false,"activation":"relu","residual":false,"readout_zero_init":false,"output_multiplier":1.0,"resnet":{"layers":18,"stem":"cifar","norm":"batch","groups":8,"norm_zero_init":false},"vit":{"patch":2,"depth":2,"heads":4,"head_dim":2,"mlp_ratio":4,"pool":"mean","qk_norm":true,"dropout":0.0,"stochastic_depth":0.0},"gru":{"layers":1}}"#;
+    let model: ModelSpec = serde_json::from_str(written).unwrap();
+    assert_eq!(serde_json::to_string(&model).unwrap(), written);
+    let Architecture::Vit(vit) = &model.architecture else {
+        panic!("{model:?}");
+    };
+    assert_eq!((vit.head_dim, vit.pool), (Some(2), Pooling::Mean));
+}
+
+#[test]
+fn a_key_of_another_architecture_is_named_with_both() {
+    insta::assert_snapshot!(run_error("[model]\nkind = 'resnet'\ndepth = 4"), @"r.toml: model: `depth` is set, but belongs to `mlp` and not to `resnet`; allowed: its default here, or `kind = \"mlp\"`");
+    insta::assert_snapshot!(run_error("[model.vit]\ndropout = 0.1"), @"r.toml: model: `vit.dropout` is set, but belongs to `vit` and not to `mlp`; allowed: its default here, or `kind = \"vit\"`");
+    insta::assert_snapshot!(run_error("[model]\nkind = 'gru'\n[model.vit]\nhead_dim = 8"), @"r.toml: model: `vit.head_dim` is set, but belongs to `vit` and not to `gru`; allowed: its default here, or `kind = \"vit\"`");
+    insta::assert_snapshot!(run_error("[model]\nkind = 'resnet'\n[model.resnet]\nlayers = 20"), @"r.toml: model.resnet.layers: is 20; allowed: 18, 34 or 50");
+    insta::assert_snapshot!(run_error("[model]\nkind = 'resnet'\n[model.resnet]\nnorm = 'group'\ngroups = 3"), @"r.toml: model.resnet.groups: is 3; allowed: divisors of the width 128 and of the base width 128");
+    insta::assert_snapshot!(run_error("[model.resnet]\ndepth = 20"), @"r.toml: model.resnet.depth: unknown field `depth`; allowed: one of `layers`, `stem`, `norm`, `groups`, `norm_zero_init`");
+    insta::assert_snapshot!(run_error("[model]\ngru = 3"), @"r.toml: model.gru: invalid type: integer `3`; allowed: the keys of `[model.gru]`");
+    insta::assert_snapshot!(run_error("[model]\nkind = 'gru'\n[sam]\nrule = 'sam-on'"), @"r.toml: sam.rule: is `sam-on`, but model `gru` has no normalization layers; allowed: `sam`, `asam`, `asam-layer` or `random` for this model");
+}
+
+#[test]
+fn keys_of_other_architectures_may_stand_at_their_defaults() {
+    let all = "[model]\nkind = 'gru'\ndepth = 3\nbias = false\n[model.resnet]\nlayers = 18\n\
+               [model.vit]\npatch = 4\n";
+    let spec = parse_run(all, "r.toml", &[]).unwrap();
+    assert_eq!(
+        spec.model.architecture,
+        Architecture::Gru(GruConfig::default())
+    );
+}
+
+#[test]
+fn every_model_describes_itself_in_its_own_words() {
+    let described = |index: usize| model_run(IDS_OF_MODELS[index].1).model.describe();
+    insta::assert_snapshot!(described(0), @"mlp with 3 weight layers, relu, without biases");
+    insta::assert_snapshot!(described(1), @"mlp with 5 weight layers, gelu, with biases, residual");
+    insta::assert_snapshot!(described(2), @"mlp with 3 weight layers, tanh, without biases, readout starting at 0, logits times 2.5");
+    insta::assert_snapshot!(described(3), @"resnet-18 with a 3×3 stem, batch normalization");
+    insta::assert_snapshot!(described(4), @"resnet-34 with a 7×7 stem, batch normalization, last gain of each block starting at 0");
+    insta::assert_snapshot!(described(5), @"resnet-50 with a 3×3 stem, group normalization (16 groups)");
+    insta::assert_snapshot!(described(7), @"vit with 6 blocks, 4 heads, 4×4 patches, class token");
+    insta::assert_snapshot!(described(9), @"vit with 6 blocks, heads of 16 entries, 4×4 patches, mean of the tokens, queries and keys normalized");
+    insta::assert_snapshot!(described(10), @"vit with 6 blocks, 4 heads, 4×4 patches, class token, dropout 0.1, stochastic depth 0.2");
+    insta::assert_snapshot!(described(12), @"gru with 3 recurrent layers, logits times 0.5");
+}
+
 #[test]
 fn extending_a_grid_keeps_the_ids_of_its_runs() {
     let before: Vec<_> = sweep().plan().into_iter().map(|run| run.id).collect();

@@ -115,7 +115,7 @@ pub(super) const COLUMNS: &[Column<RunRow>] = &[
     text("perturbation", |run| name(run.spec().scaling.perturbation)),
     integer("width", |run| Some(run.spec().model.width as u64)),
     integer("base_width", |run| Some(run.spec().model.base_width as u64)),
-    integer("depth", |run| Some(run.spec().model.depth as u64)),
+    integer("depth", |run| Some(run.spec().model.mlp()?.depth as u64)),
     real("lr", |run| Some(run.spec().optimizer.lr)),
     real("rho", |run| Some(run.spec().sam.rho)),
     text("rule", |run| name(run.spec().sam.rule)),

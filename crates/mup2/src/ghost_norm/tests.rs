@@ -1,7 +1,10 @@
 //! Steps without the perturbed matrices against those with them, in f64: the same numbers.
 
 use super::*;
-use crate::model::{Activation, Mlp, MlpConfig, Network, Pass};
+use crate::config::{Architecture, MlpConfig, ModelSpec};
+use crate::data::ImageShape;
+use crate::error::Result;
+use crate::model::{Network, NetworkConfig, Pass};
 use crate::scaling::{
     AsamBias, Parameterization, Perturbation as Rules, Rule, ScalingTable, Scheme, scale,
 };
@@ -15,7 +18,7 @@ use proptest::prelude::*;
 /// An MLP on a batch of so few rows that every matrix but the readout's pays.
 struct Case {
     rows: usize,
-    config: MlpConfig,
+    config: NetworkConfig,
     table: ScalingTable,
     dtype: DType,
     sgd: Sgd,
@@ -33,19 +36,27 @@ enum Steps {
     Factored,
 }
 
+const INPUTS: usize = 40;
+
 fn case(bias: bool, dtype: DType) -> Case {
-    let config = MlpConfig {
-        inputs: 40,
-        classes: 3,
+    let model = ModelSpec {
         width: 48,
         base_width: 12,
-        depth: 4,
-        bias,
-        activation: Activation::Relu,
-        residual: true,
-        readout_zero_init: false,
         output_multiplier: 2.0,
+        architecture: Architecture::Mlp(MlpConfig {
+            depth: 4,
+            bias,
+            residual: true,
+            ..MlpConfig::default()
+        }),
+        ..ModelSpec::default()
     };
+    let images = ImageShape {
+        channels: 1,
+        height: 1,
+        width: INPUTS,
+    };
+    let config = NetworkConfig::new(&model, Parameterization::Mup, images, 3).unwrap();
     // In the a-form every matrix has a multiplier after its product.
     let scheme = Scheme {
         weight_multipliers: true,
@@ -85,21 +96,19 @@ impl Case {
     }
 
     fn images(&self, seed: f64) -> Tensor<4> {
-        let count = self.rows * self.config.inputs;
+        let count = self.rows * INPUTS;
         let values: Vec<f64> = (0..count)
             .map(|place| (place as f64 * 0.7 + seed).sin())
             .collect();
-        let data = TensorData::new(values, [self.rows, 1, 1, self.config.inputs]);
+        let data = TensorData::new(values, [self.rows, 1, 1, INPUTS]);
         let data = data.convert_dtype(self.dtype);
         Tensor::from_data(data, (&Self::device(), self.dtype))
     }
 
     fn model(&self) -> Network {
-        let mlp = self
-            .config
-            .init(&self.table, 5, &Self::device(), self.dtype);
-        let mlp: Mlp = mlp.unwrap();
-        Network::Mlp(mlp)
+        let device = Self::device();
+        let model = self.config.init(&self.table, 5, &device, self.dtype);
+        model.unwrap()
     }
 
     /// Loss and gradients.

@@ -1,18 +1,8 @@
 //! Nonlinearities.
 
+use crate::config::Activation;
 use crate::fused::{gelu, relu};
 use burn::tensor::Tensor;
-
-/// A nonlinearity of the hidden layers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Activation {
-    /// max(x, 0).
-    Relu,
-    /// Gaussian error linear unit.
-    Gelu,
-    /// Hyperbolic tangent.
-    Tanh,
-}
 
 impl Activation {
     pub(super) fn apply<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {

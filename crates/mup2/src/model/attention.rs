@@ -3,6 +3,7 @@
 use super::dense::DenseConfig;
 use super::normalization::{Norm, NormConfig, NormKind};
 use super::{Dense, Dimension, Initializer, Trace};
+use crate::config::AttentionScale;
 use crate::error::Result;
 use crate::fused::softmax;
 use crate::scaling::TensorShape;
@@ -21,16 +22,6 @@ pub(super) struct AttentionConfig {
     /// Normalizes the queries and keys of each head.
     pub qk_norm: Option<f64>,
     pub scale: AttentionScale,
-}
-
-/// How the products of queries and keys shrink as heads grow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AttentionScale {
-    /// 1/√d_head, the standard: right while queries and keys are independent.
-    InverseRoot,
-    /// 1/d_head, as µP has it, since trained queries and keys align; equal to 1/√d_head at the base
-    /// width.
-    Inverse,
 }
 
 impl AttentionConfig {

@@ -45,6 +45,18 @@ impl Dimension {
         }
     }
 
+    /// One of `parts` equal parts at every width; all of it for 0 parts.
+    pub fn divided_by(self, parts: usize) -> Self {
+        let parts = parts.max(1);
+        match self {
+            Self::Fixed(size) => Self::Fixed(size / parts),
+            Self::Growing { target, base } => Self::Growing {
+                target: target / parts,
+                base: base / parts,
+            },
+        }
+    }
+
     /// Whether it is proportional to the width.
     pub fn grows(self) -> bool {
         matches!(self, Self::Growing { .. })

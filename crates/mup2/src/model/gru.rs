@@ -4,49 +4,23 @@
 //! The first layer's input matrix is input-like; recurrent matrices, and the input matrices of
 //! further layers, are hidden. The equations are PyTorch's, with two biases.
 
+use super::architecture::{NetworkBuilder, NetworkFrame};
 use super::dense::DenseConfig;
-use super::{Dense, Dimension, Initializer, Pass, Trace};
+use super::{Dense, Dimension, Initializer, Network, Pass, Trace};
+use crate::config::GruConfig;
 use crate::error::Result;
-use crate::scaling::{ScalingTable, TensorShape};
+use crate::scaling::TensorShape;
 use burn::module::Module;
+use burn::tensor::Tensor;
 use burn::tensor::activation::sigmoid;
-use burn::tensor::{DType, Device, Tensor};
-
-/// The shape of a [`Gru`].
-#[derive(Debug, Clone, PartialEq)]
-pub struct GruConfig {
-    /// Values of one row of the images: channels · width.
-    pub row: usize,
-    /// Number of classes.
-    pub classes: usize,
-    /// Entries of the state.
-    pub width: usize,
-    /// Width at which every multiplier is 1.
-    pub base_width: usize,
-    /// Layers, each reading the states of the one before.
-    pub layers: usize,
-    /// Starts the readout weight at zero.
-    pub readout_zero_init: bool,
-    /// Factor of the logits, the same at every width.
-    pub output_multiplier: f64,
-}
 
 impl GruConfig {
-    fn width(&self) -> Dimension {
-        Dimension::Growing {
-            target: self.width,
-            base: self.base_width,
-        }
-    }
-
     /// The input and the recurrent matrix of each layer, three gates wide.
-    fn cells(&self) -> Vec<[DenseConfig; 2]> {
-        let width = self.width();
+    fn cells(&self, frame: &NetworkFrame) -> Vec<[DenseConfig; 2]> {
+        let width = frame.width;
+        let row = Dimension::Fixed(frame.images.channels * frame.images.width);
         let cells = (0..self.layers).map(|layer| {
-            let inputs = match layer {
-                0 => Dimension::Fixed(self.row),
-                _ => width,
-            };
+            let inputs = if layer == 0 { row } else { width };
             [("input", inputs), ("recurrent", width)].map(|(part, inputs)| DenseConfig {
                 bias: true,
                 ..DenseConfig::new(format!("layers.{layer}.{part}"), inputs, width.times(3))
@@ -54,41 +28,18 @@ impl GruConfig {
         });
         cells.collect()
     }
+}
 
-    fn readout(&self) -> DenseConfig {
-        DenseConfig {
-            bias: true,
-            gain: if self.readout_zero_init { 0.0 } else { 1.0 },
-            output_multiplier: self.output_multiplier,
-            ..DenseConfig::new("readout", self.width(), Dimension::Fixed(self.classes))
-        }
-    }
-
-    /// Every parameter with its role and its shapes at the target and the base width, in the order
-    /// of the forward pass.
-    pub fn tensor_shapes(&self) -> Vec<TensorShape> {
-        let cells = self.cells();
+impl NetworkBuilder for GruConfig {
+    fn tensor_shapes(&self, frame: &NetworkFrame) -> Vec<TensorShape> {
+        let cells = self.cells(frame);
         let layers = cells.iter().flatten().flat_map(DenseConfig::shapes);
-        layers.chain(self.readout().shapes()).collect()
+        let readout = frame.readout(frame.width, true);
+        layers.chain(readout.shapes()).collect()
     }
 
-    /// Draws the model from the streams of `seed`, with the stds and multipliers of `table`.
-    ///
-    /// # Errors
-    /// When `table` was made for another model.
-    pub fn init(
-        &self,
-        table: &ScalingTable,
-        seed: u64,
-        device: &Device,
-        dtype: DType,
-    ) -> Result<Gru> {
-        self.draw(&Initializer::new(table, seed, device, dtype))
-    }
-
-    /// As `init`, by any initializer.
-    pub(super) fn draw(&self, initializer: &Initializer) -> Result<Gru> {
-        let cells = self.cells();
+    fn draw(&self, frame: &NetworkFrame, initializer: &Initializer) -> Result<Network> {
+        let cells = self.cells(frame);
         let layers = cells.iter().map(|[input, recurrent]| {
             Ok(GruLayer {
                 input: input.init(initializer)?,
@@ -97,8 +48,9 @@ impl GruConfig {
         });
         Ok(Gru {
             layers: layers.collect::<Result<_>>()?,
-            readout: self.readout().init(initializer)?,
-        })
+            readout: frame.readout(frame.width, true).init(initializer)?,
+        }
+        .into())
     }
 }
 

@@ -1,90 +1,42 @@
 //! Multilayer perceptron on flattened images, as in figure 1 of the paper (three layers, no
 //! biases, ReLU).
 
+use super::architecture::{NetworkBuilder, NetworkFrame};
 use super::dense::DenseConfig;
-use super::{Activation, Dense, Dimension, Initializer, Trace};
+use super::{Dense, Dimension, Initializer, Network, Trace};
+use crate::config::{Activation, MlpConfig};
 use crate::error::Result;
 use crate::ghost_norm::{GhostNorm, Source};
-use crate::scaling::{Role, ScalingTable, TensorShape};
+use crate::scaling::TensorShape;
 use burn::module::Module;
-use burn::tensor::{DType, Device, Tensor};
-
-/// The shape of an [`Mlp`].
-#[derive(Debug, Clone, PartialEq)]
-pub struct MlpConfig {
-    /// Number of input features.
-    pub inputs: usize,
-    /// Number of classes.
-    pub classes: usize,
-    /// Units of every hidden layer.
-    pub width: usize,
-    /// Width at which every multiplier is 1.
-    pub base_width: usize,
-    /// Number of weight layers, the readout included; at least 2.
-    pub depth: usize,
-    /// Whether layers have biases (initialized to 0).
-    pub bias: bool,
-    /// Nonlinearity.
-    pub activation: Activation,
-    /// Adds each hidden-to-hidden layer's input to its output.
-    pub residual: bool,
-    /// Starts the readout weight at zero.
-    pub readout_zero_init: bool,
-    /// Factor of the logits, the same at every width.
-    pub output_multiplier: f64,
-}
+use burn::tensor::Tensor;
 
 impl MlpConfig {
-    fn layers(&self) -> Vec<DenseConfig> {
-        let inputs = Dimension::Fixed(self.inputs);
-        let width = Dimension::Growing {
-            target: self.width,
-            base: self.base_width,
-        };
-        let classes = Dimension::Fixed(self.classes);
+    fn layers(&self, frame: &NetworkFrame) -> Vec<DenseConfig> {
+        let (width, pixels) = (frame.width, Dimension::Fixed(frame.images.values()));
         let hidden = (0..self.depth.saturating_sub(2))
             .map(|index| DenseConfig::new(format!("hidden.{index}"), width, width));
-        std::iter::once(DenseConfig::new("input", inputs, width))
+        std::iter::once(DenseConfig::new("input", pixels, width))
             .chain(hidden)
-            .chain([DenseConfig {
-                output_multiplier: self.output_multiplier,
-                ..DenseConfig::new("readout", width, classes)
-            }])
             .map(|layer| DenseConfig {
                 bias: self.bias,
-                gain: match layer.inputs.role_towards(layer.outputs) {
-                    Role::Output if self.readout_zero_init => 0.0,
-                    Role::Output => 1.0,
-                    _ => self.activation.gain(),
-                },
+                gain: self.activation.gain(),
                 ..layer
             })
+            .chain([frame.readout(width, self.bias)])
             .collect()
     }
+}
 
-    /// Every parameter with its role and its shapes at the target and the base width.
-    pub fn tensor_shapes(&self) -> Vec<TensorShape> {
-        self.layers().iter().flat_map(DenseConfig::shapes).collect()
+impl NetworkBuilder for MlpConfig {
+    fn tensor_shapes(&self, frame: &NetworkFrame) -> Vec<TensorShape> {
+        let layers = self.layers(frame);
+        layers.iter().flat_map(DenseConfig::shapes).collect()
     }
 
-    /// Draws the model from the streams of `seed`, with the stds and multipliers of `table`.
-    ///
-    /// # Errors
-    /// When `table` was made for another model.
-    pub fn init(
-        &self,
-        table: &ScalingTable,
-        seed: u64,
-        device: &Device,
-        dtype: DType,
-    ) -> Result<Mlp> {
-        self.draw(&Initializer::new(table, seed, device, dtype))
-    }
-
-    /// As `init`, by any initializer.
-    pub(super) fn draw(&self, initializer: &Initializer) -> Result<Mlp> {
+    fn draw(&self, frame: &NetworkFrame, initializer: &Initializer) -> Result<Network> {
         let mut layers = self
-            .layers()
+            .layers(frame)
             .iter()
             .map(|layer| layer.init(initializer))
             .collect::<Result<Vec<_>>>()?;
@@ -96,7 +48,8 @@ impl MlpConfig {
             readout,
             activation: self.activation,
             residual: self.residual,
-        })
+        }
+        .into())
     }
 }
 

@@ -1,6 +1,7 @@
 //! Architectures: each in one file, each tagging its parameters with their roles under width.
 
 mod activation;
+mod architecture;
 mod attention;
 mod convolution;
 mod dense;
@@ -17,17 +18,16 @@ mod stack;
 mod trace;
 mod vit;
 
-pub use activation::Activation;
-pub use attention::{Attention, AttentionScale};
+pub use attention::Attention;
 pub use convolution::Convolution;
 pub use dense::Dense;
 pub use dimension::Dimension;
-pub use gru::{Gru, GruConfig, GruLayer};
+pub use gru::{Gru, GruLayer};
 pub use initialization::Initializer;
-pub use mlp::{Mlp, MlpConfig};
+pub use mlp::Mlp;
 pub use network::{Network, NetworkConfig};
 pub use normalization::{Norm, NormKind, RunningStatistics};
 pub use pass::{BatchStatistics, Pass};
-pub use resnet::{Block, ResNet, ResNetConfig, ResNetLayers, Stem};
+pub use resnet::{Block, ResNet};
 pub use trace::{Application, Site, Trace};
-pub use vit::{Heads, Pooling, TransformerBlock, VisionTransformer, VisionTransformerConfig};
+pub use vit::{TransformerBlock, VisionTransformer};

@@ -1,74 +1,94 @@
-//! Any of the zoo's models behind one face, so that training and checks know none of them.
+//! Any of the architectures behind one face, so that training and checks know none of them.
 
+use super::architecture::NetworkFrame;
 use super::normalization::{Norm, RunningStatistics};
 use super::pass::BatchStatistics;
-use super::{
-    Gru, GruConfig, Initializer, Mlp, MlpConfig, Pass, ResNet, ResNetConfig, VisionTransformer,
-    VisionTransformerConfig,
-};
+use super::{Dimension, Gru, Initializer, Mlp, Pass, ResNet, VisionTransformer};
+use crate::config::{Architecture, ModelSpec};
+use crate::data::ImageShape;
 use crate::error::Result;
-use crate::scaling::{ScalingTable, TensorShape};
+use crate::scaling::{Parameterization, ScalingTable, TensorShape};
 use burn::module::{Devices, Module, ModuleMapper, ModuleVisitor};
 use burn::tensor::{DType, Device, Tensor};
 
 /// What the path of the readout's parameters begins with, in every model.
 const READOUT: &str = "readout.";
 
-/// The shape of a [`Network`].
+/// The shape of a [`Network`]: a model for images of one shape.
 #[derive(Debug, Clone, PartialEq)]
-pub enum NetworkConfig {
-    /// Multilayer perceptron.
-    Mlp(MlpConfig),
-    /// Residual network.
-    ResNet(ResNetConfig),
-    /// Vision Transformer.
-    VisionTransformer(VisionTransformerConfig),
-    /// Gated recurrent network.
-    Gru(GruConfig),
+pub struct NetworkConfig {
+    model: ModelSpec,
+    parameterization: Parameterization,
+    images: ImageShape,
+    classes: usize,
 }
 
 impl NetworkConfig {
-    /// Every parameter with its role and its shapes at the target and the base width.
-    pub fn tensor_shapes(&self) -> Vec<TensorShape> {
-        match self {
-            Self::Mlp(config) => config.tensor_shapes(),
-            Self::ResNet(config) => config.tensor_shapes(),
-            Self::VisionTransformer(config) => config.tensor_shapes(),
-            Self::Gru(config) => config.tensor_shapes(),
+    /// The network of `model` for images of a shape and a number of classes. The parameterization
+    /// decides how attention is scaled, where the model does not say.
+    ///
+    /// # Errors
+    /// When the architecture cannot take such images.
+    pub fn new(
+        model: &ModelSpec,
+        parameterization: Parameterization,
+        images: ImageShape,
+        classes: usize,
+    ) -> Result<Self> {
+        model.architecture.builder().validate_images(images)?;
+        Ok(Self {
+            model: model.clone(),
+            parameterization,
+            images,
+            classes,
+        })
+    }
+
+    fn frame(&self) -> NetworkFrame {
+        NetworkFrame {
+            images: self.images,
+            width: Dimension::Growing {
+                target: self.model.width,
+                base: self.model.base_width,
+            },
+            classes: self.classes,
+            readout_zero_init: self.model.readout_zero_init,
+            output_multiplier: self.model.output_multiplier,
+            parameterization: self.parameterization,
         }
+    }
+
+    /// Every parameter with its role and its shapes at the target and the base width, in the order
+    /// of the forward pass.
+    pub fn tensor_shapes(&self) -> Vec<TensorShape> {
+        let builder = self.model.architecture.builder();
+        builder.tensor_shapes(&self.frame())
     }
 
     /// Factor of what the parameter at `path` contributes to the logits: that of the output for
     /// the readout's parameters, and 1 for all others.
     pub fn output_multiplier(&self, path: &str) -> f64 {
-        if !path.starts_with(READOUT) {
-            return 1.0;
-        }
-        match self {
-            Self::Mlp(config) => config.output_multiplier,
-            Self::ResNet(config) => config.output_multiplier,
-            Self::VisionTransformer(config) => config.output_multiplier,
-            Self::Gru(config) => config.output_multiplier,
+        match path.starts_with(READOUT) {
+            true => self.model.output_multiplier,
+            false => 1.0,
         }
     }
 
     /// Paths of the layers that keep running statistics.
     pub fn batch_norm_layers(&self) -> Vec<String> {
-        match self {
-            Self::ResNet(config) => config.batch_norm_layers(),
-            Self::Mlp(_) | Self::VisionTransformer(_) | Self::Gru(_) => Vec::new(),
-        }
+        let builder = self.model.architecture.builder();
+        builder.batch_norm_layers(&self.frame())
     }
 
     /// Channels and side of the patches that a Vision Transformer reads.
     pub fn patches(&self) -> Option<(usize, usize)> {
-        match self {
-            Self::VisionTransformer(config) => Some((config.image[0], config.patch)),
-            Self::Mlp(_) | Self::ResNet(_) | Self::Gru(_) => None,
+        match &self.model.architecture {
+            Architecture::Vit(vit) => Some((self.images.channels, vit.patch)),
+            Architecture::Mlp(_) | Architecture::ResNet(_) | Architecture::Gru(_) => None,
         }
     }
 
-    /// Draws the model from the streams of `seed`, with the stds and multipliers of `table`.
+    /// Draws the network from the streams of `seed`, with the stds and multipliers of `table`.
     ///
     /// # Errors
     /// When `table` was made for another model.
@@ -82,23 +102,17 @@ impl NetworkConfig {
         self.draw(&Initializer::new(table, seed, device, dtype))
     }
 
-    /// Draws the model, or a stack of models, by any initializer.
+    /// Draws the network, or a stack of networks, by any initializer.
     ///
     /// # Errors
     /// When the initializer's table was made for another model.
     pub fn draw(&self, initializer: &Initializer) -> Result<Network> {
-        Ok(match self {
-            Self::Mlp(config) => Network::Mlp(config.draw(initializer)?),
-            Self::ResNet(config) => Network::ResNet(config.draw(initializer)?),
-            Self::VisionTransformer(config) => {
-                Network::VisionTransformer(config.draw(initializer)?)
-            }
-            Self::Gru(config) => Network::Gru(config.draw(initializer)?),
-        })
+        let builder = self.model.architecture.builder();
+        builder.draw(&self.frame(), initializer)
     }
 }
 
-/// A model of the zoo.
+/// A network of any architecture.
 #[derive(Debug, Clone)]
 #[expect(
     clippy::large_enum_variant,
@@ -123,18 +137,6 @@ macro_rules! inside {
             Network::ResNet($model) => $result,
             Network::VisionTransformer($model) => $result,
             Network::Gru($model) => $result,
-        }
-    };
-}
-
-/// As [`inside!`], and puts the new model back.
-macro_rules! transformed {
-    ($network:expr, $model:ident => $result:expr) => {
-        match $network {
-            Network::Mlp($model) => Network::Mlp($result),
-            Network::ResNet($model) => Network::ResNet($result),
-            Network::VisionTransformer($model) => Network::VisionTransformer($result),
-            Network::Gru($model) => Network::Gru($result),
         }
     };
 }
@@ -201,6 +203,30 @@ impl Network {
     }
 }
 
+impl From<Mlp> for Network {
+    fn from(model: Mlp) -> Self {
+        Self::Mlp(model)
+    }
+}
+
+impl From<ResNet> for Network {
+    fn from(model: ResNet) -> Self {
+        Self::ResNet(model)
+    }
+}
+
+impl From<VisionTransformer> for Network {
+    fn from(model: VisionTransformer) -> Self {
+        Self::VisionTransformer(model)
+    }
+}
+
+impl From<Gru> for Network {
+    fn from(model: Gru) -> Self {
+        Self::Gru(model)
+    }
+}
+
 /// Burn would derive this, but with the variant's name in front of every parameter's path.
 impl Module for Network {
     fn num_params(&self) -> usize {
@@ -212,7 +238,7 @@ impl Module for Network {
     }
 
     fn map<Mapper: ModuleMapper>(self, mapper: &mut Mapper) -> Self {
-        transformed!(self, model => model.map(mapper))
+        inside!(self, model => model.map(mapper).into())
     }
 
     fn collect_devices(&self, devices: Devices) -> Devices {
@@ -220,22 +246,22 @@ impl Module for Network {
     }
 
     fn fork(self, device: &Device) -> Self {
-        transformed!(self, model => model.fork(device))
+        inside!(self, model => model.fork(device).into())
     }
 
     fn to_device(self, device: &Device) -> Self {
-        transformed!(self, model => model.to_device(device))
+        inside!(self, model => model.to_device(device).into())
     }
 
     fn train(self) -> Self {
-        transformed!(self, model => model.train())
+        inside!(self, model => model.train().into())
     }
 
     fn valid(&self) -> Self {
-        transformed!(self, model => model.valid())
+        inside!(self, model => model.valid().into())
     }
 
     fn materialize(self) -> Self {
-        transformed!(self, model => model.materialize())
+        inside!(self, model => model.materialize().into())
     }
 }

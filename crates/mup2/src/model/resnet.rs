@@ -4,69 +4,25 @@
 //! The stem is input-like, every other convolution hidden, gains and biases of the normalizations
 //! are vectors, the readout weight is the output and its bias fixed.
 
+use super::architecture::{NetworkBuilder, NetworkFrame};
 use super::convolution::{Convolution, ConvolutionConfig};
 use super::dense::DenseConfig;
 use super::normalization::{Norm, NormConfig, NormKind};
 use super::stack::{beside, one_after_the_other};
-use super::{Dense, Dimension, Initializer, Pass};
+use super::{Dense, Dimension, Initializer, Network, Pass};
+use crate::config::{ChannelNorm, ResNetConfig, ResNetDepth, Stem};
 use crate::error::Result;
 use crate::fused::add_relu;
-use crate::scaling::{ScalingTable, TensorShape};
+use crate::scaling::TensorShape;
 use burn::module::Module;
+use burn::tensor::Tensor;
 use burn::tensor::module::max_pool2d;
 use burn::tensor::ops::MaxPoolOptions;
-use burn::tensor::{DType, Device, Tensor};
 
 /// PyTorch's ε of batch and group normalization.
 const NORM_EPSILON: f64 = 1e-5;
 
-/// The shape of a [`ResNet`].
-#[derive(Debug, Clone, PartialEq)]
-pub struct ResNetConfig {
-    /// Channels of the images.
-    pub channels: usize,
-    /// Number of classes.
-    pub classes: usize,
-    /// Channels of the stem and the first stage; 64 in the published networks. Each of the four
-    /// stages has twice as many as the one before.
-    pub width: usize,
-    /// Width at which every multiplier is 1.
-    pub base_width: usize,
-    /// Which of the published networks.
-    pub layers: ResNetLayers,
-    /// First layers.
-    pub stem: Stem,
-    /// Normalization after each convolution.
-    pub norm: NormKind,
-    /// Starts the gain of each block's last normalization at 0, so that blocks start as identities.
-    pub norm_zero_init: bool,
-    /// Starts the readout weight at zero.
-    pub readout_zero_init: bool,
-    /// Factor of the logits, the same at every width.
-    pub output_multiplier: f64,
-}
-
-/// A depth, and the kind of block that goes with it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ResNetLayers {
-    /// 2, 2, 2, 2 blocks of two convolutions.
-    ResNet18,
-    /// 3, 4, 6, 3 blocks of two convolutions.
-    ResNet34,
-    /// 3, 4, 6, 3 bottleneck blocks of three convolutions.
-    ResNet50,
-}
-
-/// What the images go through first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stem {
-    /// A 3×3 convolution: full resolution, for images of about 32 × 32.
-    Cifar,
-    /// A 7×7 convolution of stride 2 and a 3×3 max pooling of stride 2.
-    Imagenet,
-}
-
-impl ResNetLayers {
+impl ResNetDepth {
     fn blocks(self) -> [usize; 4] {
         match self {
             Self::ResNet18 => [2, 2, 2, 2],
@@ -84,30 +40,28 @@ impl ResNetLayers {
 }
 
 /// All layers before they are drawn: shapes and parameters come from this one list.
-struct Layout {
+struct ResNetLayers {
     stem: ConvolutionConfig,
     stem_norm: NormConfig,
-    stages: Vec<Vec<BlockLayout>>,
+    stages: Vec<Vec<BlockLayers>>,
     readout: DenseConfig,
 }
 
-struct BlockLayout {
+/// The layers of one [`Block`] before they are drawn.
+struct BlockLayers {
     convolutions: Vec<ConvolutionConfig>,
     norms: Vec<NormConfig>,
     shortcut: Option<(ConvolutionConfig, NormConfig)>,
 }
 
 impl ResNetConfig {
-    fn layout(&self) -> Layout {
-        let width = Dimension::Growing {
-            target: self.width,
-            base: self.base_width,
-        };
+    fn all_layers(&self, frame: &NetworkFrame) -> ResNetLayers {
+        let width = frame.width;
         let (kernel, stride) = match self.stem {
             Stem::Cifar => (3, 1),
             Stem::Imagenet => (7, 2),
         };
-        let images = Dimension::Fixed(self.channels);
+        let images = Dimension::Fixed(frame.images.channels);
         let mut channels = width;
         let mut stages = Vec::new();
         for (stage, blocks) in self.layers.blocks().into_iter().enumerate() {
@@ -115,22 +69,17 @@ impl ResNetConfig {
             let blocks = (0..blocks).map(|block| {
                 let stride = if stage > 0 && block == 0 { 2 } else { 1 };
                 let place = format!("stages.{stage}.{block}");
-                let layout = self.block(&place, channels, planes, stride);
+                let layers = self.block(&place, channels, planes, stride);
                 channels = planes.times(self.layers.expansion());
-                layout
+                layers
             });
             stages.push(blocks.collect());
         }
-        Layout {
+        ResNetLayers {
             stem: convolution("stem".to_owned(), images, width, kernel, stride),
             stem_norm: self.norm("stem_norm".to_owned(), width, false),
             stages,
-            readout: DenseConfig {
-                bias: true,
-                gain: if self.readout_zero_init { 0.0 } else { 1.0 },
-                output_multiplier: self.output_multiplier,
-                ..DenseConfig::new("readout", channels, Dimension::Fixed(self.classes))
-            },
+            readout: frame.readout(channels, true),
         }
     }
 
@@ -141,13 +90,13 @@ impl ResNetConfig {
         inputs: Dimension,
         planes: Dimension,
         stride: usize,
-    ) -> BlockLayout {
+    ) -> BlockLayers {
         let outputs = planes.times(self.layers.expansion());
         let layers = match self.layers {
-            ResNetLayers::ResNet18 | ResNetLayers::ResNet34 => {
+            ResNetDepth::ResNet18 | ResNetDepth::ResNet34 => {
                 vec![(inputs, planes, 3, stride), (planes, outputs, 3, 1)]
             }
-            ResNetLayers::ResNet50 => vec![
+            ResNetDepth::ResNet50 => vec![
                 (inputs, planes, 1, 1),
                 (planes, planes, 3, stride),
                 (planes, outputs, 1, 1),
@@ -173,7 +122,7 @@ impl ResNetConfig {
                 self.norm(format!("{place}.shortcut_norm"), outputs, false),
             )
         });
-        BlockLayout {
+        BlockLayers {
             convolutions,
             norms,
             shortcut,
@@ -184,19 +133,28 @@ impl ResNetConfig {
         NormConfig {
             name,
             channels,
-            kind: self.norm,
+            kind: self.norm_kind(),
             epsilon: NORM_EPSILON,
             zero_init,
         }
     }
 
-    /// Every parameter with its role and its shapes at the target and the base width, in the order
-    /// of the forward pass.
-    pub fn tensor_shapes(&self) -> Vec<TensorShape> {
-        let layout = self.layout();
-        let mut shapes = vec![layout.stem.shape()];
-        shapes.extend(layout.stem_norm.shapes());
-        for block in layout.stages.iter().flatten() {
+    fn norm_kind(&self) -> NormKind {
+        match self.norm {
+            ChannelNorm::Batch => NormKind::Batch,
+            ChannelNorm::Group => NormKind::Group {
+                groups: self.groups,
+            },
+        }
+    }
+}
+
+impl NetworkBuilder for ResNetConfig {
+    fn tensor_shapes(&self, frame: &NetworkFrame) -> Vec<TensorShape> {
+        let layers = self.all_layers(frame);
+        let mut shapes = vec![layers.stem.shape()];
+        shapes.extend(layers.stem_norm.shapes());
+        for block in layers.stages.iter().flatten() {
             for (convolution, norm) in block.convolutions.iter().zip(&block.norms) {
                 shapes.push(convolution.shape());
                 shapes.extend(norm.shapes());
@@ -206,52 +164,37 @@ impl ResNetConfig {
                 shapes.extend(norm.shapes());
             }
         }
-        shapes.extend(layout.readout.shapes());
+        shapes.extend(layers.readout.shapes());
         shapes
     }
 
-    /// Paths of the layers that keep running statistics.
-    pub fn batch_norm_layers(&self) -> Vec<String> {
-        if self.norm != NormKind::Batch {
+    fn batch_norm_layers(&self, frame: &NetworkFrame) -> Vec<String> {
+        if self.norm != ChannelNorm::Batch {
             return Vec::new();
         }
-        let layout = self.layout();
-        let mut layers = vec![layout.stem_norm.name];
-        for block in layout.stages.into_iter().flatten() {
+        let all = self.all_layers(frame);
+        let mut layers = vec![all.stem_norm.name];
+        for block in all.stages.into_iter().flatten() {
             layers.extend(block.norms.into_iter().map(|norm| norm.name));
             layers.extend(block.shortcut.map(|(_, norm)| norm.name));
         }
         layers
     }
 
-    /// Draws the model from the streams of `seed`, with the stds and multipliers of `table`.
-    ///
-    /// # Errors
-    /// When `table` was made for another model.
-    pub fn init(
-        &self,
-        table: &ScalingTable,
-        seed: u64,
-        device: &Device,
-        dtype: DType,
-    ) -> Result<ResNet> {
-        self.draw(&Initializer::new(table, seed, device, dtype))
-    }
-
-    /// As `init`, by any initializer.
-    pub(super) fn draw(&self, initializer: &Initializer) -> Result<ResNet> {
-        let layout = self.layout();
-        let stages = layout.stages.iter().map(|stage| {
+    fn draw(&self, frame: &NetworkFrame, initializer: &Initializer) -> Result<Network> {
+        let layers = self.all_layers(frame);
+        let stages = layers.stages.iter().map(|stage| {
             let blocks = stage.iter().map(|block| block.init(initializer));
             blocks.collect::<Result<Vec<_>>>()
         });
         Ok(ResNet {
             stages: stages.collect::<Result<_>>()?,
-            stem: layout.stem.init(initializer)?,
-            stem_norm: layout.stem_norm.init(initializer)?,
-            readout: layout.readout.init(initializer)?,
+            stem: layers.stem.init(initializer)?,
+            stem_norm: layers.stem_norm.init(initializer)?,
+            readout: layers.readout.init(initializer)?,
             pools: self.stem == Stem::Imagenet,
-        })
+        }
+        .into())
     }
 }
 
@@ -272,7 +215,7 @@ fn convolution(
     }
 }
 
-impl BlockLayout {
+impl BlockLayers {
     fn init(&self, initializer: &Initializer) -> Result<Block> {
         let convolutions = self.convolutions.iter();
         let norms = self.norms.iter();

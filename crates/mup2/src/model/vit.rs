@@ -4,86 +4,37 @@
 //! The patch embedding is input-like, and so are positions and class token, whose entries grow in
 //! number with the width only (vectors). Attention and MLP matrices are hidden.
 
-use super::attention::{Attention, AttentionConfig, AttentionScale};
+use super::architecture::{NetworkBuilder, NetworkFrame};
+use super::attention::{Attention, AttentionConfig};
 use super::dense::DenseConfig;
 use super::dropout::{dropout, stochastic_depth};
 use super::normalization::{Norm, NormConfig, NormKind};
 use super::trace::multiplied;
-use super::{Activation, Application, Dense, Dimension, Initializer, Pass, Site};
-use crate::error::Result;
-use crate::scaling::{Role, ScalingTable, TensorKind, TensorShape};
+use super::{Application, Dense, Dimension, Initializer, Network, Pass, Site};
+use crate::config::{Activation, Pooling, VisionTransformerConfig};
+use crate::data::ImageShape;
+use crate::error::{Error, Result};
+use crate::scaling::{Role, TensorKind, TensorShape};
 use burn::module::{Module, Param};
-use burn::tensor::{DType, Device, Tensor};
+use burn::tensor::Tensor;
 
 /// ε of all normalizations, timm's.
 const NORM_EPSILON: f64 = 1e-6;
 /// Initialization std of positions and class token, timm's.
 const EMBEDDING_STD: f64 = 0.02;
 
-/// The shape of a [`VisionTransformer`].
-#[derive(Debug, Clone, PartialEq)]
-pub struct VisionTransformerConfig {
-    /// Channels, height and width of the images.
-    pub image: [usize; 3],
-    /// Number of classes.
-    pub classes: usize,
-    /// Entries of a token.
-    pub width: usize,
-    /// Width at which every multiplier is 1.
-    pub base_width: usize,
-    /// Side of the square patches; it must divide the images' height and width.
-    pub patch: usize,
-    /// Number of blocks.
-    pub depth: usize,
-    /// What stays the same in attention as the width grows.
-    pub heads: Heads,
-    /// Hidden units of a block's MLP, in widths.
-    pub mlp_ratio: usize,
-    /// What the readout sees.
-    pub pooling: Pooling,
-    /// Normalizes queries and keys.
-    pub qk_norm: bool,
-    /// Scale of the products of queries and keys.
-    pub attention_scale: AttentionScale,
-    /// Share of entries dropped after the embedding, in the MLPs and at the end of each branch.
-    pub dropout: f64,
-    /// Share of samples that skip the last block's branches; it grows linearly from 0 at the first.
-    pub stochastic_depth: f64,
-    /// Starts the readout weight at zero.
-    pub readout_zero_init: bool,
-    /// Factor of the logits, the same at every width.
-    pub output_multiplier: f64,
-}
-
-/// How the width is divided into heads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Heads {
-    /// So many heads at every width: they grow.
-    Count(usize),
-    /// Heads of so many entries at every width: there are more of them.
-    Size(usize),
-}
-
-/// What the readout sees of the tokens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pooling {
-    /// One more token, after the last normalization.
-    ClassToken,
-    /// The mean of the tokens, normalized after pooling.
-    Mean,
-}
-
 /// All layers before they are drawn: shapes and parameters come from this one list.
-struct Layout {
+struct VisionTransformerLayers {
     patches: DenseConfig,
     class_token: Option<TensorShape>,
     positions: TensorShape,
-    blocks: Vec<BlockLayout>,
+    blocks: Vec<TransformerBlockLayers>,
     norm: NormConfig,
     readout: DenseConfig,
 }
 
-struct BlockLayout {
+/// The layers of one [`TransformerBlock`] before they are drawn.
+struct TransformerBlockLayers {
     attention_norm: NormConfig,
     attention: AttentionConfig,
     mlp_norm: NormConfig,
@@ -92,22 +43,16 @@ struct BlockLayout {
 }
 
 impl VisionTransformerConfig {
-    fn layout(&self) -> Layout {
-        let width = Dimension::Growing {
-            target: self.width,
-            base: self.base_width,
+    fn layers(&self, frame: &NetworkFrame) -> VisionTransformerLayers {
+        let (images, width) = (frame.images, frame.width);
+        let head = match self.head_dim {
+            Some(size) => Dimension::Fixed(size),
+            None => width.divided_by(self.heads),
         };
-        let head = match self.heads {
-            Heads::Count(count) => Dimension::Growing {
-                target: self.width / count.max(1),
-                base: self.base_width / count.max(1),
-            },
-            Heads::Size(size) => Dimension::Fixed(size),
-        };
-        let [channels, image_height, image_width] = self.image;
-        let patch_inputs = Dimension::Fixed(channels * self.patch * self.patch);
-        let patches = (image_height / self.patch) * (image_width / self.patch);
-        let class_token = self.pooling == Pooling::ClassToken;
+        let patch_inputs = Dimension::Fixed(images.channels * self.patch * self.patch);
+        let patches = (images.height / self.patch) * (images.width / self.patch);
+        let class_token = self.pool == Pooling::ClassToken;
+        let scale = self.attention_scale_in(frame.parameterization);
         let blocks = (0..self.depth).map(|index| {
             let place = format!("blocks.{index}");
             let mlp = |part, inputs, outputs, gain| DenseConfig {
@@ -116,21 +61,21 @@ impl VisionTransformerConfig {
                 ..DenseConfig::new(format!("{place}.{part}"), inputs, outputs)
             };
             let hidden = width.times(self.mlp_ratio);
-            BlockLayout {
+            TransformerBlockLayers {
                 attention_norm: norm(format!("{place}.attention_norm"), width),
                 attention: AttentionConfig {
                     name: format!("{place}.attention"),
                     width,
                     head,
                     qk_norm: self.qk_norm.then_some(NORM_EPSILON),
-                    scale: self.attention_scale,
+                    scale,
                 },
                 mlp_norm: norm(format!("{place}.mlp_norm"), width),
                 expansion: mlp("expansion", width, hidden, 1.0),
                 contraction: mlp("contraction", hidden, width, Activation::Gelu.gain()),
             }
         });
-        Layout {
+        VisionTransformerLayers {
             patches: DenseConfig {
                 bias: true,
                 ..DenseConfig::new("patches", patch_inputs, width)
@@ -139,53 +84,45 @@ impl VisionTransformerConfig {
             positions: embedding("positions", patches + usize::from(class_token), width),
             blocks: blocks.collect(),
             norm: norm("norm".to_owned(), width),
-            readout: DenseConfig {
-                bias: true,
-                gain: if self.readout_zero_init { 0.0 } else { 1.0 },
-                output_multiplier: self.output_multiplier,
-                ..DenseConfig::new("readout", width, Dimension::Fixed(self.classes))
-            },
+            readout: frame.readout(width, true),
         }
     }
+}
 
-    /// Every parameter with its role and its shapes at the target and the base width, in the order
-    /// of the forward pass.
-    pub fn tensor_shapes(&self) -> Vec<TensorShape> {
-        let layout = self.layout();
-        let mut shapes = layout.patches.shapes();
-        shapes.extend(layout.class_token);
-        shapes.push(layout.positions);
-        for block in &layout.blocks {
+impl NetworkBuilder for VisionTransformerConfig {
+    fn validate_images(&self, images: ImageShape) -> Result<()> {
+        let divides = |side: usize| self.patch > 0 && side.is_multiple_of(self.patch);
+        if divides(images.height) && divides(images.width) {
+            return Ok(());
+        }
+        Err(Error::invalid(
+            "model.vit.patch",
+            format!("is {}, but the images are {images}", self.patch),
+            "a divisor of the images' height and width",
+        ))
+    }
+
+    fn tensor_shapes(&self, frame: &NetworkFrame) -> Vec<TensorShape> {
+        let layers = self.layers(frame);
+        let mut shapes = layers.patches.shapes();
+        shapes.extend(layers.class_token);
+        shapes.push(layers.positions);
+        for block in &layers.blocks {
             shapes.extend(block.attention_norm.shapes());
             shapes.extend(block.attention.shapes());
             shapes.extend(block.mlp_norm.shapes());
             shapes.extend(block.expansion.shapes());
             shapes.extend(block.contraction.shapes());
         }
-        shapes.extend(layout.norm.shapes());
-        shapes.extend(layout.readout.shapes());
+        shapes.extend(layers.norm.shapes());
+        shapes.extend(layers.readout.shapes());
         shapes
     }
 
-    /// Draws the model from the streams of `seed`, with the stds and multipliers of `table`.
-    ///
-    /// # Errors
-    /// When `table` was made for another model.
-    pub fn init(
-        &self,
-        table: &ScalingTable,
-        seed: u64,
-        device: &Device,
-        dtype: DType,
-    ) -> Result<VisionTransformer> {
-        self.draw(&Initializer::new(table, seed, device, dtype))
-    }
-
-    /// As `init`, by any initializer.
-    pub(super) fn draw(&self, initializer: &Initializer) -> Result<VisionTransformer> {
-        let layout = self.layout();
+    fn draw(&self, frame: &NetworkFrame, initializer: &Initializer) -> Result<Network> {
+        let layers = self.layers(frame);
         let last = self.depth.saturating_sub(1).max(1) as f64;
-        let blocks = layout.blocks.iter().enumerate().map(|(index, block)| {
+        let blocks = layers.blocks.iter().enumerate().map(|(index, block)| {
             Ok(TransformerBlock {
                 attention_norm: block.attention_norm.init(initializer)?,
                 attention: block.attention.init(initializer)?,
@@ -197,20 +134,21 @@ impl VisionTransformerConfig {
                 stochastic_depth: self.stochastic_depth * index as f64 / last,
             })
         });
-        let class_token = layout.class_token.as_ref();
+        let class_token = layers.class_token.as_ref();
         Ok(VisionTransformer {
-            patches: layout.patches.init(initializer)?,
+            patches: layers.patches.init(initializer)?,
             class_token: class_token
                 .map(|shape| initializer.gaussian(&shape.name))
                 .transpose()?,
             positions: initializer.gaussian("positions")?,
             blocks: blocks.collect::<Result<_>>()?,
-            norm: layout.norm.init(initializer)?,
-            readout: layout.readout.init(initializer)?,
+            norm: layers.norm.init(initializer)?,
+            readout: layers.readout.init(initializer)?,
             embedding_multiplier: initializer.row("positions")?.weight_mult,
             patch: self.patch,
             dropout: self.dropout,
-        })
+        }
+        .into())
     }
 }
 

@@ -157,7 +157,11 @@ pub fn cost(planned: &PlannedRun) -> f64 {
     const OVERHEAD: f64 = 40_000.0;
     let spec = &planned.spec;
     let width = spec.model.width as f64;
-    let hidden = spec.model.depth.saturating_sub(2) as f64;
+    // Only an MLP says how many there are.
+    let hidden = spec
+        .model
+        .mlp()
+        .map_or(1, |mlp| mlp.depth.saturating_sub(2)) as f64;
     let passes = if spec.sam.rho > 0.0 { 2.0 } else { 1.0 };
     passes * spec.train.epochs as f64 * (OVERHEAD + width * (INPUTS + hidden * width))
 }

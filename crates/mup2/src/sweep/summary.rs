@@ -151,19 +151,10 @@ fn settings(sweep: &SweepSpec, distinct_runs: usize) -> Vec<(String, String)> {
     let run = &sweep.run;
     let list = |values: &mut dyn Iterator<Item = String>| values.collect::<Vec<_>>().join(", ");
     let lower = |value: &dyn std::fmt::Debug| format!("{value:?}").to_lowercase();
-    let bias = if run.model.bias { "with" } else { "without" };
     let pool = run.data.average_pool;
     let mut rows = vec![
         ("Data", dataset(run)),
-        (
-            "Model",
-            format!(
-                "{} with {} weight layers, {}, {bias} biases",
-                lower(&run.model.kind),
-                run.model.depth,
-                lower(&run.model.activation),
-            ),
-        ),
+        ("Model", run.model.describe()),
         (
             "Widths",
             list(&mut sweep.grid.width.iter().map(ToString::to_string)),

@@ -5,10 +5,9 @@ use super::device::open_device;
 use super::evaluate::accuracy;
 use super::weights::with_effective_weights;
 use crate::checkpoint::Weights;
-use crate::config::{RunSpec, TrainingDevice};
+use crate::config::{Architecture, AttentionScale, RunSpec, TrainingDevice};
 use crate::data::{Dataset, ImageShape};
 use crate::error::{Error, Result};
-use crate::model::{AttentionScale, NetworkConfig};
 use crate::pytorch::{StateEntry, from_pytorch, state_entries, to_pytorch};
 use crate::scaling::scale;
 use burn::tensor::DType;
@@ -70,21 +69,22 @@ pub fn theirs(spec: &RunSpec, image: ImageShape, classes: usize, ours: &Named) -
 
 fn entries(spec: &RunSpec, image: ImageShape, classes: usize) -> Result<Vec<StateEntry>> {
     let config = network_config(spec, image, classes)?;
-    refuse_other_attention(&config, spec)?;
+    refuse_other_attention(spec)?;
     let layers = config.batch_norm_layers();
     let layers: Vec<&str> = layers.iter().map(String::as_str).collect();
     let shapes = config.tensor_shapes();
-    state_entries(spec.model.kind, &shapes, &layers, config.patches())
+    state_entries(spec.model.kind(), &shapes, &layers, config.patches())
 }
 
 /// timm scales the products of queries and keys by 1/√d_head: with another scale the same weights
 /// are another function.
-fn refuse_other_attention(config: &NetworkConfig, spec: &RunSpec) -> Result<()> {
-    let NetworkConfig::VisionTransformer(vit) = config else {
+fn refuse_other_attention(spec: &RunSpec) -> Result<()> {
+    let Architecture::Vit(vit) = &spec.model.architecture else {
         return Ok(());
     };
-    let heads_grow = spec.model.vit.head_dim.is_none() && vit.width != vit.base_width;
-    if vit.attention_scale == AttentionScale::InverseRoot || !heads_grow {
+    let heads_grow = vit.head_dim.is_none() && spec.model.width != spec.model.base_width;
+    let scale = vit.attention_scale_in(spec.scaling.parameterization);
+    if scale == AttentionScale::InverseRoot || !heads_grow {
         return Ok(());
     }
     Err(Error::invalid(

@@ -5,7 +5,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
 use mup2::check::{
-    CheckReport, ModuleCheckOptions, ModuleTraining, Verdict, check_module, terminal_table,
+    CheckReport, ModuleCheckOptions, ModuleTraining, SlopeVerdict, check_module, terminal_table,
 };
 use mup2::error::Result;
 use mup2::model::Trace;
@@ -88,7 +88,7 @@ fn it_passes_what_is_right_and_fails_what_is_wrong() {
     let hidden = &vanishing.tensors[2];
     assert_eq!(
         hidden.verdict,
-        Verdict::Vanishing,
+        SlopeVerdict::Vanishing,
         "{}",
         terminal_table(&vanishing, false)
     );
