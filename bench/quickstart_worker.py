@@ -19,7 +19,7 @@ from rows import BATCH_SIZE, CLASSES
 from sam import Sam, Scaling, sgd
 from trainer import load_libraries
 
-IMAGES = Path(__file__).parent.parent / "crates/mup2/assets/fashion-mnist-subset.bin.gz"
+IMAGES = Path(__file__).parent.parent / "crates/mup2-train/assets/fashion-mnist-subset.bin.gz"
 # Eight bytes of a name and five numbers of four bytes.
 HEADER_BYTES = 28
 SPLITS = ("train", "validation", "test")

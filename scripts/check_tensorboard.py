@@ -5,7 +5,7 @@
 
 Needs tensorboard (`pip install tensorboard`; tested with 2.21.0; TensorFlow is not needed).
 
-BOARD is a directory of runs and an expected.json; the test crates/mup2/tests/tensorboard.rs leaves
+BOARD is a directory of runs and an expected.json; the test crates/mup2-train/tests/tensorboard.rs leaves
 one in target/tmp/tensorboard. Both of TensorBoard's accumulators read every run: the old one, which
 other programs use, and the one behind the dashboards. Each must show exactly the points expected, in
 order: none that a resumed run has done again, none of a record that was cut off.

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Make crates/mup2/assets/fashion-mnist-subset.bin.gz, the dataset built into mup2.
+"""Make crates/mup2-train/assets/fashion-mnist-subset.bin.gz, the dataset built into mup2.
 
     python3 scripts/make_embedded_dataset.py [--source DIRECTORY] [--output FILE]
 
@@ -18,7 +18,7 @@ validation and test images, height, width); then for each of the three splits it
 each, and its pixels, height × width bytes an image.
 
 The compressed bytes depend on zlib's version; the uncompressed ones depend on nothing. After
-making the file anew, put the printed SHA-256 in crates/mup2/src/data/embedded.rs.
+making the file anew, put the printed SHA-256 in crates/mup2-train/src/data/embedded.rs.
 """
 
 import argparse
@@ -90,7 +90,7 @@ def main():
     parser.add_argument(
         "--output",
         type=pathlib.Path,
-        default=root / "crates/mup2/assets/fashion-mnist-subset.bin.gz",
+        default=root / "crates/mup2-train/assets/fashion-mnist-subset.bin.gz",
     )
     arguments = parser.parse_args()
 

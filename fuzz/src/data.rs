@@ -1,38 +1,38 @@
 //! The readers of datasets, over small files in place of the published ones.
 
 // Only its spec is read from a file.
-#[path = "../../crates/mup2/src/data/augment/mod.rs"]
+#[path = "../../crates/mup2-train/src/data/augment/mod.rs"]
 #[allow(unused_imports)]
 mod augment;
-#[path = "../../crates/mup2/src/data/cifar.rs"]
+#[path = "../../crates/mup2-train/src/data/cifar.rs"]
 mod cifar;
-#[path = "../../crates/mup2/src/data/decode.rs"]
+#[path = "../../crates/mup2-train/src/data/decode.rs"]
 mod decode;
-#[path = "../../crates/mup2/src/data/decode_pool.rs"]
+#[path = "../../crates/mup2-train/src/data/decode_pool.rs"]
 mod decode_pool;
-#[path = "../../crates/mup2/src/data/files.rs"]
+#[path = "../../crates/mup2-train/src/data/files.rs"]
 mod files;
-#[path = "../../crates/mup2/src/data/folder.rs"]
+#[path = "../../crates/mup2-train/src/data/folder.rs"]
 mod folder;
-#[path = "../../crates/mup2/src/data/idx.rs"]
+#[path = "../../crates/mup2-train/src/data/idx.rs"]
 mod idx;
-#[path = "../../crates/mup2/src/data/images.rs"]
+#[path = "../../crates/mup2-train/src/data/images.rs"]
 mod images;
-#[path = "../../crates/mup2/src/data/jpeg.rs"]
+#[path = "../../crates/mup2-train/src/data/jpeg.rs"]
 mod jpeg;
-#[path = "../../crates/mup2/src/data/loader.rs"]
+#[path = "../../crates/mup2-train/src/data/loader.rs"]
 mod loader;
-#[path = "../../crates/mup2/src/data/normalization.rs"]
+#[path = "../../crates/mup2-train/src/data/normalization.rs"]
 mod normalization;
-#[path = "../../crates/mup2/src/data/order.rs"]
+#[path = "../../crates/mup2-train/src/data/order.rs"]
 mod order;
-#[path = "../../crates/mup2/src/data/records.rs"]
+#[path = "../../crates/mup2-train/src/data/records.rs"]
 mod records;
-#[path = "../../crates/mup2/src/data/spec.rs"]
+#[path = "../../crates/mup2-train/src/data/spec.rs"]
 mod spec;
-#[path = "../../crates/mup2/src/data/unpack.rs"]
+#[path = "../../crates/mup2-train/src/data/unpack.rs"]
 mod unpack;
-#[path = "../../crates/mup2/src/data/verified.rs"]
+#[path = "../../crates/mup2-train/src/data/verified.rs"]
 mod verified;
 
 /// Stands in for `data/archives.rs`: the same types, and CIFAR files of one record each, of unknown sums.

@@ -6,9 +6,9 @@
 // The rooms are whole here, also what no target calls and what they keep for rooms that are absent.
 #![allow(dead_code, unused_imports)]
 
-#[path = "../../crates/mup2/src/checkpoint/mod.rs"]
+#[path = "../../crates/mup2-train/src/checkpoint/mod.rs"]
 pub mod checkpoint;
-#[path = "../../crates/mup2/src/config/mod.rs"]
+#[path = "../../crates/mup2-train/src/config/mod.rs"]
 pub mod config;
 pub mod data;
 #[path = "../../crates/mup2/src/error.rs"]
@@ -18,7 +18,7 @@ mod promises;
 pub mod publish;
 #[path = "../../crates/mup2/src/random.rs"]
 pub mod random;
-#[path = "../../crates/mup2/src/results/mod.rs"]
+#[path = "../../crates/mup2-train/src/results/mod.rs"]
 pub mod results;
 #[path = "../../crates/mup2/src/scaling/mod.rs"]
 pub mod scaling;

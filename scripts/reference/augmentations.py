@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes crates/mup2/tests/fixtures/augmentations.json: small images before and after each augmentation
+"""Writes crates/mup2-train/tests/fixtures/augmentations.json: small images before and after each augmentation
 operation, made by Pillow and NumPy without any of the Rust code.
 
     python3 scripts/reference/augmentations.py
@@ -24,7 +24,7 @@ import scipy
 from PIL import Image, ImageEnhance, ImageOps
 from scipy.stats import beta
 
-OUT = Path(__file__).resolve().parents[2] / "crates/mup2/tests/fixtures/augmentations.json"
+OUT = Path(__file__).resolve().parents[2] / "crates/mup2-train/tests/fixtures/augmentations.json"
 BINS = 31
 
 

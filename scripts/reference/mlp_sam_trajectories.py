@@ -4,7 +4,7 @@
     python3 scripts/reference/mlp_sam_trajectories.py            # writes the fixture
     python3 scripts/reference/mlp_sam_trajectories.py --check    # compares with the fixture
 
-Needs NumPy only (made with 2.4.6). Writes crates/mup2/tests/fixtures/mlp_sam_trajectories.json,
+Needs NumPy only (made with 2.4.6). Writes crates/mup2-train/tests/fixtures/mlp_sam_trajectories.json,
 byte-identical when run again with the same NumPy on the same machine; `--check` recomputes and
 compares with a tolerance (relative 1e-11), for other machines.
 
@@ -40,7 +40,7 @@ import numpy as np
 
 FIXTURE = (
     pathlib.Path(__file__).resolve().parents[2]
-    / "crates/mup2/tests/fixtures/mlp_sam_trajectories.json"
+    / "crates/mup2-train/tests/fixtures/mlp_sam_trajectories.json"
 )
 COMMAND = "python3 scripts/reference/mlp_sam_trajectories.py"
 RELU_MARGIN = 5e-4

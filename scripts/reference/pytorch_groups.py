@@ -13,7 +13,7 @@ accumulation, autocast, GradScaler with and without infinities, `torch.compile`,
 running statistics, dropout, initialization, and what it refuses.
 
 Then it trains an MLP and torchvision's ResNet-18 for 20 SAM steps at a width other than the base's, and writes
-crates/mup2/tests/fixtures/pytorch/trajectory_{mlp,resnet}.safetensors: the weights before, the batches, and of
+crates/mup2-train/tests/fixtures/pytorch/trajectory_{mlp,resnet}.safetensors: the weights before, the batches, and of
 each rule losses, norms and the weights after. Everything is computed in f64 from values rounded to f32, and
 rounded once when it is stored; the script prints by how much PyTorch's own f32 differs.
 """

@@ -6,7 +6,7 @@
     python3 scripts/reference/pytorch_models.py --count    # prints parameter counts of full-size models
 
 Needs torch, torchvision, timm, safetensors and NumPy (made with torch 2.15.0, torchvision 0.29.2, timm
-1.0.31; the CPU is enough). Writes crates/mup2/tests/fixtures/pytorch/*.safetensors, byte-identical when
+1.0.31; the CPU is enough). Writes crates/mup2-train/tests/fixtures/pytorch/*.safetensors, byte-identical when
 run again with the same versions on the same machine; `--check` recomputes and compares with a tolerance
 (1e-6 of a tensor's largest entry), for other machines. What the files hold is in the README.md there.
 
@@ -37,7 +37,7 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import nn
 from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
 
-FIXTURES = pathlib.Path(__file__).resolve().parents[2] / "crates/mup2/tests/fixtures/pytorch"
+FIXTURES = pathlib.Path(__file__).resolve().parents[2] / "crates/mup2-train/tests/fixtures/pytorch"
 COMMAND = "python3 scripts/reference/pytorch_models.py"
 KINK_MARGIN = 5e-6
 TOLERANCE = 1e-6

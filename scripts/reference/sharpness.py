@@ -4,7 +4,7 @@
     python3 scripts/reference/sharpness.py                  # exact numbers, seconds
     python3 scripts/reference/sharpness.py --differences    # what differences cost, half a minute
 
-Needs NumPy only (made with 2.4.6). Prints the numbers that crates/mup2/tests/sharpness.rs cites, and with
+Needs NumPy only (made with 2.4.6). Prints the numbers that crates/mup2-train/tests/sharpness.rs cites, and with
 `--differences` the table of docs/concepts/sharpness.md: eigenvalue and trace of larger networks by
 differences of float32 gradients, by the rule of the Rust code, against second derivatives in float64 (the
 same complex-step derivative, for ReLU with the units' states held).

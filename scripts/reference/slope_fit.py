@@ -2,7 +2,7 @@
 
     python3 scripts/reference/slope_fit.py
 
-prints slope and standard error of the three cases in crates/mup2/src/check/tests.rs. Needs numpy.
+prints slope and standard error of the three cases in crates/mup2-train/src/check/tests.rs. Needs numpy.
 """
 
 import numpy as np

@@ -1,10 +1,10 @@
 //! A training's curves for TensorBoard.
 
-use mup2::config::RunSpec;
-use mup2::error::Error;
-use mup2::results::EpochMetrics;
-use mup2::tensorboard::{EventWriter, Hyperparameter};
-use mup2::train::Progress;
+use mup2_scaling::error::Error;
+use mup2_train::config::RunSpec;
+use mup2_train::results::EpochMetrics;
+use mup2_train::tensorboard::{EventWriter, Hyperparameter};
+use mup2_train::train::Progress;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

@@ -2,7 +2,7 @@
 
 use crate::progress::bar;
 use indicatif::ProgressBar;
-use mup2::data::{DataSpec, Dataset, LoadProgress, LoadStage, load_with};
+use mup2_train::data::{DataSpec, Dataset, LoadProgress, LoadStage, load_with};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 

@@ -1,10 +1,10 @@
 //! The device of a command: named on stderr where it is a GPU, how many workers it feeds, and how many trials it
 //! trains at once.
 
-use mup2::config::{SweepSpec, TrainingDevice};
-use mup2::error::Error;
-use mup2::sweep::StackSize;
-use mup2::train::{device_model, free_memory};
+use mup2_scaling::error::Error;
+use mup2_train::config::{SweepSpec, TrainingDevice};
+use mup2_train::sweep::StackSize;
+use mup2_train::train::{device_model, free_memory};
 
 /// Opens the device and says which GPU it is.
 pub fn announce(device: TrainingDevice) -> anyhow::Result<()> {

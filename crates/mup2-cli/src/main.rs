@@ -13,7 +13,7 @@ mod terminal;
 
 use arguments::{Arguments, Command};
 use clap::Parser;
-use mup2::error::Error;
+use mup2_scaling::error::Error;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {

@@ -1,7 +1,7 @@
 //! The processes that share one training: joined with `--mpi`, and left so that none waits for ever.
 
-use mup2::collective::{Collective, Solo};
-use mup2::error::Error;
+use mup2_scaling::error::Error;
+use mup2_train::collective::{Collective, Solo};
 use std::process::ExitCode;
 
 /// What launchers tell the processes that they start: Open MPI's, those with PMI (MPICH, Intel MPI), Slurm's.
@@ -11,7 +11,7 @@ const SIZES: [&str; 3] = ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TA
 pub enum Processes {
     One(Solo),
     #[cfg(feature = "mpi")]
-    Several(mup2::collective::Mpi),
+    Several(mup2_train::collective::Mpi),
 }
 
 impl Processes {
@@ -32,7 +32,7 @@ impl Processes {
 
     #[cfg(feature = "mpi")]
     fn join_mpi(launched: Option<(&str, usize)>) -> Result<Self, Error> {
-        let joined = mup2::collective::Mpi::join()?;
+        let joined = mup2_train::collective::Mpi::join()?;
         match launched {
             Some((variable, size)) if joined.size() == 1 => {
                 joined.finish();

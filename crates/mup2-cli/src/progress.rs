@@ -1,9 +1,9 @@
 //! Progress on stderr: a live bar on a terminal, a line now and then elsewhere.
 
 use indicatif::{ProgressBar, ProgressStyle};
-use mup2::config::Selection;
-use mup2::results::{RunResult, RunStatus};
-use mup2::sweep::Event;
+use mup2_train::config::Selection;
+use mup2_train::results::{RunResult, RunStatus};
+use mup2_train::sweep::Event;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 

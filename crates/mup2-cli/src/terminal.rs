@@ -1,6 +1,6 @@
 //! What stdout can show.
 
-use mup2::report::TableOptions;
+use mup2_report::report::TableOptions;
 use std::io::{IsTerminal, Write};
 
 /// Colour on a terminal, unless NO_COLOR is set.

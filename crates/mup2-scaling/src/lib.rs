@@ -18,8 +18,10 @@ pub mod publish;
 mod radius;
 pub mod random;
 mod role;
+mod scheme_name;
 pub mod shapes;
 mod table;
+pub mod workers;
 
 pub use exponents::{CustomExponents, RoleExponents, SchemeExponents};
 pub use names::{
@@ -31,6 +33,7 @@ pub use radius::{
     RadiusSetting, convert_radius,
 };
 pub use role::{Role, TensorKind, TensorShape};
+pub use scheme_name::SchemeName;
 pub use table::{ScalingTable, TensorScaling, Verdict, scale};
 
 #[cfg(test)]

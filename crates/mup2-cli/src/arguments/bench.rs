@@ -2,7 +2,7 @@
 
 use super::names;
 use clap::Args;
-use mup2::config::TrainingDevice;
+use mup2_train::config::TrainingDevice;
 use std::path::PathBuf;
 
 #[derive(Debug, Args)]

@@ -2,9 +2,10 @@
 
 use super::names;
 use clap::{Args, ValueEnum};
-use mup2::config::{ModelKind, SchemeName, TrainingDevice};
-use mup2::data::DatasetName;
-use mup2::scaling::{BaseOptimizer, Denominator, Parameterization, Perturbation, Rule};
+use mup2_scaling::SchemeName;
+use mup2_scaling::{BaseOptimizer, Denominator, Parameterization, Perturbation, Rule};
+use mup2_train::config::{ModelKind, TrainingDevice};
+use mup2_train::data::DatasetName;
 use std::path::PathBuf;
 
 #[derive(Debug, Args)]

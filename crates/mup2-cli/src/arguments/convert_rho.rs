@@ -2,8 +2,8 @@
 
 use super::names;
 use clap::{Args, ValueEnum};
-use mup2::error::Error;
-use mup2::scaling::{Denominator, RadiusConvention, RadiusLayer};
+use mup2_scaling::error::Error;
+use mup2_scaling::{Denominator, RadiusConvention, RadiusLayer};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:

@@ -1,7 +1,7 @@
 //! `--exponent NAME=VALUES`, which several commands take.
 
-use mup2::error::Error;
-use mup2::scaling::{CustomExponents, Role, RoleExponents};
+use mup2_scaling::error::Error;
+use mup2_scaling::{CustomExponents, Role, RoleExponents};
 
 /// Roles in the order in which exponents are given.
 const ROLES: [Role; 4] = [Role::Input, Role::Hidden, Role::Output, Role::Fixed];

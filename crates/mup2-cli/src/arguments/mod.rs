@@ -32,7 +32,7 @@ pub use weights::{EvaluateArguments, WeightNames, WeightsArguments};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use mup2::config::TrainingDevice;
+use mup2_train::config::TrainingDevice;
 use std::path::PathBuf;
 use std::str::FromStr;
 use strum::VariantNames;

@@ -2,7 +2,7 @@
 
 use super::names;
 use clap::{Args, ValueEnum};
-use mup2::scaling::{Parameterization, Rule};
+use mup2_scaling::{Parameterization, Rule};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:

@@ -2,12 +2,12 @@
 
 use super::{ScaleFilesArguments, names, parse_exponents};
 use clap::{Args, ValueEnum};
-use mup2::config::ModelKind;
-use mup2::data::ImageShape;
-use mup2::error::Error;
-use mup2::scaling::{
+use mup2_scaling::error::Error;
+use mup2_scaling::{
     AsamBias, BaseOptimizer, Denominator, Parameterization, Perturbation, Rule, Scheme,
 };
+use mup2_train::config::ModelKind;
+use mup2_train::data::ImageShape;
 use std::path::PathBuf;
 
 #[derive(Debug, Args)]

@@ -2,8 +2,8 @@
 
 use super::names;
 use clap::{Args, Subcommand, ValueEnum};
-use mup2::config::{RunId, TrainingDevice};
-use mup2::sweep::{Rerun, Selected, Shard};
+use mup2_train::config::{RunId, TrainingDevice};
+use mup2_train::sweep::{Rerun, Selected, Shard};
 use std::path::PathBuf;
 
 #[derive(Debug, Args)]

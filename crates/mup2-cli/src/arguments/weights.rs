@@ -2,8 +2,8 @@
 
 use super::names;
 use clap::{Args, ValueEnum};
-use mup2::config::TrainingDevice;
-use mup2::data::ImageShape;
+use mup2_train::config::TrainingDevice;
+use mup2_train::data::ImageShape;
 use std::path::PathBuf;
 
 #[derive(Debug, Args)]

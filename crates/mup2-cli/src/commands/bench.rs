@@ -5,8 +5,8 @@ use crate::dataset;
 use crate::device;
 use crate::interrupt::cancel_on_signal;
 use crate::terminal::print;
-use mup2::config::read_run;
-use mup2::train::{ThroughputOptions, throughput};
+use mup2_train::config::read_run;
+use mup2_train::train::{ThroughputOptions, throughput};
 use serde_json::json;
 use std::process::ExitCode;
 

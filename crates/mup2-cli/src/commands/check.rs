@@ -6,12 +6,11 @@ use crate::device;
 use crate::interrupt::cancel_on_signal;
 use crate::progress::bar;
 use crate::terminal::{print, table_options};
-use mup2::check::{
-    CheckOptions, check, default_run, default_steps, default_widths, html, terminal_table,
-};
-use mup2::config::{ModelKind, OptimizerName, RunSpec, parse_run, read_run};
-use mup2::error::Error;
-use mup2::scaling::{BaseOptimizer, CustomExponents};
+use mup2_report::check::{html, terminal_table};
+use mup2_scaling::error::Error;
+use mup2_scaling::{BaseOptimizer, CustomExponents};
+use mup2_train::check::{CheckOptions, check, default_run, default_steps, default_widths};
+use mup2_train::config::{ModelKind, OptimizerName, RunSpec, parse_run, read_run};
 use std::process::ExitCode;
 
 pub fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {

@@ -3,8 +3,8 @@
 use super::scale_table::{aligned, number};
 use crate::arguments::{ConvertRhoArguments, ConvertRhoFormat, parse_layers};
 use crate::terminal::print;
-use mup2::error::Error;
-use mup2::scaling::{
+use mup2_scaling::error::Error;
+use mup2_scaling::{
     ConvertedRadius, LayerSizes, RadiusLayer, RadiusScaling, RadiusSetting, convert_radius,
 };
 use serde_json::json;

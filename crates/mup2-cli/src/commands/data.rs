@@ -4,9 +4,11 @@ use crate::arguments::{DataArguments, DataCommand, DataShowArguments, FetchArgum
 use crate::dataset;
 use crate::progress::bar;
 use crate::terminal::print;
-use mup2::config::read_run;
-use mup2::data::{self, DatasetName, SheetLayout, contact_sheet, noisy_labels, sample_indices};
-use mup2::publish::write_atomically;
+use mup2_scaling::publish::write_atomically;
+use mup2_train::config::read_run;
+use mup2_train::data::{
+    self, DatasetName, SheetLayout, contact_sheet, noisy_labels, sample_indices,
+};
 use std::process::ExitCode;
 
 pub fn run(arguments: &DataArguments) -> anyhow::Result<ExitCode> {

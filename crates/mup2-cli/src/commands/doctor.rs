@@ -2,15 +2,16 @@
 
 use crate::arguments::{DoctorArguments, DoctorFormat};
 use crate::terminal::{print, table_options};
-use mup2::config::{SchemeName, SweepSpec};
-use mup2::data::ImageShape;
-use mup2::doctor::{Case, Theory, diagnose, text};
-use mup2::error::Error;
-use mup2::report::build;
-use mup2::results::ResultStore;
-use mup2::scaling::scale;
-use mup2::sweep::report_input;
-use mup2::train::tensor_shapes;
+use mup2_report::doctor::{Case, Theory, diagnose, text};
+use mup2_report::report::build;
+use mup2_scaling::SchemeName;
+use mup2_scaling::error::Error;
+use mup2_scaling::scale;
+use mup2_train::config::SweepSpec;
+use mup2_train::data::ImageShape;
+use mup2_train::results::ResultStore;
+use mup2_train::sweep::report_input;
+use mup2_train::train::tensor_shapes;
 use std::process::ExitCode;
 
 pub fn run(arguments: &DoctorArguments) -> anyhow::Result<ExitCode> {

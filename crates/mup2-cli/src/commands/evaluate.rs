@@ -5,9 +5,9 @@ use crate::arguments::{EvaluateArguments, WeightNames};
 use crate::dataset;
 use crate::device;
 use crate::terminal::print;
-use mup2::checkpoint::read_weights;
-use mup2::sweep::describe;
-use mup2::train::{evaluate_weights, ours};
+use mup2_train::checkpoint::read_weights;
+use mup2_train::sweep::describe;
+use mup2_train::train::{evaluate_weights, ours};
 use std::process::ExitCode;
 
 pub fn run(arguments: &EvaluateArguments) -> anyhow::Result<ExitCode> {

@@ -2,8 +2,8 @@
 
 use crate::arguments::ExportArguments;
 use crate::terminal::print;
-use mup2::export::{Format, export};
-use mup2::results::ResultStore;
+use mup2_train::export::{Format, export};
+use mup2_train::results::ResultStore;
 use std::process::ExitCode;
 
 pub fn run(arguments: &ExportArguments) -> anyhow::Result<ExitCode> {

@@ -2,8 +2,8 @@
 
 use crate::arguments::{PhasesArguments, PhasesFormat};
 use crate::terminal::{print, table_options};
-use mup2::phases::{html, svg, text};
-use mup2::scaling::phases;
+use mup2_report::phases::{html, svg, text};
+use mup2_scaling::phases;
 use std::process::ExitCode;
 
 pub fn run(arguments: &PhasesArguments) -> anyhow::Result<ExitCode> {

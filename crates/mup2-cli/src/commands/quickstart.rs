@@ -3,8 +3,8 @@
 use super::sweep::{SweepRequest, run_sweep};
 use crate::arguments::QuickstartArguments;
 use crate::terminal::print;
-use mup2::config::{TrainingDevice, parse_sweep};
-use mup2::sweep::Selected;
+use mup2_train::config::{TrainingDevice, parse_sweep};
+use mup2_train::sweep::Selected;
 use std::process::ExitCode;
 
 /// The sweep, which a user can print, change and run as her own.

@@ -2,10 +2,10 @@
 
 use crate::arguments::{ReportArguments, ReportFormat};
 use crate::terminal::{print, table_options};
-use mup2::config::SweepSpec;
-use mup2::report::{Report, build, terminal_table, write};
-use mup2::results::ResultStore;
-use mup2::sweep::report_input;
+use mup2_report::report::{Report, build, terminal_table, write};
+use mup2_train::config::SweepSpec;
+use mup2_train::results::ResultStore;
+use mup2_train::sweep::report_input;
 use std::process::ExitCode;
 
 pub fn run(arguments: &ReportArguments) -> anyhow::Result<ExitCode> {
@@ -26,7 +26,7 @@ pub fn write_report(
     sweep: &SweepSpec,
     store: &ResultStore,
     command: &str,
-) -> mup2::error::Result<Report> {
+) -> mup2_scaling::error::Result<Report> {
     let report = build(&report_input(sweep, store, command)?);
     write(&report, store.directory())?;
     Ok(report)

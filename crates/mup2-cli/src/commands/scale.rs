@@ -3,11 +3,11 @@
 use super::scale_files;
 use super::scale_table::{aligned, emit, number, shape, verdict};
 use crate::arguments::{ScaleArguments, ScaleFormat, mlp_overrides};
-use mup2::config::{ModelKind, RunSpec, parse_run};
-use mup2::data::ImageShape;
-use mup2::error::Error;
-use mup2::scaling::{ScalingTable, Scheme, TensorScaling, scale};
-use mup2::train::tensor_shapes;
+use mup2_scaling::error::Error;
+use mup2_scaling::{ScalingTable, Scheme, TensorScaling, scale};
+use mup2_train::config::{ModelKind, RunSpec, parse_run};
+use mup2_train::data::ImageShape;
+use mup2_train::train::tensor_shapes;
 use serde_json::json;
 use std::fmt::Write;
 use std::process::ExitCode;

@@ -2,8 +2,8 @@
 
 use super::scale_table::{aligned, emit, named, number, shape, verdict};
 use crate::arguments::{ScaleArguments, ScaleFormat};
-use mup2::error::Error;
-use mup2::shapes::{
+use mup2_scaling::error::Error;
+use mup2_scaling::shapes::{
     Declarations, Evidence, ModelScaling, ModelShapes, ParameterScaling, Reason, Widths, compare,
     python_file, read_shapes, write_shapes,
 };

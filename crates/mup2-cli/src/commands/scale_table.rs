@@ -1,8 +1,8 @@
 //! What `mup2 scale` prints for a model and for files alike: aligned rows, numbers, the verdict.
 
 use crate::terminal::print;
-use mup2::publish::write_atomically;
-use mup2::scaling::{Denominator, Verdict};
+use mup2_scaling::publish::write_atomically;
+use mup2_scaling::{Denominator, Verdict};
 use std::fmt::Write;
 use std::path::Path;
 

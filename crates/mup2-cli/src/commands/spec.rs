@@ -18,7 +18,7 @@ pub fn run(arguments: &SpecArguments) -> anyhow::Result<ExitCode> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mup2::config::{RunSpec, parse_run, parse_sweep};
+    use mup2_train::config::{RunSpec, parse_run, parse_sweep};
 
     #[test]
     fn the_run_template_is_the_default_run() {

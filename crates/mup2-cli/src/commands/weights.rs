@@ -1,10 +1,10 @@
 //! `mup2 weights`: other names and layouts for the same weights.
 
 use crate::arguments::{WeightNames, WeightsArguments};
-use mup2::checkpoint::{read_metadata, read_weights, write_weights};
-use mup2::config::{RunSpec, read_run};
-use mup2::error::Error;
-use mup2::train::{ours, run_of_weights, theirs};
+use mup2_scaling::error::Error;
+use mup2_train::checkpoint::{read_metadata, read_weights, write_weights};
+use mup2_train::config::{RunSpec, read_run};
+use mup2_train::train::{ours, run_of_weights, theirs};
 use std::path::Path;
 use std::process::ExitCode;
 

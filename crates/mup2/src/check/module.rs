@@ -1,20 +1,19 @@
 //! The coordinate check of any Burn module: the user trains, this measures and judges.
 
-use super::measure::Measured;
-use super::observe::{Passes, Training, observe};
+use super::Measured;
+use super::observe::{ObservedPasses, ObservedTraining, observe};
 use super::quantities::{ObservedStep, Origin};
-use super::run::{CheckProgress, no_radius};
 use super::slices::spectral_size;
-use super::subject::scheme_name;
 use super::workers::measure_all;
+use super::{CheckProgress, no_radius};
 use crate::error::{Error, Result};
-use crate::model::Trace;
 use crate::module::ScaledModule;
 use crate::scaling::Rule;
 use crate::scaling::check::{CheckReport, Point};
 use crate::scaling::check::{CheckSubject, Extent, judge};
+use crate::scaling::workers::Cancel;
 use crate::step::Sam;
-use crate::train::Cancel;
+use crate::trace::Trace;
 use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::Tensor;
@@ -110,7 +109,7 @@ pub fn check_module<M: Module>(
         ));
     };
     let subject = CheckSubject {
-        scheme: scheme_name(widest.scaled.scheme()),
+        scheme: widest.scaled.scheme().name(),
         base_width: None,
         settings: settings(&widest, options),
     };
@@ -159,7 +158,7 @@ impl Observed {
         let fans = shapes.map(|shape| (shape.name.clone(), shape.fan));
         let fans = fans.collect();
         let mut passes = ByGradient(training.gradient);
-        let training = Training {
+        let training = ObservedTraining {
             width,
             seed,
             model: training.model,
@@ -232,7 +231,7 @@ impl Observed {
 /// All that is known of a module: its loss and gradients.
 struct ByGradient<M>(TracedGradient<M>);
 
-impl<M> Passes<M> for ByGradient<M> {
+impl<M> ObservedPasses<M> for ByGradient<M> {
     fn gradient(&mut self, model: &M, trace: &mut Trace) -> Result<(Tensor<1>, GradientsParams)> {
         (self.0)(model, trace)
     }

@@ -2,30 +2,37 @@
 
 use super::quantities::{ObservedStep, Origin};
 use crate::error::{Error, Result};
-use crate::model::Trace;
 use crate::scaling::check::{Divergence, Point};
+use crate::scaling::workers::Cancel;
 use crate::step::{PerturbationRecord, Recorded, Sam, ScaledOptimizer, flat_parameters};
-use crate::train::Cancel;
+use crate::trace::Trace;
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use std::collections::HashMap;
 
 /// A model before its first step.
-pub(super) struct Training<M> {
+pub struct ObservedTraining<M> {
+    /// Its width.
     pub width: usize,
+    /// Its seed.
     pub seed: u64,
+    /// The model.
     pub model: M,
+    /// Its base optimizer.
     pub optimizer: ScaledOptimizer,
+    /// What perturbs it, at every step.
     pub sam: Sam,
+    /// η at the base width.
     pub learning_rate: f64,
+    /// ρ at the base width.
     pub rho: f64,
     /// (fan_in, fan_out) of every parameter.
     pub fans: HashMap<String, (usize, usize)>,
 }
 
 /// How a model computes on the one batch of a check, and what it did with its parameters.
-pub(super) trait Passes<M> {
+pub trait ObservedPasses<M> {
     /// Mean loss and gradients; the trace is empty and recording.
     ///
     /// # Errors
@@ -44,14 +51,14 @@ pub(super) trait Passes<M> {
 ///
 /// # Errors
 /// Those of `add`; [`Error::Interrupted`] when cancelled.
-pub(super) fn observe<M: Module>(
-    training: Training<M>,
-    passes: &mut impl Passes<M>,
+pub fn observe<M: Module>(
+    training: ObservedTraining<M>,
+    passes: &mut impl ObservedPasses<M>,
     steps: usize,
     cancel: &Cancel,
     mut add: impl FnMut(&ObservedStep, &Origin, &Trace) -> Result<()>,
 ) -> Result<Option<Divergence>> {
-    let Training {
+    let ObservedTraining {
         width,
         seed,
         mut model,

@@ -3,17 +3,17 @@
 use super::spectral::{norm, spectral_norm};
 use crate::error::{Error, Result};
 use crate::fused::squared_norm;
-use crate::model::{Site, Trace};
 use crate::scaling::check::Point;
 use crate::step::PerturbationRecord;
+use crate::trace::{Site, Trace};
 use burn::tensor::Tensor;
 use std::collections::HashMap;
 
 /// Weights by path, flattened and detached.
-pub(super) type Weights = HashMap<String, Tensor<1>>;
+pub type Weights = HashMap<String, Tensor<1>>;
 
 /// What does not change while a network is trained.
-pub(super) struct Origin<'a> {
+pub struct Origin<'a> {
     /// Forward pass with the initial weights.
     pub trace: &'a Trace,
     /// The initial weights, W_0.
@@ -23,7 +23,7 @@ pub(super) struct Origin<'a> {
 }
 
 /// One SAM step, seen from outside: forward passes on one batch, and weights.
-pub(super) struct ObservedStep {
+pub struct ObservedStep {
     /// Width, seed and step, and nothing else yet.
     pub template: Point,
     /// Forward pass with the weights before the step.

@@ -1,11 +1,11 @@
 //! All widths and seeds of a check on worker threads, one training a thread.
 
-use super::measure::Measured;
-use super::run::CheckProgress;
+use super::CheckProgress;
+use super::Measured;
 use crate::error::{Error, Result};
+use crate::one_core::one_core_pool;
 use crate::scaling::check::Extent;
-use crate::train::{one_core_pool, panic_message};
-use crate::workers::run_workers;
+use crate::scaling::workers::{panic_message, run_workers};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
@@ -14,7 +14,7 @@ use std::sync::mpsc::Sender;
 ///
 /// # Errors
 /// The first error or panic of a training: a slope with a hole is none.
-pub(super) fn measure_all(
+pub fn measure_all(
     extent: &Extent,
     workers: usize,
     progress: &mut dyn FnMut(CheckProgress),

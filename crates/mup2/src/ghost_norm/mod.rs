@@ -33,9 +33,6 @@ use burn::tensor::{Gradients, Tensor};
 use std::collections::HashSet;
 use std::sync::Arc;
 
-#[cfg(test)]
-mod tests;
-
 /// What the gradients of a pass are for, and which of them may be factors.
 #[derive(Debug, Clone)]
 pub enum Purpose {

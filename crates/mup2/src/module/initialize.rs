@@ -3,7 +3,7 @@
 use super::scaled::ScaledModule;
 use super::start::Start;
 use crate::error::{Error, Result};
-use crate::model::Initializer;
+use crate::initialization::Initializer;
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::Tensor;
 

@@ -4,14 +4,13 @@ use super::nets::{INPUTS, Perceptron, batch, gradient, loss, perceptron_shapes};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
-use mup2::check::{
-    CheckReport, ModuleCheckOptions, ModuleTraining, SlopeVerdict, check_module, terminal_table,
-};
+use mup2::check::{CheckReport, ModuleCheckOptions, ModuleTraining, SlopeVerdict, check_module};
 use mup2::error::Result;
-use mup2::model::Trace;
+use mup2::scaling::workers::Cancel;
 use mup2::scaling::{Parameterization, Perturbation, Rule, Scheme};
 use mup2::step::{BaseOptimizerConfig, Sgd};
-use mup2::train::Cancel;
+use mup2::trace::Trace;
+use mup2_report::check::terminal_table;
 
 fn options(widths: &[usize]) -> ModuleCheckOptions {
     ModuleCheckOptions {

@@ -3,7 +3,7 @@
 use super::nets::{BASE, Perceptron, Zoo, device, mup2, numbers, scaled};
 use burn::module::Module;
 use burn::tensor::DType;
-use mup2::model::Initializer;
+use mup2::initialization::Initializer;
 use mup2::module::{BaseShapes, WeightGain};
 use mup2::shapes::Declarations;
 use mup2::step::{flat_parameters, parameters};

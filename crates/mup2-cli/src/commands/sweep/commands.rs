@@ -3,9 +3,9 @@
 use super::{existing, read};
 use crate::arguments::SweepCommandsArguments;
 use crate::terminal::print;
-use mup2::error::Error;
-use mup2::results::ResultStore;
-use mup2::sweep::{Selected, known_runs, refuse_halving};
+use mup2_scaling::error::Error;
+use mup2_train::results::ResultStore;
+use mup2_train::sweep::{Selected, known_runs, refuse_halving};
 use std::path::Path;
 use std::process::ExitCode;
 

@@ -9,9 +9,9 @@ mod submit;
 pub use run::{SweepRequest, run_sweep};
 
 use crate::arguments::{SweepArguments, SweepCommand, SweepFileArguments};
-use mup2::config::{SweepSpec, read_sweep};
-use mup2::error::Error;
-use mup2::results::ResultStore;
+use mup2_scaling::error::Error;
+use mup2_train::config::{SweepSpec, read_sweep};
+use mup2_train::results::ResultStore;
 use std::path::Path;
 use std::process::ExitCode;
 

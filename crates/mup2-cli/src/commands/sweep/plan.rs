@@ -3,8 +3,8 @@
 use super::{existing, read};
 use crate::arguments::{PlanFormat, SweepPlanArguments};
 use crate::terminal::print;
-use mup2::config::PlannedRun;
-use mup2::sweep::{KnownRuns, Selected, cost_within, known_runs};
+use mup2_train::config::PlannedRun;
+use mup2_train::sweep::{KnownRuns, Selected, cost_within, known_runs};
 use serde_json::json;
 use std::process::ExitCode;
 

@@ -3,8 +3,8 @@
 use crate::arguments::{StatusFormat, SweepStatusArguments};
 use crate::progress::clock;
 use crate::terminal::print;
-use mup2::results::ResultStore;
-use mup2::sweep::{SweepStatus, status};
+use mup2_train::results::ResultStore;
+use mup2_train::sweep::{SweepStatus, status};
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::Duration;

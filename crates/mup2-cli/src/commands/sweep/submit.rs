@@ -5,11 +5,11 @@ use super::read;
 use crate::arguments::{StatusFormat, SweepCancelArguments, SweepSubmitArguments};
 use crate::dataset;
 use crate::terminal::print;
-use mup2::config::{SweepSpec, TrainingDevice};
-use mup2::error::Error;
-use mup2::publish::write_atomically;
-use mup2::results::ResultStore;
-use mup2::sweep::{
+use mup2_scaling::error::Error;
+use mup2_scaling::publish::write_atomically;
+use mup2_train::config::{SweepSpec, TrainingDevice};
+use mup2_train::results::ResultStore;
+use mup2_train::sweep::{
     self, DEFAULT_MOST_TASKS, JobTexts, Submission, Submissions, known_runs, refuse_halving,
 };
 use std::fs;
