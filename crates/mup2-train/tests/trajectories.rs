@@ -2,12 +2,13 @@
 //! forms of one scheme.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::module::Param;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use mup2::ghost_norm::ModelGradients;
 use mup2::step::{
-    AsamOptions, BaseOptimizerConfig, Sam, SamConfig, ScaledOptimizer, Sgd, Sharing, StepReport,
+    AsamOptions, BaseOptimizerConfig, NamedMapper, NamedVisitor, Sam, SamConfig, ScaledOptimizer,
+    Sgd, Sharing, StepReport, map_named, visit_named,
 };
 use mup2_scaling::{
     AsamBias, BaseOptimizer, Denominator, Parameterization, Perturbation, RoleExponents, Rule,
@@ -69,45 +70,27 @@ fn step(
 
 /// Reads all parameters by path.
 #[derive(Default)]
-struct Reader {
-    path: Vec<String>,
-    weights: Weights,
-}
+struct Reader(Weights);
 
-impl ModuleVisitor for Reader {
-    fn enter_module(&mut self, name: &str, _: &str) {
-        self.path.push(name.to_owned());
-    }
-    fn exit_module(&mut self, _: &str, _: &str) {
-        self.path.pop();
-    }
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+impl NamedVisitor for Reader {
+    fn visit<const D: usize>(&mut self, name: &str, param: &Param<Tensor<D>>) {
         let values = param.val().into_data().try_to_vec().unwrap();
-        self.weights.insert(self.path.join("."), values);
+        self.0.insert(name.to_owned(), values);
     }
 }
 
 fn read(model: &Network) -> Weights {
     let mut reader = Reader::default();
-    model.visit(&mut reader);
-    reader.weights
+    visit_named(model, &mut reader);
+    reader.0
 }
 
 /// Replaces all parameters by path.
-struct Writer<'a> {
-    path: Vec<String>,
-    weights: &'a Weights,
-}
+struct Writer<'a>(&'a Weights);
 
-impl ModuleMapper for Writer<'_> {
-    fn enter_module(&mut self, name: &str, _: &str) {
-        self.path.push(name.to_owned());
-    }
-    fn exit_module(&mut self, _: &str, _: &str) {
-        self.path.pop();
-    }
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let values = self.weights[&self.path.join(".")].clone();
+impl NamedMapper for Writer<'_> {
+    fn map<const D: usize>(&mut self, name: &str, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let values = self.0[name].clone();
         param.map(|old| {
             let shape = old.shape();
             let new = Tensor::from_data(TensorData::new(values, shape), (&device(), DType::F64));
@@ -117,8 +100,7 @@ impl ModuleMapper for Writer<'_> {
 }
 
 fn write(model: Network, weights: &Weights) -> Network {
-    let path = Vec::new();
-    model.map(&mut Writer { path, weights })
+    map_named(model, &mut Writer(weights))
 }
 
 fn assert_close(found: &[f64], expected: &[f64], what: &str) {

@@ -1,9 +1,6 @@
 //! Every measured quantity against hand-made cases and LAPACK's numbers
 //! (`scripts/reference/coordinate_check.py`).
 
-use super::measure::Measured;
-use super::quantities::{ObservedStep, Origin, Weights};
-use super::workers::measure_all;
 use super::*;
 use crate::config::{Architecture, MlpConfig, ModelKind, ModelSpec, TrainingDevice, parse_run};
 use crate::data::{ImageShape, load};
@@ -17,6 +14,7 @@ use crate::step::{
 use burn::module::{Module, ModuleMapper, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{DType, Device, Tensor, TensorData};
+use mup2::check::{Measured, ObservedStep, Origin, Weights, measure_all, spectral_norm};
 use std::collections::HashMap;
 
 /// The matrix of `scripts/reference/coordinate_check.py`.

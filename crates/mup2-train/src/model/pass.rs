@@ -1,4 +1,5 @@
-//! What the forward passes of one step share: how the model is to behave in them, and what they tell of it.
+//! What the forward passes of one step share: how the model is to behave in them, and what they
+//! tell of it.
 
 use super::{Network, Trace};
 use crate::ghost_norm::{GhostNorm, ModelGradients};
@@ -6,8 +7,8 @@ use crate::random;
 use burn::tensor::Gradients;
 use rand_chacha::ChaCha8Rng;
 
-/// A forward pass, or those of one step, which have the same masks. Models do not change by being used: what they saw comes
-/// out here.
+/// A forward pass, or those of one step, which have the same masks. Models do not change by being
+/// used: what they saw comes out here.
 #[derive(Debug, Clone)]
 pub struct Pass {
     training: bool,
@@ -86,8 +87,8 @@ impl Pass {
         }
     }
 
-    /// Collects the statistics that batch normalization layers see in the first forward pass: they are those of the weights, not
-    /// of the perturbed ones.
+    /// Collects the statistics that batch normalization layers see in the first forward pass: they
+    /// are those of the weights, not of the perturbed ones.
     #[must_use]
     pub fn observing(self) -> Self {
         Self {
@@ -132,7 +133,8 @@ impl Pass {
         self.observes = false;
     }
 
-    /// The streams of a layer's mask, one for each trial; absent in evaluation, where nothing is masked.
+    /// The streams of a layer's mask, one for each trial; absent in evaluation, where nothing is
+    /// masked.
     pub(super) fn mask_streams(&self, layer: &str) -> Option<Vec<ChaCha8Rng>> {
         let Noise { seeds, step } = self.noise.as_ref()?;
         let purpose = format!("mask/{step}/{layer}");

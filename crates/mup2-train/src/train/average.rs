@@ -1,8 +1,8 @@
 //! The moving average of a model's weights, which is evaluated in their place.
 
 use crate::model::Network;
-use crate::step::flat_parameters;
-use burn::module::{Module, ModuleMapper, Param};
+use crate::step::{NamedMapper, flat_parameters, map_named};
+use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use std::collections::HashMap;
 
@@ -26,11 +26,10 @@ impl Average {
     /// PyTorch's `AveragedModel` does.
     pub fn follow(&mut self, model: &Network) {
         let mut towards = Towards {
-            path: Vec::new(),
             weights: flat_parameters(model),
             share: 1.0 - self.decay,
         };
-        self.model = self.model.clone().map(&mut towards);
+        self.model = map_named(self.model.clone(), &mut towards);
         for (layer, running) in model.running_statistics() {
             self.model.set_running_statistics(layer, running.clone());
         }
@@ -38,22 +37,13 @@ impl Average {
 }
 
 struct Towards {
-    path: Vec<String>,
     weights: HashMap<String, Tensor<1>>,
     share: f64,
 }
 
-impl ModuleMapper for Towards {
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.pop();
-    }
-
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let Some(weights) = self.weights.remove(&self.path.join(".")) else {
+impl NamedMapper for Towards {
+    fn map<const D: usize>(&mut self, name: &str, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let Some(weights) = self.weights.remove(name) else {
             return param;
         };
         param.map(|average| {

@@ -41,7 +41,8 @@ impl Batch {
         ))
     }
 
-    /// Normalized pixels, a row of channels · height · width an image, with a share of each of `classes`.
+    /// Normalized pixels, a row of channels · height · width an image, with a share of each of
+    /// `classes`.
     pub fn shared(
         pixels: Vec<f32>,
         shape: ImageShape,
@@ -69,8 +70,8 @@ impl Batch {
         }
     }
 
-    /// Mean cross-entropy, of each trial, and the gradients of the sum, which for each trial's own parameters
-    /// are those of its own loss.
+    /// Mean cross-entropy, of each trial, and the gradients of the sum, which for each trial's own
+    /// parameters are those of its own loss.
     pub fn gradient(&self, model: &Network, pass: &mut Pass) -> (Tensor<1>, ModelGradients) {
         let logits = model.forward(self.images.clone(), pass);
         let losses = cross_entropy(logits, self.targets.clone(), self.trials);

@@ -67,8 +67,8 @@ impl<'a> Feed<'a> {
         &batch[parts.start * size..parts.end * size]
     }
 
-    /// The batch of a step, of which the images that [`Feed::loaded`] names are loaded; epochs and steps
-    /// count from 0 over the whole run.
+    /// The batch of a step, of which the images that [`Feed::loaded`] names are loaded; epochs and
+    /// steps count from 0 over the whole run.
     pub fn batch(&self, loaded: ImageBatch, epoch: u64, step: u64) -> StepBatch<'a> {
         // Parts have masks of their own, the passes over one part have the same.
         let place = |part: usize| step * self.share.of() as u64 + part as u64;

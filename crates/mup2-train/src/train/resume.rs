@@ -19,8 +19,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// A training that took less than this since its last checkpoint is not worth another one when it is
-/// interrupted.
+/// A training that took less than this since its last checkpoint is not worth another one when it
+/// is interrupted.
 const LEAST_WORK: Duration = Duration::from_secs(1);
 
 /// How a training is kept; nothing here changes its result.
@@ -32,8 +32,8 @@ pub struct Checkpointing {
     pub interval: Duration,
     /// Whether to go on from a checkpoint that is there.
     pub resume: bool,
-    /// The same training cut short, the longest first: where to start from when it has no checkpoint
-    /// of its own.
+    /// The same training cut short, the longest first: where to start from when it has no
+    /// checkpoint of its own.
     pub earlier: Vec<Earlier>,
     /// Whether a checkpoint stays behind after the last epoch, for a longer training to start from.
     pub keep: bool,
@@ -81,8 +81,8 @@ impl<'a> Keeper<'a> {
         }
     }
 
-    /// Goes on from the newest usable checkpoint, if there is one and it is wanted, in all processes.
-    /// Returns what to tell the user.
+    /// Goes on from the newest usable checkpoint, if there is one and it is wanted, in all
+    /// processes. Returns what to tell the user.
     ///
     /// # Errors
     /// When a checkpoint exists but cannot be read, or does not fit the model.
@@ -137,8 +137,8 @@ impl<'a> Keeper<'a> {
         Ok((None, notes))
     }
 
-    /// Writes the weights that were just evaluated, where they are wanted; the evaluation is the last
-    /// of `position`.
+    /// Writes the weights that were just evaluated, where they are wanted; the evaluation is the
+    /// last of `position`.
     ///
     /// # Errors
     /// When they cannot be written, which is no end of the training; here and below.
@@ -171,8 +171,8 @@ impl<'a> Keeper<'a> {
         save(checkpointing, setup, position)
     }
 
-    /// The run has trained all its epochs: its checkpoints have served, or the last one is left for a
-    /// longer run.
+    /// The run has trained all its epochs: its checkpoints have served, or the last one is left for
+    /// a longer run.
     pub fn complete(&self, setup: &Setup, position: &Position) -> Result<()> {
         match self.checkpointing {
             Some(checkpointing) if checkpointing.keep => save(checkpointing, setup, position),
@@ -215,8 +215,8 @@ fn save(checkpointing: &Checkpointing, setup: &Setup, position: &Position) -> Re
     checkpointing.directory.save(&checkpoint(setup, position)?)
 }
 
-/// Makes the result so far of a run cut short that of the longer run, to the bits that it would have
-/// had itself: the last epoch of the shorter one was evaluated for being the last.
+/// Makes the result so far of a run cut short that of the longer run, to the bits that it would
+/// have had itself: the last epoch of the shorter one was evaluated for being the last.
 ///
 /// # Errors
 /// When the longer run does not begin with the shorter one.

@@ -63,13 +63,13 @@ pub fn train(
     train_resumably(spec, data, device, cancel, &Keeping::default(), progress)
 }
 
-/// As [`train`], on any device, keeping checkpoints, so that an interrupted or killed training goes on
-/// from the last one, and trained weights. On the processor it goes on to the same bits as an
+/// As [`train`], on any device, keeping checkpoints, so that an interrupted or killed training goes
+/// on from the last one, and trained weights. On the processor it goes on to the same bits as an
 /// undisturbed one.
 ///
 /// # Errors
-/// As [`train`]'s and [`open_device`]'s, and when a checkpoint exists but belongs to another run or cannot be read. A
-/// checkpoint that cannot be written is told by [`Progress::Note`].
+/// As [`train`]'s and [`open_device`]'s, and when a checkpoint exists but belongs to another run or
+/// cannot be read. A checkpoint that cannot be written is told by [`Progress::Note`].
 pub fn train_resumably(
     spec: &RunSpec,
     data: &Dataset,
@@ -81,18 +81,18 @@ pub fn train_resumably(
     train_together(spec, data, device, cancel, keeping, &Solo, progress)
 }
 
-/// As [`train_resumably`], as one of the processes of `collective`, all of which call it alike: each computes
-/// its share of the `train.micro_batches` parts of every batch.
+/// As [`train_resumably`], as one of the processes of `collective`, all of which call it alike:
+/// each computes its share of the `train.micro_batches` parts of every batch.
 ///
 /// All of them end with the same weights and the same result, which is that of one process within
-/// rounding. Rank 0 alone keeps checkpoints and weights; it reads the checkpoint that all of them go
-/// on from. What cancels one cancels all, at the same step.
+/// rounding. Rank 0 alone keeps checkpoints and weights; it reads the checkpoint that all of them
+/// go on from. What cancels one cancels all, at the same step.
 ///
 /// # Errors
 /// As [`train_resumably`]'s; when the number of parts is no multiple of the number of processes;
-/// [`Error::Disagreement`] when the processes were given different runs or data, or compute different
-/// bits. Any other error is that of one process, which must see to it that the others do not wait for
-/// it.
+/// [`Error::Disagreement`] when the processes were given different runs or data, or compute
+/// different bits. Any other error is that of one process, which must see to it that the others do
+/// not wait for it.
 pub fn train_together(
     spec: &RunSpec,
     data: &Dataset,

@@ -88,8 +88,8 @@ pub(super) fn time_factors(spec: &RunSpec, steps_per_epoch: usize) -> (TimeFacto
     (learning_rate, radius)
 }
 
-/// Refuses a network that this machine cannot hold: the system would end the whole process, and with
-/// it the trials beside this one. Nothing is refused where the memory is not known.
+/// Refuses a network that this machine cannot hold: the system would end the whole process, and
+/// with it the trials beside this one. Nothing is refused where the memory is not known.
 ///
 /// # Errors
 /// When weights, perturbed weights and gradients are more than the machine's memory.

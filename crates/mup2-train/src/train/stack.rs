@@ -17,17 +17,19 @@ use burn::module::Module;
 use burn::tensor::Device;
 use mup2_scaling::workers::Cancel;
 
-/// Trains `specs`, which differ in learning rate, radius and seed alone, at once: one stacked model with the trial as
-/// the leading axis of every parameter. The results are in the order of the specs.
+/// Trains `specs`, which differ in learning rate, radius and seed alone, at once: one stacked model
+/// with the trial as the leading axis of every parameter. The results are in the order of the
+/// specs.
 ///
-/// Each trial has the batches, masks and initialization of its own seed, so its trajectory is that of
-/// [`super::train`] within rounding, and with one spec on the processor to the bit. A trial that diverges
-/// leaves the stack at the next evaluation.
+/// Each trial has the batches, masks and initialization of its own seed, so its trajectory is that
+/// of [`super::train`] within rounding, and with one spec on the processor to the bit. A trial that
+/// diverges leaves the stack at the next evaluation.
 ///
 /// `progress` is told the steps done and those of the whole training, after each.
 ///
 /// # Errors
-/// As [`super::train`]'s and [`open_device`]'s, and when the specs cannot be stacked ([`check_stack`]).
+/// As [`super::train`]'s and [`open_device`]'s, and when the specs cannot be stacked
+/// ([`check_stack`]).
 pub fn train_stack(
     specs: &[RunSpec],
     data: &Dataset,
@@ -58,8 +60,8 @@ pub fn train_stack(
 /// Whether `specs` can be the trials of one stack.
 ///
 /// # Errors
-/// When they differ in more than learning rate, radius and seed, or do what a stack does not: batches in parts,
-/// measures of sharpness, statistics of batch normalization taken anew.
+/// When they differ in more than learning rate, radius and seed, or do what a stack does not:
+/// batches in parts, measures of sharpness, statistics of batch normalization taken anew.
 pub fn check_stack(specs: &[RunSpec]) -> Result<()> {
     let Some(first) = specs.first() else {
         return Ok(());
@@ -78,7 +80,8 @@ pub fn check_stack(specs: &[RunSpec]) -> Result<()> {
     Ok(())
 }
 
-/// Where the batches of the trials come from: one feed for each seed, as trials with one seed see the same.
+/// Where the batches of the trials come from: one feed for each seed, as trials with one seed see
+/// the same.
 struct Feeds<'a> {
     data: &'a Dataset,
     seeds: Vec<u64>,

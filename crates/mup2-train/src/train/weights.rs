@@ -5,8 +5,8 @@ use crate::checkpoint::Weights;
 use crate::error::{Error, Result};
 use crate::model::{Network, NetworkConfig, RunningStatistics};
 use crate::scaling::ScalingTable;
-use crate::step::{flat_parameters, parameters};
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
+use crate::step::{NamedMapper, flat_parameters, map_named, parameters};
+use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Device, Tensor, TensorData};
 use std::collections::BTreeMap;
 
@@ -160,37 +160,20 @@ pub(super) fn replaced(mut model: Network, weights: Named, ids: BTreeMap<String,
             model.set_running_statistics(&layer, running);
         }
     }
-    model.map(&mut Replacement {
-        path: Vec::new(),
-        weights,
-        ids,
-    })
+    map_named(model, &mut Replacement { weights, ids })
 }
 
 struct Replacement {
-    path: Vec<String>,
     weights: Named,
     ids: BTreeMap<String, u64>,
 }
 
-impl ModuleMapper for Replacement {
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.pop();
-    }
-
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let name = self.path.join(".");
-        let Some(weights) = self.weights.remove(&name) else {
+impl NamedMapper for Replacement {
+    fn map<const D: usize>(&mut self, name: &str, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let Some(weights) = self.weights.remove(name) else {
             return param;
         };
-        let id = self
-            .ids
-            .get(&name)
-            .map_or(param.id, |id| ParamId::from(*id));
+        let id = self.ids.get(name).map_or(param.id, |id| ParamId::from(*id));
         let old = param.val();
         let (device, dtype): (Device, _) = (old.device(), old.dtype());
         let data = TensorData::new(weights.values, weights.shape).convert_dtype(dtype);

@@ -1,9 +1,9 @@
-//! Layers that the engine would compute from many small operations, as one each: forward by a kernel of
-//! `kernels`, with a gradient of its own.
+//! Layers that the engine would compute from many small operations, as one each: forward by a
+//! kernel of `kernels`, with a gradient of its own.
 //!
 //! Each function here takes and gives ordinary tensors. On the processor, in `f32`, it is the fused
-//! operation; on any other device and in any other type it is the same layer put together from the engine's
-//! operations ([`composite`]), against which the fused one is tested.
+//! operation; on any other device and in any other type it is the same layer put together from the
+//! engine's operations ([`composite`]), against which the fused one is tested.
 
 mod batch_normalization;
 pub mod composite;
@@ -39,8 +39,9 @@ pub fn is_on_processor<const D: usize>(x: &Tensor<D>) -> bool {
     matches!(x.device().inner().as_dispatch(), DispatchDevice::Flex(_))
 }
 
-/// `x` `[batch, channels in, height, width]` convolved with `kernel` `[channels out, channels in, side,
-/// side]`, which moves by `stride` over an image with `padding` rows and columns of zeros around it.
+/// `x` `[batch, channels in, height, width]` convolved with `kernel` `[channels out, channels in,
+/// side, side]`, which moves by `stride` over an image with `padding` rows and columns of zeros
+/// around it.
 pub fn convolve(x: Tensor<4>, kernel: Tensor<4>, stride: usize, padding: usize) -> Tensor<4> {
     let [_, _, rows, columns] = kernel.dims();
     if !is_fused(&x) || rows != columns {
@@ -50,8 +51,8 @@ pub fn convolve(x: Tensor<4>, kernel: Tensor<4>, stride: usize, padding: usize) 
     Tensor::from_dispatch(<Dispatch as Fused>::convolve(x, kernel, stride, padding))
 }
 
-/// As [`convolve`], for each of `trials` whose channels lie beside each other: `x` `[batch, trials · channels in, …]`,
-/// `kernel` `[trials · channels out, channels in, side, side]`.
+/// As [`convolve`], for each of `trials` whose channels lie beside each other: `x` `[batch, trials
+/// · channels in, …]`, `kernel` `[trials · channels out, channels in, side, side]`.
 pub fn stacked_convolve(
     x: Tensor<4>,
     kernel: Tensor<4>,
@@ -65,9 +66,9 @@ pub fn stacked_convolve(
     composite::convolve_groups(x, kernel, stride, padding, trials)
 }
 
-/// `x` `[batch, channels, height, width]`, each channel normalized over batch and pixels, times `gain` plus
-/// `bias` `[channels]`; what is negative then becomes 0 where `rectified`. Also the moments that it was
-/// normalized by.
+/// `x` `[batch, channels, height, width]`, each channel normalized over batch and pixels, times
+/// `gain` plus `bias` `[channels]`; what is negative then becomes 0 where `rectified`. Also the
+/// moments that it was normalized by.
 pub fn batch_normalize(
     x: Tensor<4>,
     gain: Tensor<1>,
@@ -130,8 +131,8 @@ pub fn add_relu<const D: usize>(one: Tensor<D>, other: Tensor<D>) -> Tensor<D> {
     Tensor::from_dispatch(<Dispatch as Fused>::add_rectify(one, other))
 }
 
-/// Rows of a batch up to which reading the weights is most of the work of a linear layer; with more of
-/// them the engine's product is as fast.
+/// Rows of a batch up to which reading the weights is most of the work of a linear layer; with more
+/// of them the engine's product is as fast.
 const THIN: usize = 256;
 
 /// Whether `x` has so few rows that the kernels multiply it.
@@ -148,8 +149,8 @@ pub fn linear(x: Tensor<2>, weight: Tensor<2>) -> Tensor<2> {
     Tensor::from_dispatch(<Dispatch as Fused>::linear(x, weight))
 }
 
-/// `x w` that is known to be `y`: nothing is computed but the gradient to the weight, in `f32` on the processor; none
-/// passes to `x` or `y`.
+/// `x w` that is known to be `y`: nothing is computed but the gradient to the weight, in `f32` on
+/// the processor; none passes to `x` or `y`.
 pub fn known_linear(x: Tensor<2>, weight: Tensor<2>, y: Tensor<2>) -> Tensor<2> {
     if !is_fused(&x) {
         return composite::known_linear(x, weight, y);
@@ -159,8 +160,8 @@ pub fn known_linear(x: Tensor<2>, weight: Tensor<2>, y: Tensor<2>) -> Tensor<2> 
     Tensor::from_dispatch(<Dispatch as Fused>::known_linear(x, weight, y))
 }
 
-/// `x (w + aᵀ g)` without the sum, for `inputs` a `[n, inputs]` and `gradients` g `[n, outputs]`, through which no
-/// gradient passes.
+/// `x (w + aᵀ g)` without the sum, for `inputs` a `[n, inputs]` and `gradients` g `[n, outputs]`,
+/// through which no gradient passes.
 pub fn perturbed_linear(
     x: Tensor<2>,
     weight: Tensor<2>,
@@ -176,7 +177,8 @@ pub fn perturbed_linear(
     Tensor::from_dispatch(y)
 }
 
-/// `y + probe` for a `probe` of zeros of its shape, without the sum: the gradient at `probe` is that at `y`.
+/// `y + probe` for a `probe` of zeros of its shape, without the sum: the gradient at `probe` is
+/// that at `y`.
 pub fn probed(y: Tensor<2>, probe: Tensor<2>) -> Tensor<2> {
     if !is_fused(&y) {
         return y + probe;
@@ -185,8 +187,8 @@ pub fn probed(y: Tensor<2>, probe: Tensor<2>) -> Tensor<2> {
     Tensor::from_dispatch(<Dispatch as Fused>::probed(y, probe))
 }
 
-/// `xᵀ dy`, the gradient to the weight of a linear layer with the input `x` `[rows, inputs]` and the gradient `dy`
-/// `[rows, outputs]` at its output. No gradient passes.
+/// `xᵀ dy`, the gradient to the weight of a linear layer with the input `x` `[rows, inputs]` and
+/// the gradient `dy` `[rows, outputs]` at its output. No gradient passes.
 pub fn weight_gradient(x: Tensor<2>, dy: Tensor<2>) -> Tensor<2> {
     if !is_fused(&x) {
         return x.transpose().matmul(dy);
@@ -195,8 +197,9 @@ pub fn weight_gradient(x: Tensor<2>, dy: Tensor<2>) -> Tensor<2> {
     Tensor::from_dispatch(<Dispatch as Fused>::weight_gradient(x, dy))
 }
 
-/// `weight` `[inputs, outputs]` and what it has of a `velocity` after `descent` by the gradient `xᵀ dy`, the product of
-/// `factors`, in their memory where it is theirs alone. With the bits of the same descent by the product.
+/// `weight` `[inputs, outputs]` and what it has of a `velocity` after `descent` by the gradient `xᵀ
+/// dy`, the product of `factors`, in their memory where it is theirs alone. With the bits of the
+/// same descent by the product.
 pub fn descend<const D: usize>(
     weight: Tensor<D>,
     velocity: Option<Tensor<D>>,
@@ -225,8 +228,8 @@ pub fn gram(x: Tensor<2>) -> Tensor<2> {
     Tensor::from_dispatch(<Dispatch as Fused>::gram(x.into_dispatch()))
 }
 
-/// As [`linear`], for each of `trials` that lie one after the other: `x` `[trials · rows, inputs]`, `weight` `[trials ·
-/// inputs, outputs]`.
+/// As [`linear`], for each of `trials` that lie one after the other: `x` `[trials · rows, inputs]`,
+/// `weight` `[trials · inputs, outputs]`.
 pub fn stacked_linear(x: Tensor<2>, weight: Tensor<2>, trials: usize) -> Tensor<2> {
     if trials == 1 {
         return linear(x, weight);
@@ -268,8 +271,9 @@ pub fn inner_product<const D: usize>(x: Tensor<D>, y: Tensor<D>) -> f64 {
     Tensor::<1>::from_dispatch(product).into_scalar::<f64>()
 }
 
-/// Cross-entropy of `logits` `[rows, classes]` against `targets` of the same shape, the shares of each class; its mean over
-/// the rows of each of so many `blocks`, `[blocks]`. No gradient passes to the targets.
+/// Cross-entropy of `logits` `[rows, classes]` against `targets` of the same shape, the shares of
+/// each class; its mean over the rows of each of so many `blocks`, `[blocks]`. No gradient passes
+/// to the targets.
 pub fn cross_entropy(logits: Tensor<2>, targets: Tensor<2>, blocks: usize) -> Tensor<1> {
     if !is_fused(&logits) {
         return composite::cross_entropy(logits, targets, blocks);

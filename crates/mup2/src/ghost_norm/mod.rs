@@ -1,21 +1,23 @@
 //! Ghost norm: SAM's first gradient of a matrix, and the perturbation by it, from factors.
 //!
-//! Over n rows x the gradient of a layer `y = x W` is `∇W = xᵀ δ`, with δ the gradient at y: rank n. SAM uses its first
-//! gradient for a norm and for the second pass alone, and both can be had from x and δ:
+//! Over n rows x the gradient of a layer `y = x W` is `∇W = xᵀ δ`, with δ the gradient at y: rank
+//! n. SAM uses its first gradient for a norm and for the second pass alone, and both can be had
+//! from x and δ:
 //!
-//! - `‖∇W‖² = ⟨x xᵀ, δ δᵀ⟩`, n × n each (the ghost norm of differentially private training: Goodfellow 2015,
-//!   arXiv:1510.01799; Li et al. 2022, arXiv:2110.05679);
-//! - `x' (W + c ∇W) = x' W + c (x' xᵀ) δ`, and the gradient to x' likewise. The layer that reads the batch has x' = x,
-//!   so its product is that of the first pass and `c (x xᵀ) δ`.
+//! - `‖∇W‖² = ⟨x xᵀ, δ δᵀ⟩`, n × n each (the ghost norm of differentially private training:
+//!   Goodfellow 2015, arXiv:1510.01799; Li et al. 2022, arXiv:2110.05679);
+//! - `x' (W + c ∇W) = x' W + c (x' xᵀ) δ`, and the gradient to x' likewise. The layer that reads
+//!   the batch has x' = x, so its product is that of the first pass and `c (x xᵀ) δ`.
 //!
-//! A step spares the first gradient of such a matrix, the way to `W + ε` and back, and for the first layer a forward
-//! product. Nothing is approximated: it is the same step within rounding.
+//! A step spares the first gradient of such a matrix, the way to `W + ε` and back, and for the
+//! first layer a forward product. Nothing is approximated: it is the same step within rounding.
 //!
-//! The last gradient of a step may be factors too ([`Gradient::Factored`]), for an optimizer that multiplies them while it
-//! moves the weights.
+//! The last gradient of a step may be factors too ([`Gradient::Factored`]), for an optimizer that
+//! multiplies them while it moves the weights.
 //!
-//! A [`GhostNorm`] lasts for the passes of one step. A model asks it for its products ([`GhostNorm::product`]), each matrix
-//! once in a pass, and whoever runs the backward pass hands that to it ([`GhostNorm::gradients`]).
+//! A [`GhostNorm`] lasts for the passes of one step. A model asks it for its products
+//! ([`GhostNorm::product`]), each matrix once in a pass, and whoever runs the backward pass hands
+//! that to it ([`GhostNorm::gradients`]).
 
 mod gradients;
 mod perturbation;
@@ -98,8 +100,8 @@ impl GhostNorm {
         self.perturbations = perturbations;
     }
 
-    /// `x W` of this pass, with the perturbation of W: `[rows, outputs]` of `x` `[rows, inputs]` and `weight`
-    /// `[inputs, outputs]`.
+    /// `x W` of this pass, with the perturbation of W: `[rows, outputs]` of `x` `[rows, inputs]`
+    /// and `weight` `[inputs, outputs]`.
     pub fn product(
         &mut self,
         weight: &Param<Tensor<2>>,
@@ -177,12 +179,13 @@ impl GhostNorm {
     }
 }
 
-/// Whether the factors take fewer multiplications than they spare, for a matrix that `rows` rows are multiplied with.
+/// Whether the factors take fewer multiplications than they spare, for a matrix that `rows` rows
+/// are multiplied with.
 ///
-/// Of a layer they spare the gradient, for two Gram matrices (`x xᵀ`, `δ δᵀ`: half a product each, by symmetry) and four
-/// products of one; by a ReLU half of the inputs are zero at least, which a whole gradient skips. Of the layer that reads the
-/// batch they spare a forward product too, which is not counted: below that bound the many small operations were measured to
-/// cost as much.
+/// Of a layer they spare the gradient, for two Gram matrices (`x xᵀ`, `δ δᵀ`: half a product each,
+/// by symmetry) and four products of one; by a ReLU half of the inputs are zero at least, which a
+/// whole gradient skips. Of the layer that reads the batch they spare a forward product too, which
+/// is not counted: below that bound the many small operations were measured to cost as much.
 fn pays(rows: usize, [inputs, outputs]: [usize; 2], source: Source) -> bool {
     let product = 2 * rows * inputs * outputs;
     let square = rows * rows;
@@ -192,8 +195,8 @@ fn pays(rows: usize, [inputs, outputs]: [usize; 2], source: Source) -> bool {
     }
 }
 
-/// Whether the factors of a gradient are read faster than the gradient is written and read: so much smaller they have to be
-/// that to keep them does not count.
+/// Whether the factors of a gradient are read faster than the gradient is written and read: so much
+/// smaller they have to be that to keep them does not count.
 fn pays_to_descend(rows: usize, [inputs, outputs]: [usize; 2]) -> bool {
     2 * rows * (inputs + outputs) < inputs * outputs
 }

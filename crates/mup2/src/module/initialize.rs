@@ -4,7 +4,8 @@ use super::scaled::ScaledModule;
 use super::start::Start;
 use crate::error::{Error, Result};
 use crate::initialization::Initializer;
-use burn::module::{Module, ModuleMapper, Param};
+use crate::step::{NamedMapper, map_named};
+use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
 impl ScaledModule {
@@ -20,11 +21,10 @@ impl ScaledModule {
         let mut starter = Starter {
             scaled: self,
             seed,
-            path: Vec::new(),
             started: 0,
             error: None,
         };
-        let model = model.map(&mut starter);
+        let model = map_named(model, &mut starter);
         if let Some(error) = starter.error {
             return Err(error);
         }
@@ -46,7 +46,6 @@ impl ScaledModule {
 struct Starter<'a> {
     scaled: &'a ScaledModule,
     seed: u64,
-    path: Vec<String>,
     started: usize,
     /// The first; a mapper has no way to return it.
     error: Option<Error>,
@@ -80,18 +79,9 @@ impl Starter<'_> {
     }
 }
 
-impl ModuleMapper for Starter<'_> {
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.pop();
-    }
-
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let name = self.path.join(".");
-        match self.start(&name, &param.val()) {
+impl NamedMapper for Starter<'_> {
+    fn map<const D: usize>(&mut self, name: &str, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        match self.start(name, &param.val()) {
             Ok(Some(value)) => {
                 self.started += 1;
                 param.map(|before| {

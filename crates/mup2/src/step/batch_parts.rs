@@ -6,8 +6,8 @@ use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::{Device, Tensor};
 
-/// How the closure of [`Sam::step`](super::Sam::step) computes a batch that is divided in parts of equal
-/// size: the perturbation is that of the whole batch. For one perturbation a part, see
+/// How the closure of [`Sam::step`](super::Sam::step) computes a batch that is divided in parts of
+/// equal size: the perturbation is that of the whole batch. For one perturbation a part, see
 /// [`Sam::gradients_in_parts`](super::Sam::gradients_in_parts).
 #[derive(Debug, Clone)]
 pub struct BatchParts {
@@ -30,8 +30,8 @@ impl BatchParts {
         Self { places }.checked()
     }
 
-    /// One part a device, all at once in threads of their own: data parallelism. A device may be named
-    /// more than once, such as the processor for several threads.
+    /// One part a device, all at once in threads of their own: data parallelism. A device may be
+    /// named more than once, such as the processor for several threads.
     ///
     /// # Errors
     /// For no devices.
@@ -59,12 +59,12 @@ impl BatchParts {
         }
     }
 
-    /// Mean loss (shape `[1]`) and mean gradients over the parts, where `model` is: what one pass over
-    /// the whole batch gives, but for rounding.
+    /// Mean loss (shape `[1]`) and mean gradients over the parts, where `model` is: what one pass
+    /// over the whole batch gives, but for rounding.
     ///
     /// `gradient` returns mean loss and gradients of one part, at the model that it is given: on
-    /// another device, that is a copy there, with the same parameter ids. Its inputs should be made on
-    /// `model.devices()`. A panic in one of the threads goes on in the caller's.
+    /// another device, that is a copy there, with the same parameter ids. Its inputs should be made
+    /// on `model.devices()`. A panic in one of the threads goes on in the caller's.
     ///
     /// # Errors
     /// Those of `gradient`, of the first part that has one.
@@ -95,8 +95,9 @@ impl BatchParts {
                         None => (loss, gradients),
                     });
                 }
-                // What the threads saw of running statistics is kept apart, by thread, until somebody
-                // asks for their mean, as a validation module does; the next step has other threads.
+                // What the threads saw of running statistics is kept apart, by thread, until
+                // somebody asks for their mean, as a validation module does; the next step has
+                // other threads.
                 drop(model.valid());
             }
         }

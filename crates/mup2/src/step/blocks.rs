@@ -1,13 +1,13 @@
-//! Arithmetic on parameters that are blocks, one for each trial of a stack, along their first dimension. One block is
-//! the ordinary case.
+//! Arithmetic on parameters that are blocks, one for each trial of a stack, along their first
+//! dimension. One block is the ordinary case.
 
 use crate::error::{Error, Result};
 use crate::fused::composite::row_sums;
 use crate::fused::{add_scaled, is_fused, squared_norm};
 use burn::tensor::{Tensor, TensorData};
 
-/// Σ x² of each block, summed over tensors. A GPU is asked for it once, not once a tensor: it stands still while the
-/// answer is awaited.
+/// Σ x² of each block, summed over tensors. A GPU is asked for it once, not once a tensor: it
+/// stands still while the answer is awaited.
 pub(super) struct SquaredNorms {
     known: Vec<f64>,
     on_device: Option<Tensor<2>>,

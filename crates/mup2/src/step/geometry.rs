@@ -8,11 +8,12 @@ use crate::scaling::{Rule, ScalingTable};
 use burn::module::Module;
 use burn::tensor::Tensor;
 
-/// Coordinates u of a perturbation `ε_l = S_l u_l`, one stretch S a tensor, in which a ball is round.
+/// Coordinates u of a perturbation `ε_l = S_l u_l`, one stretch S a tensor, in which a ball is
+/// round.
 ///
 /// In the Euclidean geometry S = 1. In that of the multipliers `S_l = √(rho_mult_l) T_l`, with the
-/// rule's preconditioner T at the model's weights: the direction that raises the loss most, at equal
-/// ‖u‖, is then `S∇/‖S∇‖`, and `ε = S²∇/‖S∇‖` points where SAM's does.
+/// rule's preconditioner T at the model's weights: the direction that raises the loss most, at
+/// equal ‖u‖, is then `S∇/‖S∇‖`, and `ε = S²∇/‖S∇‖` points where SAM's does.
 #[derive(Debug, Clone)]
 pub struct Geometry {
     tensors: Vec<TensorGeometry>,

@@ -10,12 +10,13 @@ use burn::tensor::Tensor;
 use std::ops::Range;
 
 impl Sam {
-    /// The sum of the gradients of those `parts` of a batch of `of` that one of several processes computes, each at weights that
-    /// its own gradient has perturbed; `gradient` is told the part.
+    /// The sum of the gradients of those `parts` of a batch of `of` that one of several processes
+    /// computes, each at weights that its own gradient has perturbed; `gradient` is told the part.
     ///
-    /// The report has the sum of the losses over `of`, and the last part's norm. Summed over all processes, the gradients over
-    /// `of` and the report are what [`Sam::descend`] takes. With one part that is [`Sam::step`], bit for bit. To perturb by the
-    /// gradient of the whole batch, sum over the parts in a closure for [`Sam::step`]: [`BatchParts`](super::BatchParts).
+    /// The report has the sum of the losses over `of`, and the last part's norm. Summed over all
+    /// processes, the gradients over `of` and the report are what [`Sam::descend`] takes. With one
+    /// part that is [`Sam::step`], bit for bit. To perturb by the gradient of the whole batch, sum
+    /// over the parts in a closure for [`Sam::step`]: [`BatchParts`](super::BatchParts).
     ///
     /// # Errors
     /// As [`Sam::step`]'s.

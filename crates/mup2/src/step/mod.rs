@@ -8,6 +8,7 @@ mod blocks;
 mod clip;
 mod geometry;
 mod m_sharpness;
+mod named;
 mod optimizer;
 mod parameters;
 mod passes;
@@ -30,6 +31,7 @@ pub(crate) use blocks::{blocks_at, shape_of_blocks};
 pub use clip::{clip_gradients, gradient_norm, weight_norm};
 pub(crate) use clip::{scale_gradients, weight_norms};
 pub use geometry::{Geometry, Stretch, TensorGeometry};
+pub use named::{NamedMapper, NamedVisitor, map_named, visit_named};
 pub use optimizer::{
     AdamW, BaseOptimizerConfig, FilledSlot, OptimizerSlot, Sgd, StepOptimizer, build_optimizer,
     build_optimizer_with,

@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::ghost_norm::ModelGradients;
 use crate::scaling::{ScalingTable, TensorScaling};
 use burn::module::{Module, ParamGroup};
+use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::optim::{
     AdamWConfig, ModuleOptimizer, Optimizer, RecordState, SgdConfig, StateSink, StateSource,
 };
@@ -51,17 +52,28 @@ pub trait StepOptimizer {
         false
     }
 
-    /// `model` after a step at `learning_rate`.
-    fn descend<M: Module>(&mut self, learning_rate: f64, model: M, gradients: ModelGradients) -> M;
+    /// `model` after a step at `learning_rate`, which is that of the base width.
+    fn descend<M: Module>(
+        &mut self,
+        learning_rate: ModuleLearningRate,
+        model: M,
+        gradients: ModelGradients,
+    ) -> M;
 }
 
 impl StepOptimizer for ModuleOptimizer {
-    fn descend<M: Module>(&mut self, learning_rate: f64, model: M, gradients: ModelGradients) -> M {
+    fn descend<M: Module>(
+        &mut self,
+        learning_rate: ModuleLearningRate,
+        model: M,
+        gradients: ModelGradients,
+    ) -> M {
         self.step(learning_rate, model, gradients.into_dense())
     }
 }
 
-/// Builds the optimizer of `model`, as Burn's: one group a parameter, so that each has its multipliers.
+/// Builds the optimizer of `model`, as Burn's: one group a parameter, so that each has its
+/// multipliers.
 ///
 /// # Errors
 /// When a parameter has no row in the table or another shape.
@@ -90,12 +102,12 @@ impl AdamW {
     }
 }
 
-/// Builds an optimizer of `model` from any of Burn's: `build` is called for each parameter with its row
-/// and the slot of its group, and fills the slot with an optimizer, the same for all or not.
+/// Builds an optimizer of `model` from any of Burn's: `build` is called for each parameter with its
+/// row and the slot of its group, and fills the slot with an optimizer, the same for all or not.
 ///
-/// The learning rate that the optimizer is given is multiplied by `row.lr_mult`; a weight decay that the
-/// optimizer multiplies by its learning rate should be multiplied by `row.wd_mult`. The table has to be
-/// worked out for the optimizer's class ([`crate::scaling::BaseOptimizer`]).
+/// The learning rate that the optimizer is given is multiplied by `row.lr_mult`; a weight decay
+/// that the optimizer multiplies by its learning rate should be multiplied by `row.wd_mult`. The
+/// table has to be worked out for the optimizer's class ([`crate::scaling::BaseOptimizer`]).
 ///
 /// # Errors
 /// When a parameter has no row in the table or another shape.
@@ -151,7 +163,8 @@ pub struct OptimizerSlot {
 pub struct FilledSlot(ModuleOptimizer);
 
 impl OptimizerSlot {
-    /// Fills the slot; the learning rate of `optimizer` is multiplied by the parameter's multiplier.
+    /// Fills the slot; the learning rate of `optimizer` is multiplied by the parameter's
+    /// multiplier.
     pub fn fill<O: Optimizer>(self, optimizer: O) -> FilledSlot {
         let multiplied = Multiplied {
             inner: optimizer,
@@ -194,9 +207,9 @@ impl<O: Optimizer> Optimizer for Multiplied<O> {
     }
 }
 
-/// A state that is read from a checkpoint to the processor: the device that Burn names is any GPU that
-/// the program was built for, whether there is one or not. The next step moves the state to its
-/// parameter's device.
+/// A state that is read from a checkpoint to the processor: the device that Burn names is any GPU
+/// that the program was built for, whether there is one or not. The next step moves the state to
+/// its parameter's device.
 #[derive(Clone)]
 pub(super) struct ReadOnProcessor<S>(pub S);
 

@@ -1,8 +1,9 @@
 //! The parameters of a module by their path, and their rows in a scaling table.
 
+use super::named::{NamedVisitor, visit_named};
 use crate::error::{Error, Result};
 use crate::scaling::{ScalingTable, TensorScaling};
-use burn::module::{Module, ModuleVisitor, Param, ParamId};
+use burn::module::{Module, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use std::collections::HashMap;
@@ -16,45 +17,32 @@ pub struct Parameter {
     pub name: String,
     /// Its shape.
     pub shape: Vec<usize>,
-    /// False on a device with gradients for what has none: frozen parameters and running statistics.
+    /// False on a device with gradients for what has none: frozen parameters and running
+    /// statistics.
     pub trained: bool,
 }
 
 /// Lists a module's float parameters in the order in which the module visits them.
 pub fn parameters<M: Module>(model: &M) -> Vec<Parameter> {
-    let mut visitor = Collector::default();
-    model.visit(&mut visitor);
-    visitor.found
+    struct Collector(Vec<Parameter>);
+    impl NamedVisitor for Collector {
+        fn visit<const D: usize>(&mut self, name: &str, param: &Param<Tensor<D>>) {
+            self.0.push(Parameter {
+                id: param.id,
+                name: name.to_owned(),
+                shape: param.lazy_shape().to_vec(),
+                // Only a value says whether it is frozen, so that a lazy one is made here.
+                trained: !param.lazy_device().is_autodiff() || param.is_require_grad(),
+            });
+        }
+    }
+    let mut collector = Collector(Vec::new());
+    visit_named(model, &mut collector);
+    collector.0
 }
 
-#[derive(Default)]
-struct Collector {
-    path: Vec<String>,
-    found: Vec<Parameter>,
-}
-
-impl ModuleVisitor for Collector {
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.pop();
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.found.push(Parameter {
-            id: param.id,
-            name: self.path.join("."),
-            shape: param.lazy_shape().to_vec(),
-            // Only a value says whether it is frozen, so that a lazy one is made here.
-            trained: !param.lazy_device().is_autodiff() || param.is_require_grad(),
-        });
-    }
-}
-
-/// Finds the table's row of every parameter; of what is not trained, if it has one. A parameter of a stack has
-/// the rows of its `trials` one after the other.
+/// Finds the table's row of every parameter; of what is not trained, if it has one. A parameter of
+/// a stack has the rows of its `trials` one after the other.
 ///
 /// # Errors
 /// When a parameter has no row (its role is unknown), or a shape is not that of the row.
@@ -97,30 +85,16 @@ pub(super) fn bind<'a, M: Module>(
 /// The values of a module's float parameters, flattened and detached from the graph of gradients,
 /// by path. They share memory with the module until one of the two is changed.
 pub fn flat_parameters<M: Module>(model: &M) -> HashMap<String, Tensor<1>> {
-    #[derive(Default)]
-    struct Values {
-        path: Vec<String>,
-        found: HashMap<String, Tensor<1>>,
-    }
-    impl ModuleVisitor for Values {
-        fn enter_module(&mut self, name: &str, _container_type: &str) {
-            self.path.push(name.to_owned());
-        }
-
-        fn exit_module(&mut self, _name: &str, _container_type: &str) {
-            self.path.pop();
-        }
-
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+    struct Values(HashMap<String, Tensor<1>>);
+    impl NamedVisitor for Values {
+        fn visit<const D: usize>(&mut self, name: &str, param: &Param<Tensor<D>>) {
             let value = param.val().without_autodiff();
-            let count = value.shape().num_elements();
-            self.found
-                .insert(self.path.join("."), value.reshape([count]));
+            self.0.insert(name.to_owned(), flat(value));
         }
     }
-    let mut values = Values::default();
-    model.visit(&mut values);
-    values.found
+    let mut values = Values(HashMap::new());
+    visit_named(model, &mut values);
+    values.0
 }
 
 /// The gradients of a module's float parameters, flattened, by path; parameters that had no part in
@@ -129,33 +103,27 @@ pub fn flat_gradients<M: Module>(
     model: &M,
     gradients: GradientsParams,
 ) -> HashMap<String, Tensor<1>> {
-    struct Gradients {
-        path: Vec<String>,
+    struct Flat {
         left: GradientsParams,
         found: HashMap<String, Tensor<1>>,
     }
-    impl ModuleVisitor for Gradients {
-        fn enter_module(&mut self, name: &str, _container_type: &str) {
-            self.path.push(name.to_owned());
-        }
-
-        fn exit_module(&mut self, _name: &str, _container_type: &str) {
-            self.path.pop();
-        }
-
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+    impl NamedVisitor for Flat {
+        fn visit<const D: usize>(&mut self, name: &str, param: &Param<Tensor<D>>) {
             if let Some(gradient) = self.left.remove::<D>(param.id) {
-                let count = gradient.shape().num_elements();
-                self.found
-                    .insert(self.path.join("."), gradient.reshape([count]));
+                self.found.insert(name.to_owned(), flat(gradient));
             }
         }
     }
-    let mut visitor = Gradients {
-        path: Vec::new(),
+    let mut visitor = Flat {
         left: gradients,
         found: HashMap::new(),
     };
-    model.visit(&mut visitor);
+    visit_named(model, &mut visitor);
     visitor.found
+}
+
+/// All entries in one row.
+pub(super) fn flat<const D: usize>(x: Tensor<D>) -> Tensor<1> {
+    let count = x.shape().num_elements();
+    x.reshape([count])
 }

@@ -8,13 +8,15 @@ use burn::tensor::Tensor;
 
 /// The forward and backward passes of one step over one batch.
 pub trait Passes<M> {
-    /// Mean loss (shape `[1]`) and gradients at `model`. `purpose` says which of the gradients may be factors; all may be dense.
+    /// Mean loss (shape `[1]`) and gradients at `model`. `purpose` says which of the gradients may
+    /// be factors; all may be dense.
     ///
     /// # Errors
     /// What ends the step.
     fn gradient(&mut self, model: &M, purpose: Purpose) -> Result<(Tensor<1>, ModelGradients)>;
 
-    /// `model` is about to be moved by `perturbation`; the next gradient is that at the perturbed weights.
+    /// `model` is about to be moved by `perturbation`; the next gradient is that at the perturbed
+    /// weights.
     fn ascending(&mut self, model: &M, perturbation: &Perturbation) {
         let _ = (model, perturbation);
     }
@@ -36,15 +38,16 @@ impl<M, F: FnMut(&M) -> Result<(Tensor<1>, GradientsParams)>> Passes<M> for ByCl
     }
 }
 
-/// Passes that share a context, which is lent to a closure: with ghost norm, where the closure's model asks the context's
-/// [`GhostNorm`] for its products. The step is the same within rounding.
+/// Passes that share a context, which is lent to a closure: with ghost norm, where the closure's
+/// model asks the context's [`GhostNorm`] for its products. The step is the same within rounding.
 pub struct Sharing<'a, C, F> {
     context: &'a mut C,
     gradient: F,
 }
 
 impl<'a, C: AsMut<GhostNorm>, F> Sharing<'a, C, F> {
-    /// Of one step. `gradient` returns mean loss and gradients, the latter from [`GhostNorm::gradients`].
+    /// Of one step. `gradient` returns mean loss and gradients, the latter from
+    /// [`GhostNorm::gradients`].
     pub fn new<M>(context: &'a mut C, gradient: F) -> Self
     where
         F: FnMut(&M, &mut C) -> Result<(Tensor<1>, ModelGradients)>,

@@ -24,8 +24,8 @@ pub(super) struct Draw<'a> {
 
 /// A perturbation of a model, made and not yet applied.
 ///
-/// Of matrices whose gradient is factors it keeps the factors: [`Perturbation::apply`] leaves those matrices as they are, and the
-/// next pass perturbs their products ([`crate::ghost_norm`]).
+/// Of matrices whose gradient is factors it keeps the factors: [`Perturbation::apply`] leaves those
+/// matrices as they are, and the next pass perturbs their products ([`crate::ghost_norm`]).
 #[derive(Debug)]
 pub struct Perturbation {
     tensors: PerturbedTensors,
@@ -39,7 +39,8 @@ pub struct Perturbation {
 }
 
 impl Perturbation {
-    /// Made of the gradients at `model`, where the preconditioner is taken too, with a radius for each block.
+    /// Made of the gradients at `model`, where the preconditioner is taken too, with a radius for
+    /// each block.
     pub(super) fn new<M: Module>(
         tensors: &PerturbedTensors,
         model: &M,

@@ -3,9 +3,10 @@
 use super::parameters::bind;
 use super::preconditioner::Preconditioner;
 use super::sam_config::SamConfig;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::scaling::{Rule, ScalingTable};
 use burn::module::{Module, ParamId};
+use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -37,7 +38,8 @@ pub(super) struct PerturbedTensors {
 }
 
 impl PerturbedTensors {
-    /// Binds the parameters of `model`, which are blocks, one for each of `trials`, along their first dimension.
+    /// Binds the parameters of `model`, which are blocks, one for each of `trials`, along their
+    /// first dimension.
     ///
     /// # Errors
     /// When a parameter has no row in the table or another shape.
@@ -79,17 +81,42 @@ impl PerturbedTensors {
         self.tensors.get(&id)
     }
 
+    /// `rates`, if each parameter has a usable one.
+    ///
+    /// # Errors
+    /// When one is negative or not finite.
+    pub fn usable_rates(&self, rates: impl Into<ModuleLearningRate>) -> Result<ModuleLearningRate> {
+        let rates = rates.into();
+        for (id, tensor) in self.tensors.iter() {
+            usable(
+                "learning rate",
+                rates.lr_from_param(*id, Some(&tensor.name)),
+            )?;
+        }
+        Ok(rates)
+    }
+
     /// Parameters whose perturbation is a multiple of their gradient.
     pub fn multiples(&self) -> Arc<HashSet<ParamId>> {
         Arc::clone(&self.multiples)
     }
 
-    /// A copy to perturb. Running statistics of Burn's layers are shared between the clones of a module; a copy by way of the
-    /// validation module has its own, which the passes at perturbed weights may move.
+    /// A copy to perturb. Running statistics of Burn's layers are shared between the clones of a
+    /// module; a copy by way of the validation module has its own, which the passes at perturbed
+    /// weights may move.
     pub fn copy<M: Module>(&self, model: &M) -> M {
         match self.has_untrained {
             true => model.valid().train(),
             false => model.clone(),
         }
     }
+}
+
+/// `value`, if it can be a learning rate or a radius.
+pub(super) fn usable(place: &str, value: f64) -> Result<f64> {
+    if value.is_finite() && value >= 0.0 {
+        return Ok(value);
+    }
+    let problem = format!("is {value}");
+    Err(Error::invalid(place, problem, "finite numbers from 0"))
 }

@@ -37,8 +37,8 @@ impl Preconditioner {
         }
     }
 
-    /// Tx for a tensor `x` of the shape of `weight`, the `trials` of a stack each for itself; T is taken at
-    /// `weight`.
+    /// Tx for a tensor `x` of the shape of `weight`, the `trials` of a stack each for itself; T is
+    /// taken at `weight`.
     pub(super) fn apply<const D: usize>(
         &self,
         x: Tensor<D>,

@@ -1,6 +1,7 @@
 //! What a step saw; what its perturbation was made of, by parameter: for those who check it.
 
 use super::blocks::squared_norms;
+use super::parameters::flat;
 use super::passes::Passes;
 use super::perturbation::Perturbation;
 use crate::error::Result;
@@ -8,7 +9,7 @@ use crate::ghost_norm::{ModelGradients, Purpose};
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// What a step saw.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -45,7 +46,8 @@ impl StepReport {
 /// digits where ε is small beside W.
 #[derive(Debug, Clone, Default)]
 pub struct PerturbationRecord {
-    tensors: HashMap<String, TensorRecord>,
+    /// In an order of their own, so that a sum over them has the same bits every time.
+    tensors: BTreeMap<String, TensorRecord>,
 }
 
 /// What is known of one parameter's perturbation.
@@ -78,7 +80,8 @@ impl PerturbationRecord {
     }
 }
 
-/// The passes of a closure, with a record of their perturbations. The step is that of the closure alone, bit for bit.
+/// The passes of a closure, with a record of their perturbations. The step is that of the closure
+/// alone, bit for bit.
 pub struct Recorded<'a, F> {
     gradient: F,
     record: &'a mut PerturbationRecord,
@@ -159,11 +162,10 @@ impl ModuleVisitor for Recorder<'_> {
         }
         let weight = param.val().without_autodiff();
         let epsilon = self.perturbation.epsilon(tensor, direction, &weight);
-        let count = epsilon.shape().num_elements();
-        let flat = epsilon.reshape([count]);
+        let epsilon = flat(epsilon);
         record.epsilon = Some(match record.epsilon.take() {
-            Some(sum) => sum + flat,
-            None => flat,
+            Some(sum) => sum + epsilon,
+            None => epsilon,
         });
     }
 }

@@ -5,23 +5,25 @@ use super::clip::clip_gradients;
 use super::optimizer::StepOptimizer;
 use super::passes::{ByClosure, Passes};
 use super::perturbation::{Draw, Perturbation};
-use super::perturbed_tensors::PerturbedTensors;
+use super::perturbed_tensors::{PerturbedTensors, usable};
 use super::record::StepReport;
 use super::sam_config::SamConfig;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::ghost_norm::{ModelGradients, Purpose};
 use crate::scaling::ScalingTable;
 use burn::module::{Module, ParamId};
 use burn::optim::GradientsParams;
+use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::tensor::Tensor;
 use std::collections::HashSet;
 use std::sync::Arc;
 
 /// Sharpness-aware minimization with layerwise multipliers, bound to the parameters of one model.
 ///
-/// A step takes a gradient at the weights W, makes a perturbation ε of it, takes the gradient at `W + ε`, and gives that to the
-/// base optimizer at W. Meanwhile there exist at most: the weights, the perturbed weights, one set of gradients and the
-/// optimizer's state. The perturbed weights take over the memory of the first gradients.
+/// A step takes a gradient at the weights W, makes a perturbation ε of it, takes the gradient at
+/// `W + ε`, and gives that to the base optimizer at W. Meanwhile there exist at most: the weights,
+/// the perturbed weights, one set of gradients and the optimizer's state. The perturbed weights
+/// take over the memory of the first gradients.
 #[derive(Debug, Clone)]
 pub struct Sam {
     config: SamConfig,
@@ -55,21 +57,23 @@ impl Sam {
 
     /// One step: returns the updated model.
     ///
-    /// `gradient` returns the mean loss (shape `[1]`) and its gradients at the model it is given; it is called once for the base
-    /// optimizer alone (ρ = 0, or a step that `every` skips) and `ascent_steps` + 1 times otherwise. `learning_rate` and `rho`
-    /// are those of the base width.
+    /// `gradient` returns the mean loss (shape `[1]`) and its gradients at the model it is given;
+    /// it is called once for the base optimizer alone (ρ = 0, or a step that `every` skips) and
+    /// `ascent_steps` + 1 times otherwise. `learning_rate` (a number, or what a scheduler of Burn's
+    /// gives) and `rho` are those of the base width.
     ///
-    /// A zero gradient has no direction: such a step takes no perturbation. A loss or norm that is not finite ends the step: the
-    /// model comes back unchanged and the report says `diverged`.
+    /// A zero gradient has no direction: such a step takes no perturbation. A loss or norm that is
+    /// not finite ends the step: the model comes back unchanged and the report says `diverged`.
     ///
     /// # Errors
-    /// Those of `gradient`; when `learning_rate` or `rho` is negative or not finite, or the loss is no single number. The model is
-    /// gone then: to keep it, call [`Sam::gradients`] and [`Sam::descend`].
+    /// Those of `gradient`; when `learning_rate` or `rho` is negative or not finite, or the loss is
+    /// no single number. The model is gone then: to keep it, call [`Sam::gradients`] and
+    /// [`Sam::descend`].
     pub fn step<M: Module>(
         &mut self,
         optimizer: &mut impl StepOptimizer,
         model: M,
-        learning_rate: impl Into<f64>,
+        learning_rate: impl Into<ModuleLearningRate>,
         rho: f64,
         gradient: impl FnMut(&M) -> Result<(Tensor<1>, GradientsParams)>,
     ) -> Result<(M, StepReport)> {
@@ -86,10 +90,10 @@ impl Sam {
         passes: &mut impl Passes<M>,
         optimizer: &mut impl StepOptimizer,
         model: M,
-        learning_rate: impl Into<f64>,
+        learning_rate: impl Into<ModuleLearningRate>,
         rho: f64,
     ) -> Result<(M, StepReport)> {
-        let learning_rate = usable("learning rate", learning_rate.into())?;
+        let learning_rate = self.tensors.usable_rates(learning_rate)?;
         // Clipping takes the norm of dense gradients.
         let factored = optimizer.takes_factors() && self.config.clip_norm.is_none();
         let (gradients, report) = self.ascend(passes, &model, rho, 0, factored)?;
@@ -97,10 +101,11 @@ impl Sam {
         Ok((model, report))
     }
 
-    /// The first half of a step: gradient, ascent, gradient. Returns the gradients at the perturbed weights, and those at the
-    /// weights where nothing is perturbed.
+    /// The first half of a step: gradient, ascent, gradient. Returns the gradients at the perturbed
+    /// weights, and those at the weights where nothing is perturbed.
     ///
-    /// `part` of the batch tells random directions apart; `factored` says whether the gradients may be factors.
+    /// `part` of the batch tells random directions apart; `factored` says whether the gradients may
+    /// be factors.
     pub(super) fn ascend<M: Module>(
         &self,
         passes: &mut impl Passes<M>,
@@ -138,8 +143,8 @@ impl Sam {
         Ok((gradients, report))
     }
 
-    /// The second half of a step: clips `gradients` if asked and gives them to the base optimizer, unless `report` says that the
-    /// step diverged.
+    /// The second half of a step: clips `gradients` if asked and gives them to the base optimizer,
+    /// unless `report` says that the step diverged.
     ///
     /// # Errors
     /// When `learning_rate` is negative or not finite.
@@ -147,11 +152,11 @@ impl Sam {
         &mut self,
         optimizer: &mut impl StepOptimizer,
         model: M,
-        learning_rate: impl Into<f64>,
+        learning_rate: impl Into<ModuleLearningRate>,
         gradients: impl Into<ModelGradients>,
         report: &StepReport,
     ) -> Result<M> {
-        let learning_rate = usable("learning rate", learning_rate.into())?;
+        let learning_rate = self.tensors.usable_rates(learning_rate)?;
         self.steps += 1;
         if report.diverged {
             return Ok(model);
@@ -163,11 +168,12 @@ impl Sam {
         Ok(optimizer.descend(learning_rate, model, gradients))
     }
 
-    /// The gradients that [`Sam::step`] gives to the base optimizer, for training loops that apply gradients by themselves, as
-    /// Burn's `Learner` does with what `TrainStep::step` returns.
+    /// The gradients that [`Sam::step`] gives to the base optimizer, for training loops that apply
+    /// gradients by themselves, as Burn's `Learner` does with what `TrainStep::step` returns.
     ///
-    /// Counts no step: with [`SamConfig::every`] above 1 or [`Rule::Random`](crate::scaling::Rule::Random), say the step by
-    /// [`Sam::set_steps`]. Clipping is left out: it belongs to who applies them.
+    /// Counts no step: with [`SamConfig::every`] above 1 or
+    /// [`Rule::Random`](crate::scaling::Rule::Random), say the step by [`Sam::set_steps`]. Clipping
+    /// is left out: it belongs to who applies them.
     ///
     /// # Errors
     /// As [`Sam::step`]'s.
@@ -208,7 +214,8 @@ impl Sam {
         self.steps.is_multiple_of(self.config.every as u64)
     }
 
-    /// Matrices whose gradient an ascent takes as factors. Later ascents start from weights whose perturbation has to be there.
+    /// Matrices whose gradient an ascent takes as factors. Later ascents start from weights whose
+    /// perturbation has to be there.
     fn factored_in_ascent(&self) -> Arc<HashSet<ParamId>> {
         match self.config.ascent_steps {
             1 => self.tensors.multiples(),
@@ -224,15 +231,6 @@ impl Sam {
             part,
         }
     }
-}
-
-/// `value`, if it can be a learning rate or a radius.
-pub(super) fn usable(place: &str, value: f64) -> Result<f64> {
-    if value.is_finite() && value >= 0.0 {
-        return Ok(value);
-    }
-    let problem = format!("is {value}");
-    Err(Error::invalid(place, problem, "finite numbers from 0"))
 }
 
 /// The loss as a number.

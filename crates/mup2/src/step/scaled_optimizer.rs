@@ -1,4 +1,5 @@
-//! The base optimizer of a module with the multipliers of its parameters, whose SGD takes gradients as factors.
+//! The base optimizer of a module with the multipliers of its parameters, whose SGD takes gradients
+//! as factors.
 
 use super::blocks::{blocks_at, shape_of_blocks};
 use super::optimizer::{BaseOptimizerConfig, StepOptimizer, build_optimizer, fill_slots};
@@ -9,10 +10,12 @@ use crate::ghost_norm::ModelGradients;
 use crate::scaling::ScalingTable;
 use burn::module::Module;
 use burn::optim::ModuleOptimizer;
+use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::tensor::Bytes;
 use burn_pack::{Reader, Tensor as PackedTensor, Writer};
 
-/// A base optimizer of one module: SGD of our own, which takes gradients of matrices as factors, or any of Burn's.
+/// A base optimizer of one module: SGD of our own, which takes gradients of matrices as factors, or
+/// any of Burn's.
 #[derive(Clone)]
 pub struct ScaledOptimizer {
     kind: Kind,
@@ -32,7 +35,8 @@ impl From<ModuleOptimizer> for ScaledOptimizer {
 }
 
 impl ScaledOptimizer {
-    /// That of `model`, with the multipliers of `table`: the same steps, bit for bit, as [`build_optimizer`]'s.
+    /// That of `model`, with the multipliers of `table`: the same steps, bit for bit, as
+    /// [`build_optimizer`]'s.
     ///
     /// # Errors
     /// When a parameter has no row in the table or another shape.
@@ -92,7 +96,8 @@ impl ScaledOptimizer {
         }
     }
 
-    /// Goes on with what [`ScaledOptimizer::to_bytes`] gave, of an optimizer of the same parameters.
+    /// Goes on with what [`ScaledOptimizer::to_bytes`] gave, of an optimizer of the same
+    /// parameters.
     ///
     /// # Errors
     /// When the bytes are none of these.
@@ -107,7 +112,8 @@ impl ScaledOptimizer {
         }
     }
 
-    /// As [`ScaledOptimizer::load`], with the state of a stack of `of` trials, of which those at `kept` are left.
+    /// As [`ScaledOptimizer::load`], with the state of a stack of `of` trials, of which those at
+    /// `kept` are left.
     ///
     /// # Errors
     /// As [`ScaledOptimizer::load`]'s, and when a tensor is not one block a trial.
@@ -124,7 +130,12 @@ impl StepOptimizer for ScaledOptimizer {
         }
     }
 
-    fn descend<M: Module>(&mut self, learning_rate: f64, model: M, gradients: ModelGradients) -> M {
+    fn descend<M: Module>(
+        &mut self,
+        learning_rate: ModuleLearningRate,
+        model: M,
+        gradients: ModelGradients,
+    ) -> M {
         match &mut self.kind {
             Kind::Sgd(sgd) => sgd.descend(learning_rate, model, gradients),
             Kind::Burn(optimizer) => optimizer.descend(learning_rate, model, gradients),
@@ -140,7 +151,9 @@ fn survivors(bytes: Bytes, kept: &[usize], of: usize) -> Result<Bytes> {
     for tensor in reader.into_tensors().map_err(|error| unreadable(&error))? {
         let parts = tensor.into_parts().map_err(|error| unreadable(&error))?;
         let (name, dtype, shape, id, bytes) = parts;
-        let Some(left) = blocks_at(&bytes, kept, of) else {
+        let blocks = blocks_at(&bytes, kept, of);
+        let divides = |side: &usize| of > 0 && side.is_multiple_of(of);
+        let Some(left) = blocks.filter(|_| shape.first().is_some_and(divides)) else {
             return Err(unreadable(&format!("`{name}` is not one block a trial")));
         };
         let shape = shape_of_blocks(&shape.to_vec(), kept.len(), of);

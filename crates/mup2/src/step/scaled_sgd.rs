@@ -1,7 +1,7 @@
 //! Stochastic gradient descent of a module, by gradients that are dense or factors.
 
 use super::optimizer::Sgd;
-use super::parameters::bind;
+use super::parameters::{bind, flat};
 use super::scaled_optimizer::unreadable;
 use super::sgd::{LEAF, PLACE, SgdStep};
 use super::tracking::Tracking;
@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::ghost_norm::ModelGradients;
 use crate::scaling::ScalingTable;
 use burn::module::{Module, ModuleMapper, Param, ParamId};
+use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::tensor::{Bytes, Device, Tensor, TensorData};
 use burn_pack::{Reader, Tensor as PackedTensor, Writer};
 use std::collections::HashMap;
@@ -62,7 +63,7 @@ impl ScaledSgd {
 
     pub fn descend<M: Module>(
         &mut self,
-        learning_rate: f64,
+        learning_rate: ModuleLearningRate,
         model: M,
         gradients: ModelGradients,
     ) -> M {
@@ -95,7 +96,8 @@ impl ScaledSgd {
         writer.into_bytes()
     }
 
-    /// Takes over velocities. They stay on the processor until the next step moves them to their parameter's device.
+    /// Takes over velocities. They stay on the processor until the next step moves them to their
+    /// parameter's device.
     ///
     /// # Errors
     /// When the bytes are not those of [`ScaledSgd::to_bytes`] of the same parameters.
@@ -127,16 +129,17 @@ impl ScaledSgd {
 
 struct Descend<'a> {
     sgd: &'a mut ScaledSgd,
-    learning_rate: f64,
+    learning_rate: ModuleLearningRate,
     gradients: ModelGradients,
 }
 
 impl ModuleMapper for Descend<'_> {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let Some(parameter) = self.sgd.parameters.get_mut(&param.id) else {
+        let id = param.id;
+        let Some(parameter) = self.sgd.parameters.get_mut(&id) else {
             return param;
         };
-        let Some(gradient) = self.gradients.remove::<D>(param.id) else {
+        let Some(gradient) = self.gradients.remove::<D>(id) else {
             return param;
         };
         param.map(|weight| {
@@ -145,12 +148,10 @@ impl ModuleMapper for Descend<'_> {
             let velocity = parameter.velocity.take();
             let velocity =
                 velocity.map(|flat| flat.to_device(&weight.device()).reshape(weight.shape()));
-            let step = &parameter.step;
-            let (weight, velocity) = step.moved(self.learning_rate, weight, gradient, velocity);
-            parameter.velocity = velocity.map(|velocity: Tensor<D>| {
-                let count = velocity.shape().num_elements();
-                velocity.reshape([count])
-            });
+            let rates = &self.learning_rate;
+            let rate = rates.lr_from_param(id, Some(&parameter.name));
+            let (weight, velocity) = parameter.step.moved(rate, weight, gradient, velocity);
+            parameter.velocity = velocity.map(flat);
             tracking.restore(weight)
         })
     }

@@ -35,7 +35,8 @@ impl SgdStep {
         self.rates.len() == 1
     }
 
-    /// `weight` and its velocity after a step. Without momentum there is no velocity, whatever a checkpoint has.
+    /// `weight` and its velocity after a step. Without momentum there is no velocity, whatever a
+    /// checkpoint has.
     pub fn moved<const D: usize>(
         &self,
         learning_rate: f64,
@@ -120,8 +121,8 @@ impl<const D: usize> RecordState for SgdState<D> {
         }
     }
 
-    /// On the processor: the device that Burn names is any GPU that the program was built for, whether
-    /// there is one or not. The next step moves the state to its parameter's device.
+    /// On the processor: the device that Burn names is any GPU that the program was built for,
+    /// whether there is one or not. The next step moves the state to its parameter's device.
     fn state_unflatten(prefix: &str, source: &mut StateSource, _device: &Device) -> Option<Self> {
         let data = source.take_tensor(&join_path(prefix, PLACE), LEAF);
         let tensor = |data: TensorData| {

@@ -1,13 +1,13 @@
-//! SAM of several trials at once, as one model whose parameters are blocks, one a trial, along their first dimension.
+//! SAM of several trials at once, as one model whose parameters are blocks, one a trial, along
+//! their first dimension.
 
 use super::blocks::losses;
 use super::clip::clip_blocks;
 use super::optimizer::StepOptimizer;
 use super::passes::Passes;
 use super::perturbation::{Draw, Perturbation};
-use super::perturbed_tensors::PerturbedTensors;
+use super::perturbed_tensors::{PerturbedTensors, usable};
 use super::record::StepReport;
-use super::sam::usable;
 use super::sam_config::SamConfig;
 use crate::error::Result;
 use crate::ghost_norm::{ModelGradients, Purpose};
@@ -15,7 +15,8 @@ use crate::scaling::ScalingTable;
 use burn::module::Module;
 use std::sync::Arc;
 
-/// A [`Sam`](super::Sam) for each trial of a stack. One that diverges spoils its own weights and no other's.
+/// A [`Sam`](super::Sam) for each trial of a stack. One that diverges spoils its own weights and no
+/// other's.
 #[derive(Debug, Clone)]
 pub(crate) struct StackedSam {
     config: SamConfig,
@@ -54,8 +55,8 @@ impl StackedSam {
         self.steps = steps;
     }
 
-    /// One step of every trial, as [`Sam::step_by`](super::Sam::step_by): `rho` has a radius for each, `passes` return their losses
-    /// (shape `[trials]`) and the gradients of the sum.
+    /// One step of every trial, as [`Sam::step_by`](super::Sam::step_by): `rho` has a radius for
+    /// each, `passes` return their losses (shape `[trials]`) and the gradients of the sum.
     ///
     /// # Errors
     /// As those of [`Sam::step`](super::Sam::step).
@@ -67,7 +68,7 @@ impl StackedSam {
         learning_rate: f64,
         rho: &[f64],
     ) -> Result<(M, Vec<StepReport>)> {
-        let learning_rate = usable("learning rate", learning_rate)?;
+        let learning_rate = self.tensors.usable_rates(learning_rate)?;
         let (gradients, reports) = self.ascend(passes, &model, rho)?;
         self.steps += 1;
         if reports.iter().all(|report| report.diverged) {

@@ -6,8 +6,8 @@ use crate::scaling::TensorScaling;
 use burn::optim::{AdamW as BurnAdamW, Optimizer};
 use burn::tensor::{Device, Tensor};
 
-/// AdamW with a learning rate for each trial: `w ← w (1 − η_k·wd) − η_k u`, where u is what Burn's optimizer
-/// subtracts at a learning rate of 1.
+/// AdamW with a learning rate for each trial: `w ← w (1 − η_k·wd) − η_k u`, where u is what Burn's
+/// optimizer subtracts at a learning rate of 1.
 #[derive(Clone)]
 pub(super) struct StackedAdamW {
     inner: BurnAdamW,

@@ -450,3 +450,118 @@ fn a_loss_for_each_sample_is_refused() {
         "loss: has shape [3]; allowed: [1]: a mean over the batch"
     );
 }
+
+#[test]
+fn a_learning_rate_of_a_scheduler_of_burns_is_taken() {
+    use burn::optim::lr_scheduler::linear::LinearLrSchedulerConfig;
+    let mut scheduler = LinearLrSchedulerConfig::new(0.1, 0.0, 2).init().unwrap();
+    let mut model = Point::at(&[0.5, -1.0, 2.0]);
+    let (mut sam, mut optimizer) = model.trainer(config(Rule::Sam));
+    let mut path = vec![values(model.p.val())];
+    for _ in 0..3 {
+        let rate = scheduler.step();
+        let stepped = sam.step(&mut optimizer, model, rate, 0.1, gradient(quartic));
+        model = stepped.unwrap().0;
+        path.push(values(model.p.val()));
+    }
+    assert_ne!(path[1], path[0]);
+    // The scheduler has come to 0.
+    assert_eq!(path[3], path[2]);
+}
+
+/// Both optimizers of SGD with momentum for a layer of two parameters.
+fn optimizers(layer: &Layer) -> (ScaledOptimizer, ModuleOptimizer) {
+    let table = table(&[
+        ("weight", TensorKind::Weight, &[2, 2]),
+        ("bias", TensorKind::Bias, &[2]),
+    ]);
+    let sgd = BaseOptimizerConfig::Sgd(Sgd {
+        momentum: 0.9,
+        nesterov: true,
+        weight_decay: 0.1,
+    });
+    (
+        ScaledOptimizer::new(sgd, layer, &table).unwrap(),
+        build_optimizer(sgd, layer, &table).unwrap(),
+    )
+}
+
+fn layer_at(weight: &[f64]) -> Layer {
+    Layer {
+        weight: Param::from_tensor(tensor(weight, [2, 2])),
+        bias: Param::from_tensor(tensor(&[0.1, -0.2], [2])),
+    }
+}
+
+fn layer_gradients(layer: &Layer) -> GradientsParams {
+    let loss = layer.weight.val().powi_scalar(3).sum() + layer.bias.val().square().sum();
+    GradientsParams::from_grads(loss.backward(), layer)
+}
+
+/// A layer after a step of either optimizer.
+fn stepped(optimizer: &mut impl StepOptimizer, layer: &Layer) -> (Layer, [Vec<f64>; 2]) {
+    let gradients = layer_gradients(layer).into();
+    let layer = optimizer.descend(0.1.into(), layer.clone(), gradients);
+    let numbers = [values(layer.weight.val()), values(layer.bias.val())];
+    (layer, numbers)
+}
+
+#[test]
+fn our_sgd_and_burns_form_of_it_step_alike_and_read_each_others_state() {
+    let layer = layer_at(&[0.5, -1.0, 2.0, 0.25]);
+    let (mut ours, mut burns) = optimizers(&layer);
+    let (next, numbers) = stepped(&mut ours, &layer);
+    assert_eq!(stepped(&mut burns, &layer).1, numbers);
+    let (mut also_ours, also_burns) = optimizers(&layer);
+    also_ours.load(burns.into_bytes().unwrap()).unwrap();
+    let mut also_burns = also_burns.from_bytes(ours.to_bytes().unwrap()).unwrap();
+    let expected = stepped(&mut ours, &next).1;
+    assert_eq!(stepped(&mut burns, &next).1, expected);
+    assert_eq!(stepped(&mut also_ours, &next).1, expected);
+    assert_eq!(stepped(&mut also_burns, &next).1, expected);
+    // Without the velocities it is another step.
+    assert_ne!(stepped(&mut optimizers(&layer).0, &next).1, expected);
+}
+
+#[test]
+fn a_state_of_another_model_or_of_no_stack_is_an_error() {
+    let layer = layer_at(&[0.5, -1.0, 2.0, 0.25]);
+    let (mut ours, _) = optimizers(&layer);
+    stepped(&mut ours, &layer);
+    let state = || ours.to_bytes().unwrap();
+    let (mut other, _) = optimizers(&layer_at(&[1.0; 4]));
+    let message = other.load(state()).unwrap_err().to_string();
+    assert!(message.contains("is of no parameter"), "{message}");
+    let (mut same, _) = optimizers(&layer);
+    let message = same
+        .load_survivors(state(), &[0], 3)
+        .unwrap_err()
+        .to_string();
+    assert!(message.contains("is not one block a trial"), "{message}");
+    assert!(
+        same.load(burn::tensor::Bytes::from_bytes_vec(vec![1, 2, 3]))
+            .is_err()
+    );
+}
+
+#[test]
+fn perturbed_and_updated_weights_keep_their_strategy_of_gradient_checkpointing() {
+    let device = Device::flex().autodiff().gradient_checkpointing();
+    let leaf = Tensor::<1>::from_data(
+        TensorData::new(vec![0.5, -1.0, 2.0], [3]),
+        (&device, DType::F64),
+    );
+    let model = Point {
+        p: Param::from_tensor(leaf.require_grad()),
+    };
+    let strategy = model.p.val().gradient_checkpointing_strategy();
+    let (mut sam, mut optimizer) = model.trainer(config(Rule::Sam));
+    let mut seen = Vec::new();
+    let mut computed = gradient(quartic);
+    let stepped = sam.step(&mut optimizer, model, 0.1, 0.1, |model: &Point| {
+        seen.push(model.p.val().gradient_checkpointing_strategy());
+        computed(model)
+    });
+    seen.push(stepped.unwrap().0.p.val().gradient_checkpointing_strategy());
+    assert_eq!(seen, [strategy; 3]);
+}
