@@ -34,7 +34,7 @@ impl<'a> Initializer<'a> {
     }
 
     /// Number of trials.
-    pub(super) fn stack(&self) -> usize {
+    pub fn stack(&self) -> usize {
         self.seeds.len()
     }
 

@@ -94,7 +94,7 @@ impl Application {
 }
 
 /// `[batch, …]` with an image a row.
-pub(super) fn image_rows(x: Tensor<4>) -> Tensor<2> {
+pub fn image_rows(x: Tensor<4>) -> Tensor<2> {
     let [batch, channels, height, width] = x.dims();
     x.reshape([batch, channels * height * width])
 }
@@ -175,7 +175,7 @@ impl Trace {
 
 impl Trace {
     /// A trace that records if this one does, with nothing recorded yet.
-    pub(super) fn empty_like(&self) -> Self {
+    pub fn empty_like(&self) -> Self {
         Self {
             sites: self.sites.as_ref().map(|_| Vec::new()),
         }
@@ -183,7 +183,7 @@ impl Trace {
 
     /// Records what `steps` recorded with one site a parameter: a dense matrix that was applied
     /// several times, as in a recurrent network, was applied to all its inputs at once.
-    pub(super) fn record_joined(&mut self, steps: Self) {
+    pub fn record_joined(&mut self, steps: Self) {
         let mut joined: Vec<Site> = Vec::new();
         for site in steps.sites.unwrap_or_default() {
             let Some(first) = joined.iter_mut().find(|s| s.parameter == site.parameter) else {
@@ -203,7 +203,8 @@ impl Trace {
     }
 }
 
-pub(super) fn multiplied<const D: usize>(x: Tensor<D>, multiplier: f64) -> Tensor<D> {
+/// `x` times a factor, which is nothing where it is 1.
+pub fn multiplied<const D: usize>(x: Tensor<D>, multiplier: f64) -> Tensor<D> {
     if multiplier == 1.0 {
         x
     } else {

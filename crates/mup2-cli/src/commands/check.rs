@@ -72,7 +72,7 @@ fn spec(arguments: &CheckArguments) -> Result<RunSpec, Error> {
         }
     };
     if let Some(scheme) = arguments.scheme {
-        scheme.apply(&mut spec);
+        spec.set_scheme(scheme);
     }
     let scaling = &mut spec.scaling;
     replace(&mut scaling.parameterization, arguments.param);

@@ -38,7 +38,7 @@ pub fn run(arguments: &DoctorArguments) -> anyhow::Result<ExitCode> {
 /// What the theory says of a scheme at the sweep's widest width.
 fn theory(sweep: &SweepSpec, scheme: SchemeName) -> Result<Theory, Error> {
     let mut spec = sweep.run.clone();
-    scheme.apply(&mut spec);
+    spec.set_scheme(scheme);
     spec.model.width = sweep.grid.width.iter().copied().max().unwrap_or(1);
     // The doctor reads exponents and width ratios, which depend on neither images nor classes.
     let images = ImageShape {

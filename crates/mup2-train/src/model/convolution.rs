@@ -1,6 +1,6 @@
 //! The two-dimensional convolution, without a bias: a normalization follows.
 
-use super::trace::{image_rows, multiplied};
+use mup2::trace::{image_rows, multiplied};
 use super::{Application, Dimension, Initializer, Site, Trace};
 use crate::error::Result;
 use crate::fused::stacked_convolve;

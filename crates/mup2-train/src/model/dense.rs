@@ -2,7 +2,7 @@
 
 use super::dimension::Dimension;
 use super::stack::add_to_rows;
-use super::trace::multiplied;
+use mup2::trace::multiplied;
 use super::{Application, Initializer, Site, Trace};
 use crate::error::Result;
 use crate::fused::stacked_linear;

@@ -3,7 +3,7 @@
 use super::dense::vector;
 use super::pass::BatchStatistics;
 use super::stack::{add_to_rows, multiply_rows};
-use super::trace::multiplied;
+use mup2::trace::multiplied;
 use super::{Application, Dimension, Initializer, Pass, Site, Trace};
 use crate::error::Result;
 use crate::fused::{batch_normalize, normalize_rows, relu};

@@ -9,7 +9,7 @@ use super::attention::{Attention, AttentionConfig};
 use super::dense::DenseConfig;
 use super::dropout::{dropout, stochastic_depth};
 use super::normalization::{Norm, NormConfig, NormKind};
-use super::trace::multiplied;
+use mup2::trace::multiplied;
 use super::{Application, Dense, Dimension, Initializer, Network, Pass, Site};
 use crate::config::{Activation, Pooling, VisionTransformerConfig};
 use crate::data::ImageShape;

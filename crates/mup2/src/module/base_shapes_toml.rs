@@ -3,7 +3,7 @@
 use super::base_shapes::{BaseParameter, BaseShapes};
 use super::start::{Start, WeightGain};
 use crate::error::{Error, Result};
-use crate::publish::write_atomically;
+use mup2_scaling::publish::write_atomically;
 use crate::scaling::TensorKind;
 use crate::shapes::{Layout, check_name, read_text};
 use serde::Deserialize;

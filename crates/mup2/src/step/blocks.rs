@@ -92,7 +92,7 @@ pub(super) fn multiply_blocks<const D: usize>(x: Tensor<D>, factors: &[f64]) -> 
 }
 
 /// Those blocks at `kept`, of as many as `of`; absent where there is no such block.
-pub(crate) fn blocks_at<T: Copy>(values: &[T], kept: &[usize], of: usize) -> Option<Vec<T>> {
+pub fn blocks_at<T: Copy>(values: &[T], kept: &[usize], of: usize) -> Option<Vec<T>> {
     let size = values.len() / of.max(1);
     let mut chosen = Vec::with_capacity(size * kept.len());
     for place in kept {
@@ -102,7 +102,7 @@ pub(crate) fn blocks_at<T: Copy>(values: &[T], kept: &[usize], of: usize) -> Opt
 }
 
 /// The shape of a tensor that so many blocks are `kept` of.
-pub(crate) fn shape_of_blocks(shape: &[usize], kept: usize, of: usize) -> Vec<usize> {
+pub fn shape_of_blocks(shape: &[usize], kept: usize, of: usize) -> Vec<usize> {
     let mut shape = shape.to_vec();
     if let Some(first) = shape.first_mut() {
         *first = *first / of.max(1) * kept;

@@ -40,7 +40,7 @@ pub fn weight_norm<M: Module>(model: &M) -> f64 {
 }
 
 /// As [`weight_norm`], of each trial of a stack.
-pub(crate) fn weight_norms<M: Module>(model: &M, trials: usize) -> Vec<f64> {
+pub fn weight_norms<M: Module>(model: &M, trials: usize) -> Vec<f64> {
     struct WeightVisitor(SquaredNorms);
     impl ModuleVisitor for WeightVisitor {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
@@ -89,7 +89,7 @@ pub(super) fn clip_blocks<M: Module>(
 }
 
 /// All gradients of `model`, times `factor`.
-pub(crate) fn scale_gradients<M: Module>(
+pub fn scale_gradients<M: Module>(
     model: &M,
     gradients: GradientsParams,
     factor: f64,

@@ -27,9 +27,9 @@ mod stacked_adamw;
 mod tracking;
 
 pub use batch_parts::BatchParts;
-pub(crate) use blocks::{blocks_at, shape_of_blocks};
+pub use blocks::{blocks_at, shape_of_blocks};
 pub use clip::{clip_gradients, gradient_norm, weight_norm};
-pub(crate) use clip::{scale_gradients, weight_norms};
+pub use clip::{scale_gradients, weight_norms};
 pub use geometry::{Geometry, Stretch, TensorGeometry};
 pub use named::{NamedMapper, NamedVisitor, map_named, visit_named};
 pub use optimizer::{
@@ -45,7 +45,7 @@ pub use sam::Sam;
 pub use sam_config::SamConfig;
 pub use scaled_optimizer::ScaledOptimizer;
 pub use schedule::{Decay, TimeFactor};
-pub(crate) use stacked::StackedSam;
+pub use stacked::StackedSam;
 
 #[cfg(test)]
 mod tests;

@@ -58,7 +58,7 @@ impl ScaledOptimizer {
     ///
     /// # Errors
     /// As [`ScaledOptimizer::new`]'s.
-    pub(crate) fn of_stack<M: Module>(
+    pub fn of_stack<M: Module>(
         config: BaseOptimizerConfig,
         model: &M,
         table: &ScalingTable,
@@ -117,7 +117,7 @@ impl ScaledOptimizer {
     ///
     /// # Errors
     /// As [`ScaledOptimizer::load`]'s, and when a tensor is not one block a trial.
-    pub(crate) fn load_survivors(&mut self, bytes: Bytes, kept: &[usize], of: usize) -> Result<()> {
+    pub fn load_survivors(&mut self, bytes: Bytes, kept: &[usize], of: usize) -> Result<()> {
         self.load(survivors(bytes, kept, of)?)
     }
 }

@@ -18,7 +18,7 @@ use std::sync::Arc;
 /// A [`Sam`](super::Sam) for each trial of a stack. One that diverges spoils its own weights and no
 /// other's.
 #[derive(Debug, Clone)]
-pub(crate) struct StackedSam {
+pub struct StackedSam {
     config: SamConfig,
     tensors: PerturbedTensors,
     /// Of random directions, one for each trial.
