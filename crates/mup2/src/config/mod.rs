@@ -21,7 +21,7 @@ pub use model::{
     Activation, AttentionScale, ChannelNorm, GruSpec, ModelKind, ModelSpec, ResNetSpec, ResNetStem,
     VitPool, VitSpec,
 };
-pub use read::{parse_run, parse_sweep, read_run, read_sweep};
+pub use read::{override_run, parse_run, parse_sweep, read_run, read_sweep};
 pub use run::{
     OptimizerName, OptimizerSpec, PerturbationBatch, RunSpec, SamSpec, ScalingSpec, Schedule,
 };

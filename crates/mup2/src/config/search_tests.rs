@@ -235,7 +235,7 @@ fn bad_searches_are_named() {
     insta::assert_snapshot!(error("log2_to = -2", "log2_to = -6"), @"s.toml: search.lr: is from -6 to -6; allowed: finite `log2_from` < `log2_to` within ±1000");
     insta::assert_snapshot!(error("log2_to = 1 }", "log2_to = inf }"), @"s.toml: search.rho: is from -6 to inf; allowed: finite `log2_from` < `log2_to` within ±1000");
     insta::assert_snapshot!(error("log2_to = -2", "log2_to = -2, zero = true"), @"s.toml: search.lr.zero: unknown field `zero`; allowed: `log2_from` or `log2_to`");
-    insta::assert_snapshot!(error("{ log2_from = -6, log2_to = -2 }", "[0.1, 0.2]"), @"s.toml: search.lr: invalid type: sequence; allowed: a range such as { log2_from = -6, log2_to = 0 }");
+    insta::assert_snapshot!(error("{ log2_from = -6, log2_to = -2 }", "[0.1, 0.2]"), @"s.toml: search.lr: is a list; allowed: a range such as { log2_from = -6, log2_to = 0 }");
 }
 
 #[test]
