@@ -15,6 +15,7 @@ use arguments::{Arguments, Command};
 use clap::Parser;
 use mup2::error::Error;
 use std::process::ExitCode;
+use terminal::say;
 
 fn main() -> ExitCode {
     allocator::configure();
@@ -54,7 +55,7 @@ fn report_error(error: &anyhow::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     // Our errors name their cause themselves, so the chain would say it twice.
-    eprintln!("mup2: {error}");
+    say(format_args!("mup2: {error}"));
     match error.downcast_ref::<Error>() {
         Some(Error::Interrupted) => ExitCode::from(130),
         _ => ExitCode::from(2),

@@ -67,7 +67,7 @@ pub enum Error {
         advice: String,
     },
     /// The user asked the program to stop (Ctrl-C or SIGTERM); what was published stays.
-    #[error("interrupted; what was finished is kept, run the same command again to go on")]
+    #[error("interrupted")]
     Interrupted,
 }
 
