@@ -47,6 +47,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "train",
         &[
             "error",
+            "publish",
             "collective",
             "config",
             "data",

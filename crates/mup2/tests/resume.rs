@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use mup2::checkpoint::CheckpointDirectory;
-use mup2::config::{RunSpec, TrainingDevice, parse_run};
+use mup2::config::{RunId, RunSpec, TrainingDevice, parse_run};
 use mup2::data::load;
 use mup2::error::Error;
 use mup2::results::RunResult;
@@ -12,6 +12,7 @@ use std::time::Duration;
 
 fn keeping(checkpointing: &Checkpointing) -> Keeping {
     Keeping {
+        start: None,
         checkpoints: Some(checkpointing.clone()),
         weights: None,
     }
@@ -206,7 +207,8 @@ fn a_run_that_goes_on_from_shorter_ones_has_the_result_of_one_from_scratch() {
                 .any(|note| note.starts_with("went on after step "));
             assert_eq!(went_on, epochs > 1, "{notes:?}");
         }
-        assert!(directory.path().join("3/last.safetensors").exists());
+        let third = CheckpointDirectory::new(&directory.path().join("3"));
+        assert!(third.last(&RunId::of(&spec.cut_short(3))).exists());
         assert!(!directory.path().join("4").exists(), "nothing is longer");
     }
 }
@@ -226,6 +228,9 @@ fn without_a_checkpoint_of_its_beginning_a_run_starts_from_scratch_and_says_so()
     // One of another run in its place: its bytes tell.
     let other = run(&["train.epochs=4", "optimizer.schedule=cosine", "seed=1"]);
     climbed(&other, 2, &[], directory.path());
+    let rung = CheckpointDirectory::new(&directory.path().join("2"));
+    let last = |spec: &RunSpec| rung.last(&RunId::of(&spec.cut_short(2)));
+    std::fs::rename(last(&other), last(&spec)).unwrap();
     let (found, notes) = climbed(&spec, 4, &[2], directory.path());
     assert_eq!(found, whole);
     assert!(notes[0].contains("belongs to run"), "{notes:?}");

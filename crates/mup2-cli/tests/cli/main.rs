@@ -7,6 +7,7 @@ mod check;
 mod convert_rho;
 mod device;
 mod doctor;
+mod ends;
 mod export;
 mod halving;
 mod look;
@@ -16,6 +17,7 @@ mod resume;
 mod scale;
 mod scale_files;
 mod sweep;
+mod weights;
 
 use std::path::Path;
 use std::process::{Command, Output};

@@ -310,7 +310,7 @@ fn record(
 
 /// The result of a training that nothing can go on from.
 fn ended(position: Position, keeper: &Keeper) -> RunResult {
-    keeper.finish();
+    keeper.finish(&position.result.id);
     position.result
 }
 
