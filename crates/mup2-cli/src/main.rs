@@ -6,6 +6,7 @@ mod board;
 mod commands;
 mod dataset;
 mod device;
+mod encoded;
 mod interrupt;
 mod processes;
 mod progress;
@@ -19,8 +20,11 @@ use terminal::say;
 
 fn main() -> ExitCode {
     allocator::configure();
-    let arguments = Arguments::parse();
-    match run(arguments.command) {
+    let outcome = match encoded::arguments() {
+        Ok(words) => run(Arguments::parse_from(words).command),
+        Err(error) => Err(error.into()),
+    };
+    match outcome {
         Ok(code) => code,
         Err(error) => report_error(&error),
     }

@@ -3,6 +3,7 @@
 use crate::terminal::{say, shows_bars};
 use indicatif::{ProgressBar, ProgressStyle};
 use mup2::config::Selection;
+use mup2::error::one_line;
 use mup2::results::{RunResult, RunStatus};
 use mup2::sweep::Event;
 use std::time::{Duration, Instant};
@@ -118,7 +119,7 @@ impl SweepProgress {
             RunStatus::Diverged => self.diverged += 1,
             RunStatus::Failed { reason } => {
                 self.failed += 1;
-                self.line(&format!("run {} failed: {reason}", result.id));
+                self.line(&format!("run {} failed: {}", result.id, one_line(reason)));
             }
             RunStatus::Completed => {
                 let Some((accuracy, _)) = result.accuracies(self.selection) else {

@@ -96,7 +96,7 @@ pub struct SweepSubmitArguments {
     /// Partition
     #[arg(long, value_name = "NAME")]
     pub partition: Option<String>,
-    /// Time limit of a task as Slurm writes it, such as 60 (minutes, at least 3) or 12:00:00;
+    /// Time limit of a task as Slurm writes it, such as 60 (minutes), 12:00:00 or 1-12; at least 3 minutes;
     /// a task that runs out of time goes on from its checkpoints
     #[arg(long, value_name = "TIME")]
     pub time: Option<String>,

@@ -71,7 +71,7 @@ fn a_signal_that_was_ignored_from_outside_stays_ignored() {
 #[test]
 fn an_interrupted_training_says_what_is_left_of_it() {
     let directory = workspace();
-    let mut said = |more: &[&str]| {
+    let said = |more: &[&str]| {
         let mut child = endless(directory.path(), more);
         signal(&child, "-INT");
         assert_eq!(child.wait().unwrap().code(), Some(130));

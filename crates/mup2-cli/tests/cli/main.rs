@@ -16,6 +16,7 @@ mod results;
 mod resume;
 mod scale;
 mod scale_files;
+mod scheduler;
 mod sweep;
 mod weights;
 

@@ -4,6 +4,8 @@ use super::run::RunSpec;
 use super::sweep::SweepSpec;
 use crate::error::{Error, Result};
 use serde::de::DeserializeOwned;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 use toml::{Table, Value};
 
@@ -67,19 +69,22 @@ pub fn parse_sweep(text: &str, place: &str, overrides: &[String]) -> Result<Swee
     Ok(spec)
 }
 
+/// The text of a file, or of a pipe such as a shell's `<(…)`.
 fn read(path: &Path) -> Result<String> {
-    let size = std::fs::metadata(path)
-        .map_err(Error::io("read", path))?
-        .len();
-    if size > MAX_BYTES {
-        let problem = format!("has {size} bytes");
+    let file = File::open(path).map_err(Error::io("read", path))?;
+    let mut text = String::new();
+    // A device's length says nothing.
+    file.take(MAX_BYTES + 1)
+        .read_to_string(&mut text)
+        .map_err(Error::io("read", path))?;
+    if text.len() as u64 > MAX_BYTES {
         return Err(Error::invalid(
             path.display().to_string(),
-            problem,
+            "is too long",
             format!("a TOML file of at most {MAX_BYTES} bytes"),
         ));
     }
-    std::fs::read_to_string(path).map_err(Error::io("read", path))
+    Ok(text)
 }
 
 fn deserialize<T: DeserializeOwned>(text: &str, place: &str, overrides: &[String]) -> Result<T> {
@@ -175,7 +180,8 @@ fn plain(message: &str) -> (String, String) {
             "a boolean" => "true or false",
             "a sequence" => "a list",
             "a map" => "a table",
-            "a string" | "path string" => "text in quotes",
+            "a string" => "text in quotes",
+            "path string" => "a path in quotes",
             expected => expected,
         },
     };
