@@ -48,7 +48,10 @@ halving, later rungs are decided by results; how many runs they will have is sai
     #[command(after_help = "Examples:
   mup2 sweep commands SWEEP.toml --out results/first | parallel -j 4
   mup2 sweep commands SWEEP.toml --out results/first > lines && xargs -P 4 -I{} sh -c {} < lines
-  mup2 report results/first      # afterwards")]
+  mup2 report results/first      # afterwards
+
+Words with spaces or quotes come in percent encoding, after --encoded, so that every such tool passes
+them on as they are.")]
     Commands(SweepCommandsArguments),
     /// Submit a sweep to a cluster as a job array, with a report that follows it
     #[command(after_help = "Examples:

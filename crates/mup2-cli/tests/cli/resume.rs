@@ -378,3 +378,48 @@ fn a_finished_run_is_trained_longer_where_the_schedules_allow_it() {
         "{said}"
     );
 }
+
+#[test]
+fn two_runs_killed_again_and_again_in_one_directory_both_end_as_undisturbed_ones() {
+    let directory = tempfile::tempdir().unwrap();
+    let spec = SHORT.replace("epochs = 2", "epochs = 60\nevaluate_every = 20");
+    std::fs::write(directory.path().join("run.toml"), spec).unwrap();
+    let seeds = ["seed=1", "seed=2"];
+    let of = |seed: &str, more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mup2"));
+        command
+            .args(["train", "run.toml", "--set", seed])
+            .args(more)
+            .current_dir(directory.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        command
+    };
+    for seed in seeds {
+        let out = format!("whole-{seed}.json");
+        assert!(of(seed, &["--out", &out]).status().unwrap().success());
+    }
+    let kept = ["--checkpoints", "kept", "--checkpoint-every", "0", "--resume"];
+    let mut kills = 0;
+    for round in 0..6 {
+        let mut children = seeds.map(|seed| of(seed, &kept).spawn().unwrap());
+        std::thread::sleep(Duration::from_millis(150 + 40 * round));
+        for child in &mut children {
+            if child.try_wait().unwrap().is_none() {
+                child.kill().unwrap();
+                kills += 1;
+            }
+            child.wait().unwrap();
+        }
+    }
+    assert!(kills > 0, "the trainings were always faster than their killer");
+    for seed in seeds {
+        let out = format!("pieces-{seed}.json");
+        let last = of(seed, &[&kept[..], &["--out", &out]].concat()).status().unwrap();
+        assert!(last.success());
+        let read = |name: &str| {
+            std::fs::read(directory.path().join(format!("{name}-{seed}.json"))).unwrap()
+        };
+        assert_eq!(read("pieces"), read("whole"));
+    }
+}
