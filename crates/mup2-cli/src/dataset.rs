@@ -1,9 +1,9 @@
 //! Opens a dataset, showing images per second, and says what the user should know of it.
 
 use crate::progress::bar;
+use crate::terminal::{say, shows_bars};
 use indicatif::ProgressBar;
 use mup2_train::data::{DataSpec, Dataset, LoadProgress, LoadStage, load_with};
-use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 /// Between two lines where there is no terminal.
@@ -11,7 +11,7 @@ const LINE_INTERVAL: Duration = Duration::from_secs(15);
 
 /// Reads the dataset of `spec`; progress and notes go to stderr.
 pub fn open(spec: &DataSpec) -> anyhow::Result<Dataset> {
-    let is_terminal = std::io::stderr().is_terminal();
+    let is_terminal = shows_bars();
     let mut shown: Option<Shown> = None;
     let mut failed = None;
     let data = load_with(spec, &mut |progress| {
@@ -31,7 +31,7 @@ pub fn open(spec: &DataSpec) -> anyhow::Result<Dataset> {
     drop(shown);
     let data = data?;
     for note in &data.notes {
-        eprintln!("{note}");
+        say(note);
     }
     match failed {
         Some(error) => Err(error),
@@ -64,13 +64,13 @@ impl Shown {
         self.bar.set_position(progress.done as u64);
         if !is_terminal && self.last_line.elapsed() >= LINE_INTERVAL {
             self.last_line = Instant::now();
-            eprintln!(
+            say(format_args!(
                 "{}: {} of {} images, {:.0} images/s",
                 name(progress.stage),
                 progress.done,
                 progress.total,
                 progress.done as f64 / self.start.elapsed().as_secs_f64()
-            );
+            ));
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The device of a command: named on stderr where it is a GPU, how many workers it feeds, and how many trials it
 //! trains at once.
 
+use crate::terminal::say;
 use mup2_scaling::error::Error;
 use mup2_train::config::{SweepSpec, TrainingDevice};
 use mup2_train::sweep::StackSize;
@@ -9,7 +10,7 @@ use mup2_train::train::{device_model, free_memory};
 /// Opens the device and says which GPU it is.
 pub fn announce(device: TrainingDevice) -> anyhow::Result<()> {
     if let Some(model) = device_model(device)? {
-        eprintln!("device {device}: {model}");
+        say(format_args!("device {device}: {model}"));
     }
     Ok(())
 }
@@ -74,9 +75,9 @@ pub fn stack(
         return Ok(StackSize::AtMost(1));
     }
     let Some(free) = free_memory(device)? else {
-        eprintln!(
+        say(format_args!(
             "the device's free memory is not known: trials are trained one by one; --stack K trains K at once"
-        );
+        ));
         return Ok(StackSize::AtMost(1));
     };
     let share = free as f64 * MEMORY_SHARE / workers.max(1) as f64;

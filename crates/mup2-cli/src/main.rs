@@ -6,6 +6,7 @@ mod board;
 mod commands;
 mod dataset;
 mod device;
+mod encoded;
 mod interrupt;
 mod processes;
 mod progress;
@@ -15,11 +16,15 @@ use arguments::{Arguments, Command};
 use clap::Parser;
 use mup2_scaling::error::Error;
 use std::process::ExitCode;
+use terminal::say;
 
 fn main() -> ExitCode {
     allocator::configure();
-    let arguments = Arguments::parse();
-    match run(arguments.command) {
+    let outcome = match encoded::arguments() {
+        Ok(words) => run(Arguments::parse_from(words).command),
+        Err(error) => Err(error.into()),
+    };
+    match outcome {
         Ok(code) => code,
         Err(error) => report_error(&error),
     }
@@ -54,7 +59,7 @@ fn report_error(error: &anyhow::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     // Our errors name their cause themselves, so the chain would say it twice.
-    eprintln!("mup2: {error}");
+    say(format_args!("mup2: {error}"));
     match error.downcast_ref::<Error>() {
         Some(Error::Interrupted) => ExitCode::from(130),
         _ => ExitCode::from(2),

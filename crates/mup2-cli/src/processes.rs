@@ -1,5 +1,6 @@
 //! The processes that share one training: joined with `--mpi`, and left so that none waits for ever.
 
+use crate::terminal::say;
 use mup2_scaling::error::Error;
 use mup2_train::collective::{Collective, Solo};
 use std::process::ExitCode;
@@ -109,14 +110,16 @@ impl Processes {
             (None, Some(Error::Interrupted)) => (is_first, 130),
             (None, Some(Error::Disagreement { .. })) => (is_first, 2),
             (None, _) => {
-                eprintln!("mup2: rank {rank} of {size}: {error}; this ends the others too");
+                say(format_args!(
+                    "mup2: rank {rank} of {size}: {error}; this ends the others too"
+                ));
                 // Dropped unfinished, MPI ends the job here.
                 return Ok(ExitCode::from(1));
             }
         };
         // Told before the others may leave: a launcher ends those that are left once one has failed.
         if tells {
-            eprintln!("mup2: {error}");
+            say(format_args!("mup2: {error}"));
         }
         self.finish();
         Ok(ExitCode::from(code))

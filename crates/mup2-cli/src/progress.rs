@@ -1,10 +1,11 @@
 //! Progress on stderr: a live bar on a terminal, a line now and then elsewhere.
 
+use crate::terminal::{say, shows_bars};
 use indicatif::{ProgressBar, ProgressStyle};
+use mup2_scaling::error::one_line;
 use mup2_train::config::Selection;
 use mup2_train::results::{RunResult, RunStatus};
 use mup2_train::sweep::Event;
-use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 /// Between two lines where there is no terminal.
@@ -12,6 +13,9 @@ const LINE_INTERVAL: Duration = Duration::from_secs(15);
 
 /// A bar of `length` with the template, hidden where there is no terminal.
 pub fn bar(length: u64, template: &str) -> anyhow::Result<ProgressBar> {
+    if !shows_bars() {
+        return Ok(ProgressBar::hidden());
+    }
     let bar = ProgressBar::new(length);
     bar.set_style(ProgressStyle::with_template(template)?.progress_chars("━╸─"));
     Ok(bar)
@@ -44,7 +48,7 @@ impl SweepProgress {
         Ok(Self {
             bar,
             selection,
-            is_terminal: std::io::stderr().is_terminal(),
+            is_terminal: shows_bars(),
             start: Instant::now(),
             last_line: Instant::now(),
             total: 0,
@@ -107,7 +111,7 @@ impl SweepProgress {
     }
 
     fn line(&self, text: &str) {
-        self.bar.suspend(|| eprintln!("{text}"));
+        self.bar.suspend(|| say(text));
     }
 
     fn count(&mut self, result: &RunResult) {
@@ -115,7 +119,7 @@ impl SweepProgress {
             RunStatus::Diverged => self.diverged += 1,
             RunStatus::Failed { reason } => {
                 self.failed += 1;
-                self.line(&format!("run {} failed: {reason}", result.id));
+                self.line(&format!("run {} failed: {}", result.id, one_line(reason)));
             }
             RunStatus::Completed => {
                 let Some((accuracy, _)) = result.accuracies(self.selection) else {

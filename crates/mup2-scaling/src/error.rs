@@ -67,7 +67,7 @@ pub enum Error {
         advice: String,
     },
     /// The user asked the program to stop (Ctrl-C or SIGTERM); what was published stays.
-    #[error("interrupted; what was finished is kept, run the same command again to go on")]
+    #[error("interrupted")]
     Interrupted,
 }
 
@@ -116,7 +116,7 @@ fn listed(numbers: &[usize]) -> String {
 
 /// Names and values of the user's as a terminal shows them on one line: control characters, line breaks
 /// among them, are written as escapes.
-fn one_line(text: impl Display) -> String {
+pub fn one_line(text: impl Display) -> String {
     let mut line = String::new();
     for character in text.to_string().chars() {
         if character.is_control() {

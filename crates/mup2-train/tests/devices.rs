@@ -76,6 +76,7 @@ fn trained(spec: &RunSpec, device: TrainingDevice, pause: Option<usize>) -> Trai
     let directory = tempfile::tempdir().unwrap();
     let weights = TrainedWeights::new(directory.path());
     let keeping = Keeping {
+        start: None,
         checkpoints: pause.map(|_| Checkpointing {
             directory: CheckpointDirectory::new(&directory.path().join("checkpoints")),
             interval: Duration::ZERO,

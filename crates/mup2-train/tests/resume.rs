@@ -4,7 +4,7 @@
 use mup2_scaling::error::Error;
 use mup2_scaling::workers::Cancel;
 use mup2_train::checkpoint::CheckpointDirectory;
-use mup2_train::config::{RunSpec, TrainingDevice, parse_run};
+use mup2_train::config::{RunId, RunSpec, TrainingDevice, parse_run};
 use mup2_train::data::load;
 use mup2_train::results::RunResult;
 use mup2_train::train::{Checkpointing, Earlier, Keeping, Progress, train, train_resumably};
@@ -13,6 +13,7 @@ use std::time::Duration;
 
 fn keeping(checkpointing: &Checkpointing) -> Keeping {
     Keeping {
+        start: None,
         checkpoints: Some(checkpointing.clone()),
         weights: None,
     }
@@ -207,7 +208,8 @@ fn a_run_that_goes_on_from_shorter_ones_has_the_result_of_one_from_scratch() {
                 .any(|note| note.starts_with("went on after step "));
             assert_eq!(went_on, epochs > 1, "{notes:?}");
         }
-        assert!(directory.path().join("3/last.safetensors").exists());
+        let third = CheckpointDirectory::new(&directory.path().join("3"));
+        assert!(third.last(&RunId::of(&spec.cut_short(3))).exists());
         assert!(!directory.path().join("4").exists(), "nothing is longer");
     }
 }
@@ -227,6 +229,9 @@ fn without_a_checkpoint_of_its_beginning_a_run_starts_from_scratch_and_says_so()
     // One of another run in its place: its bytes tell.
     let other = run(&["train.epochs=4", "optimizer.schedule=cosine", "seed=1"]);
     climbed(&other, 2, &[], directory.path());
+    let rung = CheckpointDirectory::new(&directory.path().join("2"));
+    let last = |spec: &RunSpec| rung.last(&RunId::of(&spec.cut_short(2)));
+    std::fs::rename(last(&other), last(&spec)).unwrap();
     let (found, notes) = climbed(&spec, 4, &[2], directory.path());
     assert_eq!(found, whole);
     assert!(notes[0].contains("belongs to run"), "{notes:?}");

@@ -41,6 +41,7 @@ fn trained(spec: &RunSpec) -> (BTreeMap<String, Weights>, RunResult) {
     let directory = tempfile::tempdir().unwrap();
     let weights = TrainedWeights::new(directory.path());
     let keeping = Keeping {
+        start: None,
         checkpoints: None,
         weights: Some(weights.clone()),
     };
@@ -171,6 +172,7 @@ fn trained_weights_know_their_run_and_evaluate_to_its_accuracy() {
     let directory = tempfile::tempdir().unwrap();
     let weights = TrainedWeights::new(&directory.path().join("weights"));
     let keeping = Keeping {
+        start: None,
         checkpoints: None,
         weights: Some(weights.clone()),
     };

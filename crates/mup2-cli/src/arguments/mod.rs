@@ -104,6 +104,7 @@ pub struct QuickstartArguments {
   mup2 train RUN.toml
   mup2 train RUN.toml --set optimizer.lr=0.1 --set model.width=1024 --out result.json
   mup2 train RUN.toml --weights weights --tensorboard curves
+  mup2 train RUN.toml --init weights/best.safetensors
   mup2 train RUN.toml --device vulkan
   mup2 train RUN.toml --checkpoints checkpoints --resume    # again and again, until it is done
   mpirun -n 4 mup2 train RUN.toml --set train.micro_batches=4 --mpi")]
@@ -124,10 +125,15 @@ pub struct TrainArguments {
     /// and last.safetensors
     #[arg(long, value_name = "DIR")]
     pub weights: Option<PathBuf>,
+    /// Start from the weights of this file in place of random ones: from `mup2 train --weights`, or from
+    /// `mup2 weights --to mup2`
+    #[arg(long, value_name = "FILE")]
+    pub init: Option<PathBuf>,
     /// Write curves for TensorBoard to this directory
     #[arg(long, value_name = "DIR")]
     pub tensorboard: Option<PathBuf>,
-    /// Keep checkpoints in this directory: the last one and the one before, until the run is done
+    /// Keep checkpoints in this directory: the run's last one and the one before; those of a finished
+    /// run stay for a longer one. Runs may share it
     #[arg(long, value_name = "DIR")]
     pub checkpoints: Option<PathBuf>,
     /// Seconds of work between checkpoints; Ctrl-C writes one too
@@ -138,7 +144,8 @@ pub struct TrainArguments {
         requires = "checkpoints"
     )]
     pub checkpoint_every: u64,
-    /// Go on from the last usable checkpoint; on the processor to the same bits as without an interruption
+    /// Go on from the last usable checkpoint, also from that of a run with fewer epochs where learning
+    /// rate and radius are constant; on the processor to the same bits as without an interruption
     #[arg(long, requires = "checkpoints")]
     pub resume: bool,
     /// Train once in all the processes that mpirun or srun has started, each with its share of every

@@ -48,7 +48,10 @@ halving, later rungs are decided by results; how many runs they will have is sai
     #[command(after_help = "Examples:
   mup2 sweep commands SWEEP.toml --out results/first | parallel -j 4
   mup2 sweep commands SWEEP.toml --out results/first > lines && xargs -P 4 -I{} sh -c {} < lines
-  mup2 report results/first      # afterwards")]
+  mup2 report results/first      # afterwards
+
+Words with spaces or quotes come in percent encoding, after --encoded, so that every such tool passes
+them on as they are.")]
     Commands(SweepCommandsArguments),
     /// Submit a sweep to a cluster as a job array, with a report that follows it
     #[command(after_help = "Examples:
@@ -96,7 +99,7 @@ pub struct SweepSubmitArguments {
     /// Partition
     #[arg(long, value_name = "NAME")]
     pub partition: Option<String>,
-    /// Time limit of a task as Slurm writes it, such as 60 (minutes, at least 3) or 12:00:00;
+    /// Time limit of a task as Slurm writes it, such as 60 (minutes), 12:00:00 or 1-12; at least 3 minutes;
     /// a task that runs out of time goes on from its checkpoints
     #[arg(long, value_name = "TIME")]
     pub time: Option<String>,

@@ -10,9 +10,11 @@ use std::path::PathBuf;
 #[command(after_help = "Examples:
   mup2 train RUN.toml --weights weights
   mup2 evaluate weights/best.safetensors
+  mup2 evaluate weights/best.safetensors --set data.path=/data/other
   mup2 evaluate resnet18.safetensors --run RUN.toml --names pytorch
 
-Weights that mup2 has trained know their run; others need its file. Batch normalization evaluates with
+Weights that mup2 has trained know their run and the names of their classes, by which labels are matched;
+others need the run's file. Batch normalization evaluates with
 the running statistics of the file.")]
 pub struct EvaluateArguments {
     /// A safetensors file
@@ -22,7 +24,7 @@ pub struct EvaluateArguments {
     #[arg(long, value_name = "RUN.toml")]
     pub run: Option<PathBuf>,
     /// Replace one value of the run, such as data.path=\"/data/cifar10\"; may be repeated
-    #[arg(long = "set", value_name = "KEY=VALUE", requires = "run")]
+    #[arg(long = "set", value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,
     /// Whose names the file has
     #[arg(long, value_enum, default_value = "mup2")]
@@ -49,7 +51,7 @@ pub struct WeightsArguments {
     #[arg(long, value_name = "RUN.toml")]
     pub run: Option<PathBuf>,
     /// Replace one value of the run; may be repeated
-    #[arg(long = "set", value_name = "KEY=VALUE", requires = "run")]
+    #[arg(long = "set", value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,
     /// Whose names to write; the file has the other ones
     #[arg(long, value_enum)]

@@ -3,7 +3,7 @@
 use crate::arguments::{DataArguments, DataCommand, DataShowArguments, FetchArguments};
 use crate::dataset;
 use crate::progress::bar;
-use crate::terminal::print;
+use crate::terminal::{print, say};
 use mup2_scaling::publish::write_atomically;
 use mup2_train::config::read_run;
 use mup2_train::data::{
@@ -35,7 +35,7 @@ fn fetch(arguments: &FetchArguments) -> anyhow::Result<ExitCode> {
     });
     bar.finish_and_clear();
     fetched?;
-    eprintln!("{name} is in {}", directory.display());
+    say(format_args!("{name} is in {}", directory.display()));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -80,6 +80,6 @@ fn show(arguments: &DataShowArguments) -> anyhow::Result<ExitCode> {
         ));
     }
     print(&text)?;
-    eprintln!("{}", arguments.out.display());
+    say(format_args!("{}", arguments.out.display()));
     Ok(ExitCode::SUCCESS)
 }

@@ -1,7 +1,7 @@
 //! `mup2 export`: the results of a sweep as tables for other programs.
 
 use crate::arguments::ExportArguments;
-use crate::terminal::print;
+use crate::terminal::{print, say};
 use mup2_train::export::{Format, export};
 use mup2_train::results::ResultStore;
 use std::process::ExitCode;
@@ -18,7 +18,10 @@ pub fn run(arguments: &ExportArguments) -> anyhow::Result<ExitCode> {
         for file in &exported.files {
             print(&format!("{}\n", file.display()))?;
         }
-        eprintln!("{} runs, {} metric points", exported.runs, exported.metrics);
+        say(format_args!(
+            "{} runs, {} metric points",
+            exported.runs, exported.metrics
+        ));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,7 +1,7 @@
 //! `mup2 report`: the tables and figures of a results directory.
 
 use crate::arguments::{ReportArguments, ReportFormat};
-use crate::terminal::{print, table_options};
+use crate::terminal::{print, say, table_options};
 use mup2_report::report::{Report, build, terminal_table, write};
 use mup2_train::config::SweepSpec;
 use mup2_train::results::ResultStore;
@@ -17,7 +17,7 @@ pub fn run(arguments: &ReportArguments) -> anyhow::Result<ExitCode> {
         ReportFormat::Json => print(&format!("{}\n", serde_json::to_string_pretty(&report)?))?,
     }
     let path = arguments.directory.join("report.html");
-    eprintln!("report: {}", path.display());
+    say(format_args!("report: {}", path.display()));
     Ok(ExitCode::SUCCESS)
 }
 

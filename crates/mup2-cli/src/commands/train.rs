@@ -7,20 +7,21 @@ use crate::device;
 use crate::interrupt::cancel_on_signal;
 use crate::processes::Processes;
 use crate::progress::bar as progress_bar;
-use crate::terminal::print;
+use crate::terminal::{print, say, shows_bars};
 use indicatif::ProgressBar;
 use mup2_scaling::error::Error;
-use mup2_scaling::publish::write_atomically;
+use mup2_scaling::publish::{check_directory, check_file, write_atomically};
 use mup2_scaling::workers::Cancel;
 use mup2_train::checkpoint::CheckpointDirectory;
-use mup2_train::config::{RunSpec, read_run};
+use mup2_train::config::{RunId, RunSpec, read_run};
 use mup2_train::data::{Dataset, load};
 use mup2_train::results::{EpochMetrics, RunResult, RunStatus, SharpnessMetrics};
 use mup2_train::sweep::describe;
 use mup2_train::train::{
-    Checkpointing, Keeping, Progress, TrainedWeights, check_processes, device_model, train_together,
+    Checkpointing, Earlier, Keeping, Progress, StartWeights, TrainedWeights, check_processes,
+    device_model, train_together,
 };
-use std::io::IsTerminal;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -35,6 +36,7 @@ pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
 /// What a process needs before it can train.
 struct Prepared {
     spec: RunSpec,
+    start: Option<StartWeights>,
     data: Dataset,
     cancel: Arc<Cancel>,
     bar: ProgressBar,
@@ -43,20 +45,27 @@ struct Prepared {
 
 /// Only the first of several processes speaks.
 fn prepare(arguments: &TrainArguments, processes: &Processes) -> anyhow::Result<Prepared> {
-    let spec = read_run(&arguments.spec, &arguments.overrides)?;
+    let mut spec = read_run(&arguments.spec, &arguments.overrides)?;
+    let start = match &arguments.init {
+        Some(path) => Some(StartWeights::read(path).map_err(|error| of_flag("--init", error))?),
+        None => None,
+    };
+    if let Some(start) = &start {
+        spec.train.start = Some(start.digest.clone());
+    }
     let size = processes.collective().size();
     check_processes(&spec, size)?;
     let data = if processes.is_first() {
-        if let Some(path) = &arguments.out {
-            check_parent(path)?;
-        }
+        check_outputs(arguments, &spec)?;
         device::announce(arguments.device)?;
         let data = dataset::open(&spec.data)?;
-        eprintln!("{}: {}", spec.data.dataset, describe(&data));
+        say(format_args!("{}: {}", spec.data.dataset, describe(&data)));
         if size > 1 {
             let parts = spec.train.micro_batches;
             let each = parts / size;
-            eprintln!("{size} processes, each with {each} of the {parts} parts of a batch");
+            say(format_args!(
+                "{size} processes, each with {each} of the {parts} parts of a batch"
+            ));
         }
         data
     } else {
@@ -69,6 +78,7 @@ fn prepare(arguments: &TrainArguments, processes: &Processes) -> anyhow::Result<
     };
     Ok(Prepared {
         spec,
+        start,
         data,
         cancel: cancel_on_signal()?,
         bar,
@@ -80,27 +90,37 @@ fn prepare(arguments: &TrainArguments, processes: &Processes) -> anyhow::Result<
 fn train(arguments: &TrainArguments, processes: &Processes) -> anyhow::Result<ExitCode> {
     let Prepared {
         spec,
+        start,
         data,
         cancel,
         bar,
         pool,
     } = processes.together(prepare(arguments, processes))?;
     let is_first = processes.is_first();
-    let checkpoints = arguments.checkpoints.as_ref().map(|path| Checkpointing {
-        directory: CheckpointDirectory::new(path),
+    let directory = arguments
+        .checkpoints
+        .as_deref()
+        .map(CheckpointDirectory::new);
+    let checkpoints = directory.as_ref().map(|directory| Checkpointing {
+        directory: directory.clone(),
         interval: Duration::from_secs(arguments.checkpoint_every),
         resume: arguments.resume,
-        earlier: Vec::new(),
-        keep: false,
+        earlier: Earlier::of(&spec, directory),
+        keep: true,
     });
     let keeping = Keeping {
+        start,
         checkpoints,
-        weights: arguments.weights.as_deref().map(TrainedWeights::new),
+        weights: arguments
+            .weights
+            .as_deref()
+            .map(|directory| TrainedWeights::new(directory).of_classes(&data.class_names)),
     };
     let board = arguments.tensorboard.as_deref().filter(|_| is_first);
     let mut board = board.map(Board::new);
-    let is_terminal = std::io::stderr().is_terminal();
+    let is_terminal = shows_bars();
     let mut throughput = Throughput::default();
+    let mut steps = 0;
     let (device, collective) = (arguments.device, processes.collective());
     let result = pool.install(|| {
         let show = |progress| {
@@ -111,7 +131,7 @@ fn train(arguments: &TrainArguments, processes: &Processes) -> anyhow::Result<Ex
                 .as_mut()
                 .and_then(|board| board.show(&progress, &spec))
             {
-                bar.suspend(|| eprintln!("{problem}"));
+                bar.suspend(|| say(problem));
                 board = None;
             }
             match progress {
@@ -121,12 +141,14 @@ fn train(arguments: &TrainArguments, processes: &Processes) -> anyhow::Result<Ex
                     batch_size,
                 } => {
                     throughput = Throughput::start(step, batch_size);
+                    steps = step;
                     bar.set_length(total as u64);
                     bar.set_position(step as u64);
                     // What was done before tells nothing of what is left.
                     bar.reset_eta();
                 }
                 Progress::Step { step, loss, .. } => {
+                    steps = step;
                     bar.set_position(step as u64);
                     if step % 10 == 0 {
                         let speed = throughput.images_per_second(step);
@@ -134,24 +156,26 @@ fn train(arguments: &TrainArguments, processes: &Processes) -> anyhow::Result<Ex
                     }
                     throughput.step = step;
                 }
-                Progress::Note(note) => bar.suspend(|| eprintln!("{note}")),
+                Progress::Note(note) => bar.suspend(|| say(note)),
                 Progress::Epoch(metrics) if is_terminal => bar.println(line(&metrics)),
                 Progress::Epoch(metrics) => {
                     let speed = throughput.images_per_second(throughput.step);
-                    eprintln!("{}, {speed:.0} images/s", line(&metrics));
+                    say(format_args!("{}, {speed:.0} images/s", line(&metrics)));
                 }
             }
         };
         train_together(&spec, &data, device, &cancel, &keeping, collective, show)
     });
     bar.finish_and_clear();
-    if let (Err(Error::Interrupted), Some(directory), true) =
-        (&result, &arguments.checkpoints, is_first)
-    {
-        let directory = directory.display();
-        eprintln!("to go on: the same command with --checkpoints {directory} --resume");
-    }
-    let result = result?;
+    let result = match result {
+        Err(Error::Interrupted) => {
+            if is_first {
+                say(interrupted(steps, directory.as_ref(), &RunId::of(&spec)));
+            }
+            return Ok(ExitCode::from(130));
+        }
+        result => result?,
+    };
     let code = match result.status {
         RunStatus::Completed => ExitCode::SUCCESS,
         RunStatus::Diverged | RunStatus::Failed { .. } => ExitCode::from(1),
@@ -159,18 +183,104 @@ fn train(arguments: &TrainArguments, processes: &Processes) -> anyhow::Result<Ex
     if !is_first {
         return Ok(code);
     }
-    if let Some(path) = &arguments.out {
-        let text = serde_json::to_string_pretty(&result)?;
-        write_atomically(path, format!("{text}\n").as_bytes())?;
-    }
+    // First what cannot fail to be of use: files may fail.
+    let printed = print(&summary(&result));
     if let Some(weights) = &keeping.weights
         && result.epochs.last().is_some()
     {
         let (best, last) = (weights.best(), weights.last());
-        eprintln!("weights: {} and {}", best.display(), last.display());
+        say(format_args!(
+            "weights: {} and {}",
+            best.display(),
+            last.display()
+        ));
     }
-    print(&summary(&result))?;
-    Ok(code)
+    if let Some(path) = &arguments.out {
+        let text = serde_json::to_string_pretty(&result)? + "\n";
+        if let Err(error) = write_atomically(path, text.as_bytes()) {
+            // Hours of work are in it.
+            print(&text)?;
+            return Err(error.into());
+        }
+    }
+    if let Some(directory) = &directory {
+        after_training(directory, &result);
+    }
+    match printed {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(code),
+    }
+}
+
+/// Tries all outputs: hours of training should not end in a directory that does not exist.
+fn check_outputs(arguments: &TrainArguments, spec: &RunSpec) -> Result<(), Error> {
+    if let Some(path) = &arguments.out {
+        check_parent(path)?;
+        check_file(path).map_err(|error| of_flag("--out", error))?;
+    }
+    for (flag, directory) in [
+        ("--weights", &arguments.weights),
+        ("--tensorboard", &arguments.tensorboard),
+        ("--checkpoints", &arguments.checkpoints),
+    ] {
+        if let Some(directory) = directory {
+            check_directory(directory).map_err(|error| of_flag(flag, error))?;
+        }
+    }
+    if let Some(weights) = &arguments.weights {
+        TrainedWeights::new(weights).check(spec, arguments.resume)?;
+    }
+    Ok(())
+}
+
+/// The error with the flag that it is about before its place.
+fn of_flag(flag: &str, error: Error) -> Error {
+    match error {
+        Error::Invalid {
+            place,
+            problem,
+            allowed,
+        } => Error::invalid(format!("{flag} {place}"), problem, allowed),
+        error => error,
+    }
+}
+
+/// What is left of an interrupted training, and how to go on.
+fn interrupted(steps: usize, directory: Option<&CheckpointDirectory>, id: &RunId) -> String {
+    let Some(directory) = directory else {
+        return format!(
+            "mup2: interrupted after step {steps}; no checkpoint was asked for, so the same command \
+             starts anew (--checkpoints DIR keeps what was trained)"
+        );
+    };
+    let last = directory.last(id);
+    if !last.exists() {
+        return format!(
+            "mup2: interrupted after step {steps}, before the first checkpoint; the same command \
+             starts anew"
+        );
+    }
+    format!(
+        "mup2: interrupted after step {steps}; what was trained is in {}; to go on: the same command \
+         with --checkpoints {} --resume",
+        last.display(),
+        directory.path().display()
+    )
+}
+
+/// The result is filed. Nothing goes on from a diverged run; a completed one may become longer.
+fn after_training(directory: &CheckpointDirectory, result: &RunResult) {
+    if result.status != RunStatus::Completed {
+        directory.remove(&result.id);
+        return;
+    }
+    let last = directory.last(&result.id);
+    if last.exists() {
+        say(format_args!(
+            "checkpoint: {}, for --resume with more epochs",
+            last.display()
+        ));
+    }
 }
 
 /// Images a second since the training began, evaluations included.
@@ -203,7 +313,7 @@ impl Throughput {
     }
 }
 
-/// Hours of training should not end in a directory that does not exist.
+/// `cannot write` alone would not name the directory that is missing.
 fn check_parent(path: &Path) -> Result<(), Error> {
     let parent = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,

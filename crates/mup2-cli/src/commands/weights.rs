@@ -1,9 +1,10 @@
 //! `mup2 weights`: other names and layouts for the same weights.
 
 use crate::arguments::{WeightNames, WeightsArguments};
+use crate::terminal::say;
 use mup2_scaling::error::Error;
 use mup2_train::checkpoint::{read_metadata, read_weights, write_weights};
-use mup2_train::config::{RunSpec, read_run};
+use mup2_train::config::{RunSpec, override_run, read_run};
 use mup2_train::train::{ours, run_of_weights, theirs};
 use std::path::Path;
 use std::process::ExitCode;
@@ -18,8 +19,12 @@ pub fn run(arguments: &WeightsArguments) -> anyhow::Result<ExitCode> {
         WeightNames::Mup2 => ours(&spec, image, classes, &weights)?,
     };
     let metadata = read_metadata(&arguments.weights)?;
-    write_weights(&arguments.out, &converted, metadata)?;
-    eprintln!("{}: {} tensors", arguments.out.display(), converted.len());
+    write_weights(&arguments.out, &converted, &metadata)?;
+    say(format_args!(
+        "{}: {} tensors",
+        arguments.out.display(),
+        converted.len()
+    ));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -28,11 +33,19 @@ pub fn run_of(weights: &Path, run: Option<&Path>, overrides: &[String]) -> Resul
     if let Some(run) = run {
         return read_run(run, overrides);
     }
-    run_of_weights(weights)?.ok_or_else(|| {
+    let spec = run_of_weights(weights)?.ok_or_else(|| {
         Error::invalid(
             weights.display().to_string(),
             "does not say which run it is of",
             "weights that `mup2 train --weights` has written, or `--run RUN.toml`",
         )
-    })
+    })?;
+    match overrides {
+        [] => Ok(spec),
+        _ => override_run(
+            &spec,
+            &format!("the run in {}", weights.display()),
+            overrides,
+        ),
+    }
 }

@@ -21,7 +21,7 @@ fn refused(sweep: &str) -> String {
 
 #[test]
 fn bad_sweep_files_are_refused_in_one_sentence() {
-    insta::assert_snapshot!(refused(&TINY.replace("epochs", "epoch")), @"mup2: sweep.toml: run.train.epoch: unknown field `epoch`; allowed: one of `epochs`, `batch_size`, `micro_batches`, `evaluate_every`, `evaluate_every_steps`, `schedule_epochs`, `label_smoothing`, `ema_decay`, `recalibrate_batches`");
+    insta::assert_snapshot!(refused(&TINY.replace("epochs", "epoch")), @"mup2: sweep.toml: run.train.epoch: unknown field `epoch`; allowed: one of `epochs`, `batch_size`, `micro_batches`, `evaluate_every`, `evaluate_every_steps`, `schedule_epochs`, `start`, `label_smoothing`, `ema_decay`, `recalibrate_batches`");
     insta::assert_snapshot!(refused(&TINY.replace("seed = [0, 1]", "seed = [0, 1]\nseed = [2]")), @"mup2: sweep.toml: line 9: duplicate key; allowed: valid TOML, each key once");
     insta::assert_snapshot!(refused(&TINY.replace("[8, 32]", "[0, 32]")), @"mup2: sweep.toml: grid.width: holds 0; allowed: whole numbers from 1 to 1048576");
     insta::assert_snapshot!(refused(&TINY.replace("lr = [0.0625, 0.25]", "lr = [nan]")), @"mup2: sweep.toml: grid.lr: holds NaN; allowed: finite numbers above 0");

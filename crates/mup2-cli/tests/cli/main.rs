@@ -7,6 +7,7 @@ mod check;
 mod convert_rho;
 mod device;
 mod doctor;
+mod ends;
 mod export;
 mod halving;
 mod look;
@@ -15,7 +16,9 @@ mod results;
 mod resume;
 mod scale;
 mod scale_files;
+mod scheduler;
 mod sweep;
+mod weights;
 
 use std::path::Path;
 use std::process::{Command, Output};

@@ -203,7 +203,13 @@ fn a_training_killed_in_the_middle_resumes_to_the_same_file() {
         "--checkpoint-every",
         "0",
     ];
-    let last = directory.path().join("kept/last.safetensors");
+    let kept = directory.path().join("kept");
+    let ends_with = |ending: &str| {
+        let entries = std::fs::read_dir(&kept).into_iter().flatten().flatten();
+        let mut names = entries.map(|entry| entry.file_name());
+        names.any(|name| name.to_string_lossy().ends_with(ending))
+    };
+    let is_kept = || ends_with("-last.safetensors");
     let mut kills = 0;
     for _ in 0..3 {
         let mut child = Command::new(env!("CARGO_BIN_EXE_mup2"))
@@ -216,7 +222,7 @@ fn a_training_killed_in_the_middle_resumes_to_the_same_file() {
             .unwrap();
         // On a busy machine the first step may take long to come.
         let patience = Instant::now() + Duration::from_secs(60);
-        while !last.exists() && child.try_wait().unwrap().is_none() && Instant::now() < patience {
+        while !is_kept() && child.try_wait().unwrap().is_none() && Instant::now() < patience {
             std::thread::sleep(Duration::from_millis(10));
         }
         std::thread::sleep(Duration::from_millis(100));
@@ -227,7 +233,7 @@ fn a_training_killed_in_the_middle_resumes_to_the_same_file() {
         child.wait().unwrap();
     }
     // A kill between the two renames of a checkpoint leaves the one before it.
-    let kept = last.exists() || last.with_file_name("previous.safetensors").exists();
+    let kept = is_kept() || ends_with("-previous.safetensors");
     assert!(kills > 0 && kept, "{kills} kills");
     let arguments = [&resume[..], &["--resume", "--out", "pieces.json"]].concat();
     let last = mup2(&arguments, directory.path());
@@ -241,24 +247,190 @@ fn a_training_killed_in_the_middle_resumes_to_the_same_file() {
     assert_eq!(read("pieces.json"), read("whole.json"));
 }
 
+/// A run of a moment, for what happens around it.
+const SHORT: &str = "[data]\ntrain_limit = 640\naverage_pool = 7\n[model]\nwidth = 8\n\
+                     base_width = 8\n[train]\nepochs = 2\n";
+
+/// All files of a directory, by name.
+fn files(directory: &std::path::Path) -> std::collections::BTreeMap<String, Vec<u8>> {
+    let entries = std::fs::read_dir(directory).into_iter().flatten();
+    let files = entries.map(|entry| {
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        (name, std::fs::read(entry.path()).unwrap())
+    });
+    files.collect()
+}
+
 #[test]
-fn a_checkpoint_of_another_run_is_not_taken_for_this_one() {
+fn another_run_in_the_directory_of_checkpoints_leaves_those_of_the_first_alone() {
     let directory = tempfile::tempdir().unwrap();
-    let spec = "[data]\ntrain_limit = 640\naverage_pool = 7\n[model]\nwidth = 8\nbase_width = 8\n\
-                [train]\nepochs = 2\n";
-    std::fs::write(directory.path().join("run.toml"), spec).unwrap();
-    std::fs::create_dir(directory.path().join("kept")).unwrap();
-    std::fs::write(
-        directory.path().join("kept/last.safetensors"),
-        b"not a checkpoint",
-    )
-    .unwrap();
-    let arguments = ["train", "run.toml", "--checkpoints", "kept", "--resume"];
-    let output = mup2(&arguments, directory.path());
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    let said = stderr(&output);
+    std::fs::write(directory.path().join("run.toml"), SHORT).unwrap();
+    let train = |more: &[&str]| {
+        let same = ["train", "run.toml", "--checkpoints", "kept"];
+        let output = mup2(&[&same, more].concat(), directory.path());
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        stderr(&output)
+    };
+    train(&["--set", "train.epochs=3", "--checkpoint-every", "0"]);
+    let first = files(&directory.path().join("kept"));
     assert!(
-        said.contains("is not a whole checkpoint") && !said.contains("resumed"),
+        !first.is_empty(),
+        "a finished run keeps its last checkpoint"
+    );
+    // By a slip in one value; more often than there are checkpoints to rotate.
+    for epochs in ["0", "3600"] {
+        let slip = ["--set", "optimizer.lr=0.05", "--checkpoint-every", epochs];
+        train(&slip);
+    }
+    let said = train(&["--resume", "--set", "optimizer.lr=0.06"]);
+    assert!(
+        said.contains("trained from the start: kept has no checkpoint of this run"),
         "{said}"
     );
+    let after = files(&directory.path().join("kept"));
+    assert!(
+        first
+            .iter()
+            .all(|(name, bytes)| after.get(name) == Some(bytes))
+    );
+    let said = train(&["--resume", "--set", "train.epochs=3"]);
+    assert!(said.contains("resumed after step 30"), "{said}");
+}
+
+#[test]
+fn weights_and_checkpoints_share_a_directory_and_weights_of_another_run_stay() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("run.toml"), SHORT).unwrap();
+    let both = [
+        "train",
+        "run.toml",
+        "--weights",
+        "kept",
+        "--checkpoints",
+        "kept",
+    ];
+    let output = mup2(&both, directory.path());
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let first = files(&directory.path().join("kept"));
+    assert_eq!(first.len(), 3, "{:?}", first.keys());
+    let again = mup2(&[&both[..], &["--resume"]].concat(), directory.path());
+    assert_eq!(again.status.code(), Some(0), "{}", stderr(&again));
+    assert_eq!(files(&directory.path().join("kept")), first);
+    let other = mup2(
+        &[&both[..], &["--set", "seed=7"]].concat(),
+        directory.path(),
+    );
+    assert_eq!(other.status.code(), Some(2), "{}", stderr(&other));
+    let said = stderr(&other);
+    assert!(
+        said.contains("best.safetensors: has the weights of run "),
+        "{said}"
+    );
+    assert_eq!(files(&directory.path().join("kept")), first);
+    // A file of the user's own.
+    std::fs::create_dir(directory.path().join("mine")).unwrap();
+    std::fs::write(directory.path().join("mine/last.safetensors"), b"mine").unwrap();
+    let output = mup2(
+        &["train", "run.toml", "--weights", "mine"],
+        directory.path(),
+    );
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    assert_eq!(
+        files(&directory.path().join("mine"))["last.safetensors"],
+        b"mine"
+    );
+}
+
+#[test]
+fn a_finished_run_is_trained_longer_where_the_schedules_allow_it() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("run.toml"), SHORT).unwrap();
+    let train = |more: &[&str]| {
+        let output = mup2(&[&["train", "run.toml"], more].concat(), directory.path());
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        stderr(&output)
+    };
+    let kept = ["--checkpoints", "kept", "--weights", "weights"];
+    train(&kept);
+    let longer = ["--set", "train.epochs=5", "--out", "longer.json"];
+    let said = train(&[&kept[..], &["--resume"], &longer].concat());
+    assert!(said.contains("went on after step 20"), "{said}");
+    assert!(
+        !said.contains("epoch   2") && said.contains("epoch   3"),
+        "{said}"
+    );
+    train(&["--set", "train.epochs=5", "--out", "whole.json"]);
+    let read = |name| std::fs::read(directory.path().join(name)).unwrap();
+    assert_eq!(read("longer.json"), read("whole.json"));
+    let cosine = ["--set", "optimizer.schedule=cosine"];
+    train(&[&kept[..2], &cosine].concat());
+    let said = train(
+        &[
+            &kept[..2],
+            &cosine,
+            &["--resume", "--set", "train.epochs=5"],
+        ]
+        .concat(),
+    );
+    assert!(
+        said.contains("schedules of learning rate and radius depend"),
+        "{said}"
+    );
+}
+
+#[test]
+fn two_runs_killed_again_and_again_in_one_directory_both_end_as_undisturbed_ones() {
+    let directory = tempfile::tempdir().unwrap();
+    let spec = SHORT.replace("epochs = 2", "epochs = 60\nevaluate_every = 20");
+    std::fs::write(directory.path().join("run.toml"), spec).unwrap();
+    let seeds = ["seed=1", "seed=2"];
+    let of = |seed: &str, more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mup2"));
+        command
+            .args(["train", "run.toml", "--set", seed])
+            .args(more)
+            .current_dir(directory.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        command
+    };
+    for seed in seeds {
+        let out = format!("whole-{seed}.json");
+        assert!(of(seed, &["--out", &out]).status().unwrap().success());
+    }
+    let kept = [
+        "--checkpoints",
+        "kept",
+        "--checkpoint-every",
+        "0",
+        "--resume",
+    ];
+    let mut kills = 0;
+    for round in 0..6 {
+        let mut children = seeds.map(|seed| of(seed, &kept).spawn().unwrap());
+        std::thread::sleep(Duration::from_millis(150 + 40 * round));
+        for child in &mut children {
+            if child.try_wait().unwrap().is_none() {
+                child.kill().unwrap();
+                kills += 1;
+            }
+            child.wait().unwrap();
+        }
+    }
+    assert!(
+        kills > 0,
+        "the trainings were always faster than their killer"
+    );
+    for seed in seeds {
+        let out = format!("pieces-{seed}.json");
+        let last = of(seed, &[&kept[..], &["--out", &out]].concat())
+            .status()
+            .unwrap();
+        assert!(last.success());
+        let read = |name: &str| {
+            std::fs::read(directory.path().join(format!("{name}-{seed}.json"))).unwrap()
+        };
+        assert_eq!(read("pieces"), read("whole"));
+    }
 }

@@ -4,9 +4,9 @@ use super::header::{Entries, MAX_HEADER, json_problem, read_header};
 use super::names::reading_order;
 use super::shapes_toml;
 use crate::error::{Error, Result};
+use crate::publish::{open_regular, read_regular};
 use safetensors::Dtype;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
 use std::path::Path;
 
 /// One entry of a state dictionary.
@@ -73,7 +73,7 @@ pub fn read_shapes(path: &Path) -> Result<ModelShapes> {
 }
 
 fn read_file(path: &Path) -> Result<Vec<StoredTensor>> {
-    let file = File::open(path).map_err(Error::io("open", path))?;
+    let file = open_regular(path)?;
     let length = file.metadata().map_err(Error::io("read", path))?.len();
     let tensors = read_header(file, length, path)?.into_iter();
     let tensors = tensors.map(|tensor| StoredTensor {
@@ -144,7 +144,7 @@ fn parse_index(path: &Path) -> Result<BTreeMap<String, String>> {
             "has {length} bytes; an index has at most {MAX_HEADER}"
         )));
     }
-    let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+    let bytes = read_regular(path)?;
     let index: Index =
         serde_json::from_slice(&bytes).map_err(|error| corrupt(json_problem("text", &error)))?;
     if index.weight_map.0.is_empty() {

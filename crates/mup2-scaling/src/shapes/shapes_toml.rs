@@ -8,6 +8,8 @@ use safetensors::Dtype;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 /// A model of a hundred thousand tensors fits.
@@ -86,17 +88,21 @@ pub(super) fn read(path: &Path) -> Result<Vec<StoredTensor>> {
         .collect()
 }
 
-/// The text of a file that is written by hand, and therefore small.
+/// The text of a file that is written by hand, and therefore small; pipes too, such as a shell's
+/// `<(…)`.
 pub fn read_text(path: &Path, max_bytes: u64) -> Result<String> {
-    let length = std::fs::metadata(path)
-        .map_err(Error::io("read", path))?
-        .len();
-    if length > max_bytes {
+    let file = File::open(path).map_err(Error::io("read", path))?;
+    let mut text = String::new();
+    // A device's length says nothing.
+    file.take(max_bytes + 1)
+        .read_to_string(&mut text)
+        .map_err(Error::io("read", path))?;
+    if text.len() as u64 > max_bytes {
         return Err(Error::invalid(
             path.display().to_string(),
-            format!("has {length} bytes"),
+            "is too long",
             format!("a text of at most {max_bytes} bytes"),
         ));
     }
-    std::fs::read_to_string(path).map_err(Error::io("read", path))
+    Ok(text)
 }

@@ -1,16 +1,18 @@
 //! The checkpoint as bytes, and back with every check.
 
+use super::safetensors_file::{self, Numbers, OutTensor, check_shapes};
 use super::{CHECKPOINT_FORMAT, Checkpoint, TrainingState, Weights};
 use crate::config::RunId;
 use crate::error::{Error, Result};
-use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use sha2::{Digest, Sha256};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::io;
 use std::path::Path;
 
 const MODEL: &str = "model/";
 const OPTIMIZER: &str = "optimizer";
-const STATE: &str = "state";
+pub(super) const STATE: &str = "state";
 const CHECKSUM: &str = "sha256";
 
 impl Checkpoint {
@@ -19,45 +21,46 @@ impl Checkpoint {
     /// # Errors
     /// When a weight's values do not fill its shape.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        let failed = |error: String| {
-            Error::invalid(
-                "checkpoint",
-                error,
-                "weights whose values fill their shapes",
-            )
-        };
+        let mut bytes = Vec::new();
+        let failed = |error: io::Error| refused(error.to_string());
+        self.prepared()?.write(&mut bytes).map_err(failed)?;
+        Ok(bytes)
+    }
+
+    /// The file, ready to be written without a copy of the weights.
+    ///
+    /// # Errors
+    /// When a weight's values do not fill its shape.
+    pub(super) fn prepared(&self) -> Result<Prepared<'_>> {
         let state =
-            serde_json::to_string(&self.state).map_err(|error| failed(error.to_string()))?;
-        let mut buffers: BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)> = BTreeMap::new();
-        for (name, weights) in &self.weights {
-            let bytes = weights.values.iter().flat_map(|value| value.to_le_bytes());
-            let entry = (Dtype::F32, weights.shape.clone(), bytes.collect());
-            buffers.insert(format!("{MODEL}{name}"), entry);
-        }
-        let optimizer = (
-            Dtype::U8,
-            vec![self.optimizer.len()],
-            self.optimizer.clone(),
-        );
-        buffers.insert(OPTIMIZER.to_owned(), optimizer);
-        let checksum = checksum(
-            &state,
-            buffers
-                .iter()
-                .map(|(name, (_, shape, bytes))| (name.as_str(), &shape[..], &bytes[..])),
-        );
-        let metadata = HashMap::from([(STATE.to_owned(), state), (CHECKSUM.to_owned(), checksum)]);
-        let views = buffers
+            serde_json::to_string(&self.state).map_err(|error| refused(error.to_string()))?;
+        let tensors: Vec<OutTensor> = self
+            .weights
             .iter()
-            .map(|(name, (dtype, shape, bytes))| {
-                Ok((
-                    name.as_str(),
-                    TensorView::new(*dtype, shape.clone(), bytes)?,
-                ))
+            .map(|(name, weights)| OutTensor {
+                name: format!("{MODEL}{name}"),
+                shape: &weights.shape,
+                numbers: Numbers::Floats(&weights.values),
             })
-            .collect::<std::result::Result<Vec<_>, safetensors::SafeTensorError>>()
-            .map_err(|error| failed(error.to_string()))?;
-        serialize(views, Some(metadata)).map_err(|error| failed(error.to_string()))
+            .collect();
+        check_shapes(&tensors)?;
+        let length = [self.optimizer.len()];
+        let mut checksum = Checksum::new(&state);
+        for tensor in &tensors {
+            checksum.add(&tensor.name, tensor.shape, tensor.numbers);
+        }
+        // After `model/` in the order of names.
+        checksum.add(OPTIMIZER, &length, Numbers::Bytes(&self.optimizer));
+        let metadata = BTreeMap::from([
+            (STATE.to_owned(), state),
+            (CHECKSUM.to_owned(), checksum.digits()),
+        ]);
+        Ok(Prepared {
+            metadata,
+            tensors,
+            optimizer: &self.optimizer,
+            length,
+        })
     }
 
     /// Reads a file's bytes; `path` is for messages.
@@ -79,12 +82,12 @@ impl Checkpoint {
             metadata.get(key).ok_or_else(missing)
         };
         let (state_text, expected) = (text(STATE)?, text(CHECKSUM)?);
-        let mut parts: Vec<(&str, &[usize], &[u8])> = Vec::new();
         let views: BTreeMap<String, TensorView> = tensors.tensors().into_iter().collect();
+        let mut checksum = Checksum::new(state_text);
         for (name, view) in &views {
-            parts.push((name, view.shape(), view.data()));
+            checksum.add(name, view.shape(), Numbers::Bytes(view.data()));
         }
-        if checksum(state_text, parts.into_iter()) != *expected {
+        if checksum.digits() != *expected {
             return Err(refuse(
                 "was changed or damaged: its SHA-256 is another".to_owned(),
             ));
@@ -127,27 +130,67 @@ impl Checkpoint {
     }
 }
 
+fn refused(problem: String) -> Error {
+    Error::invalid(
+        "checkpoint",
+        problem,
+        "weights whose values fill their shapes",
+    )
+}
+
+/// A checkpoint that only needs to be written.
+pub(super) struct Prepared<'a> {
+    metadata: BTreeMap<String, String>,
+    tensors: Vec<OutTensor<'a>>,
+    optimizer: &'a [u8],
+    length: [usize; 1],
+}
+
+impl Prepared<'_> {
+    pub fn write(&self, out: &mut dyn io::Write) -> io::Result<()> {
+        let mut tensors = self.tensors.clone();
+        tensors.push(OutTensor {
+            name: OPTIMIZER.to_owned(),
+            shape: &self.length,
+            numbers: Numbers::Bytes(self.optimizer),
+        });
+        safetensors_file::write(out, &self.metadata, &tensors)
+    }
+}
+
 /// SHA-256 of the state and of every tensor's name, shape and bytes, with lengths before what they
 /// count.
-fn checksum<'a>(
-    state: &str,
-    tensors: impl Iterator<Item = (&'a str, &'a [usize], &'a [u8])>,
-) -> String {
-    let mut hash = Sha256::new();
-    let mut add = |bytes: &[u8]| {
-        hash.update((bytes.len() as u64).to_le_bytes());
-        hash.update(bytes);
-    };
-    add(state.as_bytes());
-    for (name, shape, bytes) in tensors {
-        add(name.as_bytes());
+struct Checksum(Sha256);
+
+impl Checksum {
+    fn new(state: &str) -> Self {
+        let mut checksum = Self(Sha256::new());
+        checksum.add_bytes(state.as_bytes());
+        checksum
+    }
+
+    fn add_bytes(&mut self, bytes: &[u8]) {
+        self.0.update((bytes.len() as u64).to_le_bytes());
+        self.0.update(bytes);
+    }
+
+    fn add(&mut self, name: &str, shape: &[usize], numbers: Numbers) {
+        self.add_bytes(name.as_bytes());
         let sides: Vec<u8> = shape
             .iter()
             .flat_map(|side| (*side as u64).to_le_bytes())
             .collect();
-        add(&sides);
-        add(bytes);
+        self.add_bytes(&sides);
+        self.0.update((numbers.byte_len() as u64).to_le_bytes());
+        // Hashing does not fail.
+        let _ = numbers.each_bytes(&mut |bytes| {
+            self.0.update(bytes);
+            Ok(())
+        });
     }
-    let digest = hash.finalize();
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+
+    fn digits(self) -> String {
+        let digest = self.0.finalize();
+        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
 }

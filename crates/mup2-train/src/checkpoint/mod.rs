@@ -6,10 +6,11 @@
 
 mod directory;
 mod file;
+mod safetensors_file;
 mod weights_file;
 
 pub use directory::CheckpointDirectory;
-pub use weights_file::{read_metadata, read_weights, write_weights};
+pub use weights_file::{read_metadata, read_shapes, read_weights, write_weights};
 
 use crate::config::RunId;
 use crate::results::RunResult;

@@ -92,7 +92,7 @@ fn a_torn_last_checkpoint_is_reported_and_the_previous_one_used() {
     checkpoints.save(&first).unwrap();
     checkpoints.save(&second).unwrap();
     assert_eq!(load().0, Some(second.clone()));
-    let last = directory.path().join("run/last.safetensors");
+    let last = checkpoints.last(id);
     let bytes = fs::read(&last).unwrap();
     fs::write(&last, &bytes[..bytes.len() / 2]).unwrap();
     let (found, refused) = load();
@@ -105,7 +105,92 @@ fn a_torn_last_checkpoint_is_reported_and_the_previous_one_used() {
     // Killed between the two renames of `save`.
     fs::remove_file(&last).unwrap();
     assert_eq!(load().0, Some(first));
-    checkpoints.remove();
+    checkpoints.remove(id);
     assert_eq!(load().0, None);
     assert!(!directory.path().join("run").exists());
+}
+
+#[test]
+fn a_damaged_checkpoint_does_not_take_the_place_of_a_good_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let checkpoints = CheckpointDirectory::new(directory.path());
+    let saved: Vec<Checkpoint> = (1..=3).map(|steps| checkpoint(0, steps)).collect();
+    let id = &saved[0].state.id.clone();
+    let last = checkpoints.last(id);
+    // Within the header, and among the weights.
+    for cut in [20, 1] {
+        saved[..2]
+            .iter()
+            .for_each(|saved| checkpoints.save(saved).unwrap());
+        let bytes = fs::read(&last).unwrap();
+        fs::write(
+            &last,
+            &bytes[..bytes.len() - bytes.len() / cut * (cut - 1).min(1) - 1],
+        )
+        .unwrap();
+        let damaged = fs::read(&last).unwrap();
+        let notes = checkpoints.prepare(id).unwrap();
+        let (_, aside) = notes[0].split_once("it is kept as ").unwrap();
+        assert_eq!(fs::read(aside).unwrap(), damaged);
+        assert_eq!(checkpoints.load(id).unwrap().0, Some(saved[0].clone()));
+        checkpoints.save(&saved[2]).unwrap();
+        assert_eq!(checkpoints.load(id).unwrap().0, Some(saved[2].clone()));
+        fs::remove_file(aside).unwrap();
+        checkpoints.remove(id);
+        fs::create_dir_all(directory.path()).unwrap();
+    }
+}
+
+#[test]
+fn two_runs_in_one_directory_leave_each_others_checkpoints_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let checkpoints = CheckpointDirectory::new(&directory.path().join("ck"));
+    let (one, other) = (checkpoint(0, 5), checkpoint(1, 7));
+    checkpoints.save(&one).unwrap();
+    for _ in 0..3 {
+        checkpoints.save(&other).unwrap();
+    }
+    assert_eq!(
+        checkpoints.load(&one.state.id).unwrap().0,
+        Some(one.clone())
+    );
+    let steps: Vec<usize> = checkpoints
+        .runs()
+        .iter()
+        .map(|state| state.result.steps)
+        .collect();
+    assert_eq!(steps.iter().sum::<usize>(), 12);
+    checkpoints.remove(&other.state.id);
+    assert_eq!(checkpoints.load(&other.state.id).unwrap().0, None);
+    assert_eq!(checkpoints.load(&one.state.id).unwrap().0, Some(one));
+}
+
+#[test]
+fn what_is_not_of_the_run_is_neither_replaced_nor_removed() {
+    let directory = tempfile::tempdir().unwrap();
+    let checkpoints = CheckpointDirectory::new(directory.path());
+    let (own, other) = (checkpoint(0, 5), checkpoint(1, 7));
+    let id = &own.state.id;
+    let (last, previous) = (
+        checkpoints.last(id),
+        directory.path().join(format!("{id}-previous.safetensors")),
+    );
+    let weights = directory.path().join("weights.safetensors");
+    write_weights(&weights, &own.weights, &BTreeMap::new()).unwrap();
+    for (foreign, said) in [
+        (other.to_bytes().unwrap(), "is a checkpoint of run"),
+        (fs::read(&weights).unwrap(), "is no checkpoint of mup2"),
+    ] {
+        for place in [&last, &previous] {
+            fs::write(place, &foreign).unwrap();
+            let error = checkpoints.prepare(id).unwrap_err().to_string();
+            assert!(error.contains(said), "{error}");
+            assert!(checkpoints.save(&own).is_err());
+            checkpoints.remove(id);
+            assert_eq!(fs::read(place).unwrap(), foreign);
+            fs::remove_file(place).unwrap();
+        }
+    }
+    // Nor does a failed write leave anything.
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
 }

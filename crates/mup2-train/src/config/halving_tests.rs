@@ -62,13 +62,13 @@ fn the_points_are_those_of_the_sobol_sequence() {
 
 #[test]
 fn keys_that_leave_no_rung_or_belong_to_another_method_are_named() {
-    insta::assert_snapshot!(error(&["search.factor=1"]), @"s.toml: search.factor: is 1; allowed: whole numbers from 2 to 1000");
-    insta::assert_snapshot!(error(&["search.first_epochs=0"]), @"s.toml: search.first_epochs: is 0 with `search.factor` = 3 and `run.train.epochs` = 27, which leaves no rung to prune at; allowed: whole numbers from 1 to 9, which is epochs / factor");
-    insta::assert_snapshot!(error(&["search.first_epochs=10"]), @"s.toml: search.first_epochs: is 10 with `search.factor` = 3 and `run.train.epochs` = 27, which leaves no rung to prune at; allowed: whole numbers from 1 to 9, which is epochs / factor");
+    insta::assert_snapshot!(error(&["search.factor=1"]), @"--set search.factor=1: is 1; allowed: whole numbers from 2 to 1000");
+    insta::assert_snapshot!(error(&["search.first_epochs=0"]), @"--set search.first_epochs=0: is 0 with `search.factor` = 3 and `run.train.epochs` = 27, which leaves no rung to prune at; allowed: whole numbers from 1 to 9, which is epochs / factor");
+    insta::assert_snapshot!(error(&["search.first_epochs=10"]), @"--set search.first_epochs=10: is 10 with `search.factor` = 3 and `run.train.epochs` = 27, which leaves no rung to prune at; allowed: whole numbers from 1 to 9, which is epochs / factor");
     insta::assert_snapshot!(error(&["run.train.epochs=2"]), @"s.toml: search.first_epochs: is 1 with `search.factor` = 3 and `run.train.epochs` = 2, which leaves no rung to prune at; allowed: `run.train.epochs` of at least `search.factor`");
-    insta::assert_snapshot!(error(&["search.method=sobol", "search.factor=3"]), @r#"s.toml: search.factor: stands beside `method = "sobol"`; allowed: this key for `method = "halving"` only"#);
-    insta::assert_snapshot!(error(&["search.method=random", "search.first_epochs=1"]), @r#"s.toml: search.first_epochs: stands beside `method = "random"`; allowed: this key for `method = "halving"` only"#);
-    insta::assert_snapshot!(error(&["run.train.schedule_epochs=26"]), @"s.toml: run.train.schedule_epochs: is 26; allowed: whole numbers from 27 to 1000000");
+    insta::assert_snapshot!(error(&["search.method=sobol", "search.factor=3"]), @r#"--set search.factor=3: stands beside `method = "sobol"`; allowed: this key for `method = "halving"` only"#);
+    insta::assert_snapshot!(error(&["search.method=random", "search.first_epochs=1"]), @r#"--set search.first_epochs=1: stands beside `method = "random"`; allowed: this key for `method = "halving"` only"#);
+    insta::assert_snapshot!(error(&["run.train.schedule_epochs=26"]), @"--set run.train.schedule_epochs=26: is 26; allowed: whole numbers from 27 to 1000000");
 }
 
 #[test]

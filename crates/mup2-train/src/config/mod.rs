@@ -21,7 +21,7 @@ pub use model::{
     Activation, Architecture, AttentionScale, ChannelNorm, GruConfig, MlpConfig, ModelKind,
     ModelSpec, Pooling, ResNetConfig, ResNetDepth, Stem, VisionTransformerConfig,
 };
-pub use read::{parse_run, parse_sweep, read_run, read_sweep};
+pub use read::{override_run, parse_run, parse_sweep, read_run, read_sweep};
 pub use run::{
     OptimizerName, OptimizerSpec, PerturbationBatch, RunSpec, SamSpec, ScalingSpec, Schedule,
 };

@@ -4,6 +4,8 @@ use super::run::RunSpec;
 use super::sweep::SweepSpec;
 use crate::error::{Error, Result};
 use serde::de::DeserializeOwned;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 use toml::{Table, Value};
 
@@ -36,8 +38,24 @@ pub fn read_sweep(path: &Path, overrides: &[String]) -> Result<SweepSpec> {
 /// As [`read_run`].
 pub fn parse_run(text: &str, place: &str, overrides: &[String]) -> Result<RunSpec> {
     let spec: RunSpec = deserialize(text, place, overrides)?;
-    spec.validate(place)?;
+    spec.validate(place)
+        .map_err(|error| blame(error, place, overrides))?;
     Ok(spec)
+}
+
+/// A run with `--set key=value` overrides; `place` names it in messages.
+///
+/// # Errors
+/// As [`read_run`].
+pub fn override_run(spec: &RunSpec, place: &str, overrides: &[String]) -> Result<RunSpec> {
+    let text = toml::to_string(spec).map_err(|error| {
+        Error::invalid(
+            place,
+            one_line(&error.to_string()),
+            "a run that TOML can hold",
+        )
+    })?;
+    parse_run(&text, place, overrides)
 }
 
 /// Parses the text of a sweep spec; `place` names it in messages.
@@ -46,23 +64,27 @@ pub fn parse_run(text: &str, place: &str, overrides: &[String]) -> Result<RunSpe
 /// As [`read_run`].
 pub fn parse_sweep(text: &str, place: &str, overrides: &[String]) -> Result<SweepSpec> {
     let spec: SweepSpec = deserialize(text, place, overrides)?;
-    spec.validate(place)?;
+    spec.validate(place)
+        .map_err(|error| blame(error, place, overrides))?;
     Ok(spec)
 }
 
+/// The text of a file, or of a pipe such as a shell's `<(…)`.
 fn read(path: &Path) -> Result<String> {
-    let size = std::fs::metadata(path)
-        .map_err(Error::io("read", path))?
-        .len();
-    if size > MAX_BYTES {
-        let problem = format!("has {size} bytes");
+    let file = File::open(path).map_err(Error::io("read", path))?;
+    let mut text = String::new();
+    // A device's length says nothing.
+    file.take(MAX_BYTES + 1)
+        .read_to_string(&mut text)
+        .map_err(Error::io("read", path))?;
+    if text.len() as u64 > MAX_BYTES {
         return Err(Error::invalid(
             path.display().to_string(),
-            problem,
+            "is too long",
             format!("a TOML file of at most {MAX_BYTES} bytes"),
         ));
     }
-    std::fs::read_to_string(path).map_err(Error::io("read", path))
+    Ok(text)
 }
 
 fn deserialize<T: DeserializeOwned>(text: &str, place: &str, overrides: &[String]) -> Result<T> {
@@ -83,19 +105,87 @@ fn deserialize<T: DeserializeOwned>(text: &str, place: &str, overrides: &[String
     }
     serde_path_to_error::deserialize(Value::Table(table)).map_err(|error| {
         let path = error.path().to_string();
-        let message = one_line(error.inner().message());
-        // serde says "…, expected one of …": the second half is what is allowed.
-        let (problem, allowed) = message.split_once(", expected ").map_or_else(
-            || (message.clone(), "see `mup2 spec`".to_owned()),
-            |(problem, allowed)| (problem.to_owned(), allowed.to_owned()),
-        );
-        let place = if path == "." {
-            place.to_owned()
-        } else {
-            format!("{place}: {path}")
+        let (problem, allowed) = plain(&one_line(error.inner().message()));
+        let at = match path.as_str() {
+            "." => place.to_owned(),
+            path => format!("{place}: {path}"),
         };
-        Error::invalid(place, problem, allowed)
+        blame(Error::invalid(at, problem, allowed), place, overrides)
     })
+}
+
+/// The error, with the flag for its place where the key is one that a flag has set.
+fn blame(error: Error, file: &str, overrides: &[String]) -> Error {
+    let Error::Invalid {
+        place,
+        problem,
+        allowed,
+    } = error
+    else {
+        return error;
+    };
+    let key = place
+        .strip_prefix(file)
+        .and_then(|rest| rest.strip_prefix(": "))
+        .unwrap_or_default();
+    let is_set_by = |assignment: &&String| {
+        let set = assignment.split_once('=').map_or("", |(set, _)| set.trim());
+        let below = key.strip_prefix(set);
+        !set.is_empty() && below.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+    };
+    // The last one counts.
+    let place = match overrides.iter().rev().find(is_set_by) {
+        Some(assignment) => format!("--set {assignment}"),
+        None => place,
+    };
+    Error::Invalid {
+        place,
+        problem,
+        allowed,
+    }
+}
+
+/// What serde says, as (problem, allowed), without the names of Rust's types.
+fn plain(message: &str) -> (String, String) {
+    if message.contains("untagged enum") {
+        let problem = "has none of the forms that it may have";
+        return (problem.to_owned(), "see `mup2 spec`".to_owned());
+    }
+    // serde says "…, expected one of …": the second half is what is allowed.
+    let Some((problem, expected)) = message.split_once(", expected ") else {
+        return (message.to_owned(), "see `mup2 spec`".to_owned());
+    };
+    let value = problem
+        .strip_prefix("invalid type: ")
+        .or_else(|| problem.strip_prefix("invalid value: "));
+    let text = value.and_then(|value| value.strip_prefix("string "));
+    let problem = match (value, text) {
+        (_, Some(text)) => format!("is the text {text}"),
+        (Some("sequence"), _) => "is a list".to_owned(),
+        (Some("map"), _) => "is a table".to_owned(),
+        (Some(value), _) => match value.split_once('`') {
+            Some((_, value)) => format!("is {}", value.trim_end_matches('`')),
+            None => format!("is {value}"),
+        },
+        (None, _) => problem.to_owned(),
+    };
+    let is_number = text.is_some_and(|text| text.trim_matches('"').parse::<f64>().is_ok());
+    let allowed = match expected.split_whitespace().next().unwrap_or_default() {
+        "f64" | "f32" if is_number => "numbers as TOML writes them, such as 0.1",
+        "f64" | "f32" => "numbers",
+        "i64" | "i32" => "whole numbers",
+        "usize" | "u64" | "u32" | "u16" | "u8" => "whole numbers of at least 0",
+        "struct" => "a table",
+        _ => match expected {
+            "a boolean" => "true or false",
+            "a sequence" => "a list",
+            "a map" => "a table",
+            "a string" => "text in quotes",
+            "path string" => "a path in quotes",
+            expected => expected,
+        },
+    };
+    (problem, allowed.to_owned())
 }
 
 fn one_line(message: &str) -> String {

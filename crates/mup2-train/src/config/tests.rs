@@ -74,7 +74,7 @@ fn values_out_of_range_are_named_with_the_range() {
     insta::assert_snapshot!(run_error("[optimizer]\nlr = nan"), @"r.toml: optimizer.lr: is NaN; allowed: finite numbers above 0");
     insta::assert_snapshot!(run_error("[sam]\nrho = -1"), @"r.toml: sam.rho: is -1; allowed: finite numbers of at least 0");
     insta::assert_snapshot!(run_error("[model]\nactivation = 'swish'"), @"r.toml: model.activation: unknown variant `swish`; allowed: one of `relu`, `gelu`, `tanh`");
-    insta::assert_snapshot!(run_error("[model]\nwidth = -4"), @"r.toml: model.width: invalid value: integer `-4`; allowed: usize");
+    insta::assert_snapshot!(run_error("[model]\nwidth = -4"), @"r.toml: model.width: is -4; allowed: whole numbers of at least 0");
     insta::assert_snapshot!(run_error("[sam]\nrule = 'sam-on'"), @"r.toml: sam.rule: is `sam-on`, but model `mlp` has no normalization layers; allowed: `sam`, `asam`, `asam-layer` or `random` for this model");
 }
 
@@ -91,7 +91,7 @@ fn bad_grids_are_named() {
     insta::assert_snapshot!(sweep_error("sp-naive", "sp-mup3"), @"s.toml: grid.scheme[0]: unknown scheme `sp-mup3`; allowed: `mup2` or PARAMETERIZATION-PERTURBATION with sp|sp-stable|ntp|mup and naive|global|balanced|first-layer|mup2, and then +RULE with sam|asam|asam-layer|sam-on|random if not `run.sam.rule`");
     insta::assert_snapshot!(sweep_error("sp-naive", "sp-naive+sam-on"), @"s.toml: grid.scheme: is `sp-naive+sam-on`, but model `mlp` has no normalization layers; allowed: `sam`, `asam`, `asam-layer` or `random` for this model");
     insta::assert_snapshot!(sweep_error("{ log2_from = -4, log2_to = -3 }", "[0.1, 0]"), @"s.toml: grid.lr: holds 0; allowed: finite numbers above 0");
-    insta::assert_snapshot!(sweep_error("{ log2_from = -4, log2_to = -3 }", "0.1"), @"s.toml: grid.lr: invalid type: floating point `0.1`; allowed: a list such as [0.1, 0.2] or { log2_from = -6, log2_to = 0, log2_step = 1 }");
+    insta::assert_snapshot!(sweep_error("{ log2_from = -4, log2_to = -3 }", "0.1"), @"s.toml: grid.lr: is 0.1; allowed: a list such as [0.1, 0.2] or { log2_from = -6, log2_to = 0, log2_step = 1 }");
     insta::assert_snapshot!(sweep_error("log2_from = -4", "log2_from = 4"), @"s.toml: grid.lr: its bounds do not ascend in finite steps; allowed: finite `log2_from` ≤ `log2_to` within ±1000, and `log2_step` above 0");
 }
 
@@ -454,5 +454,22 @@ fn an_override_is_one_value_below_one_short_key() {
         error.to_string()
     };
     insta::assert_snapshot!(error(format!("a{}=1", ".a".repeat(60_000))), @"--set: has a key of 60001 parts; allowed: KEY=VALUE with a dotted key, such as optimizer.lr=0.1");
-    insta::assert_snapshot!(error("seed=1\nmodel.width=2".into()), @r#"r.toml: seed: invalid type: string "1\nmodel.width=2"; allowed: u64"#);
+    insta::assert_snapshot!(error("seed=1\nmodel.width=2".into()), @r#"--set seed=1\nmodel.width=2: is the text "1\nmodel.width=2"; allowed: whole numbers of at least 0"#);
+}
+
+#[test]
+fn a_flag_is_blamed_for_what_it_sets_and_no_message_names_a_type_of_rust() {
+    let error = |text: &str, overrides: &[&str]| {
+        let overrides: Vec<String> = overrides.iter().map(|text| (*text).to_owned()).collect();
+        parse_run(text, "r.toml", &overrides)
+            .unwrap_err()
+            .to_string()
+    };
+    insta::assert_snapshot!(error("", &["optimizer.lr=.1"]), @r#"--set optimizer.lr=.1: is the text ".1"; allowed: numbers as TOML writes them, such as 0.1"#);
+    insta::assert_snapshot!(error("", &["optimizer.lr=-1"]), @"--set optimizer.lr=-1: is -1; allowed: finite numbers above 0");
+    insta::assert_snapshot!(error("", &["optimizer.lrr=1", "seed=1"]).split("; allowed").next().unwrap(), @"--set optimizer.lrr=1: unknown field `lrr`");
+    insta::assert_snapshot!(error("[optimizer]\nlr = -1", &["seed=1"]), @"r.toml: optimizer.lr: is -1; allowed: finite numbers above 0");
+    insta::assert_snapshot!(error("optimizer = 5", &[]), @"r.toml: optimizer: is 5; allowed: a table");
+    insta::assert_snapshot!(error("[train]\nepochs = 2.5", &[]), @"r.toml: train.epochs: is 2.5; allowed: whole numbers of at least 0");
+    insta::assert_snapshot!(error("[model]\nbias = 1", &[]), @"r.toml: model.bias: is 1; allowed: true or false");
 }

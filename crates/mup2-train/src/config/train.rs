@@ -24,6 +24,10 @@ pub struct TrainSpec {
     /// which they are unless given: with more the run is the beginning of a longer one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub schedule_epochs: Option<usize>,
+    /// SHA-256, in 64 hexadecimal digits, of the file of weights that training starts from in place of
+    /// random ones; `mup2 train --init FILE` sets it, so that the run's id says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start: Option<String>,
     /// Share of each target that is spread evenly over all classes, from 0 to below 1 (Szegedy et
     /// al. 2016).
     pub label_smoothing: f64,
@@ -69,6 +73,16 @@ impl TrainSpec {
         )?;
         range::fraction(key("label_smoothing"), self.label_smoothing)?;
         range::fraction(key("ema_decay"), self.ema_decay)?;
+        if let Some(start) = &self.start {
+            let is_digit = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
+            if start.len() != 64 || !start.chars().all(is_digit) {
+                return Err(Error::invalid(
+                    key("start"),
+                    format!("is {start:?}"),
+                    "a SHA-256 in 64 hexadecimal digits, which `mup2 train --init FILE` sets",
+                ));
+            }
+        }
         let (parts, batch) = (self.micro_batches, self.batch_size);
         if parts == 0 || !batch.is_multiple_of(parts) {
             let allowed = format!("divisors of the batch size {batch}");
@@ -91,6 +105,7 @@ impl Default for TrainSpec {
             evaluate_every: 1,
             evaluate_every_steps: None,
             schedule_epochs: None,
+            start: None,
             label_smoothing: 0.0,
             ema_decay: 0.0,
             recalibrate_batches: 0,

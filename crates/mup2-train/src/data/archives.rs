@@ -50,7 +50,10 @@ impl Source<'static> {
     /// The source of a dataset; `None` for those that are not downloaded.
     pub fn of(name: DatasetName) -> Option<Self> {
         match name {
-            DatasetName::Embedded | DatasetName::Random | DatasetName::Folder => None,
+            DatasetName::Embedded
+            | DatasetName::Random
+            | DatasetName::Folder
+            | DatasetName::Idx => None,
             DatasetName::Mnist => Some(MNIST),
             DatasetName::FashionMnist => Some(FASHION_MNIST),
             DatasetName::Cifar10 => Some(CIFAR10),
@@ -61,7 +64,16 @@ impl Source<'static> {
 
 /// What to do about a missing or damaged file of this dataset.
 pub(super) fn advice(name: DatasetName) -> String {
-    format!("fetch it with `mup2 data fetch {name}`, or set `path` to a directory that holds it")
+    let of_other_sets = match name {
+        DatasetName::Mnist | DatasetName::FashionMnist => {
+            "; another set in this format is read with `dataset = \"idx\"`"
+        }
+        _ => "",
+    };
+    format!(
+        "fetch it with `mup2 data fetch {name}`, or set `path` to a directory that holds it\
+         {of_other_sets}"
+    )
 }
 
 const fn gzip<'a>(

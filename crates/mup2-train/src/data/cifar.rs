@@ -58,12 +58,53 @@ fn load(directory: &Path, layout: &Layout, advice: &str) -> Result<RawSplits> {
     } else {
         directory.to_path_buf()
     };
+    refuse_other_versions(&directory, layout)?;
     Ok(RawSplits {
         train: load_split(&directory, layout.train, layout, advice)?,
         validation: None,
         test: load_split(&directory, layout.test, layout, advice)?,
         classes: usize::from(layout.classes),
+        class_names: Vec::new(),
     })
+}
+
+/// The publisher has the same images in three formats, of which the other two are programs' own.
+///
+/// # Errors
+/// When `directory` has one of those and not the binary one.
+fn refuse_other_versions(directory: &Path, layout: &Layout) -> Result<()> {
+    let is_there = |name: &str| directory.join(name).exists();
+    if layout.train.iter().any(|file| is_there(file.name)) {
+        return Ok(());
+    }
+    let python = [
+        "data_batch_1",
+        "test_batch",
+        "train",
+        "batches.meta",
+        "meta",
+    ];
+    let python = python.iter().any(|name| directory.join(name).is_file())
+        || is_there("cifar-10-batches-py")
+        || is_there("cifar-100-python");
+    let matlab = ["data_batch_1.mat", "train.mat", "cifar-10-batches-mat"];
+    let version = match (python, matlab.into_iter().any(is_there)) {
+        (true, _) => "Python",
+        (_, true) => "Matlab",
+        _ => return Ok(()),
+    };
+    let (set, name) = match layout.classes {
+        10 => ("cifar-10", "cifar10"),
+        _ => ("cifar-100", "cifar100"),
+    };
+    Err(Error::corrupt(
+        directory,
+        format!("it holds the {version} version of the dataset, which only {version} can read"),
+        format!(
+            "fetch the binary version with `mup2 data fetch {name}`, or unpack {set}-binary.tar.gz \
+             there"
+        ),
+    ))
 }
 
 fn load_split(
@@ -195,6 +236,25 @@ mod tests {
                 message.contains(&format!("truncated: {length} of 6146")),
                 "{message}"
             );
+        }
+    }
+
+    #[test]
+    fn the_python_version_is_named_with_what_to_do() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::create_dir(directory.path().join("cifar-10-batches-py")).unwrap();
+        std::fs::write(
+            directory.path().join("cifar-10-batches-py/data_batch_1"),
+            b"x",
+        )
+        .unwrap();
+        for place in ["", "cifar-10-batches-py"] {
+            let path = directory.path().join(place);
+            let message = super::load_cifar10(&path, "advice")
+                .unwrap_err()
+                .to_string();
+            assert!(message.contains("Python version"), "{message}");
+            assert!(message.contains("mup2 data fetch cifar10"), "{message}");
         }
     }
 

@@ -7,20 +7,25 @@
 //! metadata is not followed, as it is not there either.
 
 use std::fs::File;
-use std::io::{BufReader, Cursor, Read, Seek};
+use std::io::{BufRead, BufReader, Cursor, Read, Seek};
 use std::path::Path;
 
 use fast_image_resize::images::{TypedImage, TypedImageRef};
 use fast_image_resize::pixels::U8;
 use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader};
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
 use super::images::average_blocks;
 use super::jpeg;
 use crate::error::{Error, Result};
+use crate::publish::read_regular;
 
 /// What no decoded or resized image may exceed, in bytes: a few bytes of header can claim terabytes.
 pub(super) const LARGEST_DECODED: usize = 1 << 29;
+
+/// What decoding may take beside the pixels, in bytes: a few bytes of a PNG's colour profile or
+/// text can claim any number. Profiles and texts that are larger are left out; nothing uses them.
+const LARGEST_EXTRA: u64 = 1 << 24;
 
 /// What a file's header says.
 #[derive(Clone, Copy, Debug)]
@@ -92,14 +97,14 @@ pub(super) fn header(path: &Path) -> Result<Header> {
         .map_err(Error::io("read", path))?;
     let found = match image::guess_format(&first) {
         Ok(ImageFormat::Jpeg) => jpeg::header(file),
-        Ok(format) => other_header(ImageReader::with_format(file, format)).map_err(reason),
+        Ok(format) => other_header(file, format).map_err(reason),
         Err(error) => Err(reason(error)),
     };
     found.map_err(|problem| not_an_image(path, &problem))
 }
 
-fn other_header(reader: ImageReader<BufReader<File>>) -> image::ImageResult<Header> {
-    let decoder = reader.into_decoder()?;
+fn other_header(file: impl BufRead + Seek, format: ImageFormat) -> image::ImageResult<Header> {
+    let decoder = limited(file, format, LARGEST_EXTRA).into_decoder()?;
     let (width, height) = decoder.dimensions();
     Ok(Header {
         height: height as usize,
@@ -108,14 +113,33 @@ fn other_header(reader: ImageReader<BufReader<File>>) -> image::ImageResult<Head
     })
 }
 
+/// A reader that takes at most `bytes` of memory.
+fn limited<R: BufRead + Seek>(file: R, format: ImageFormat, bytes: u64) -> ImageReader<R> {
+    let mut limits = Limits::default();
+    limits.max_alloc = Some(bytes);
+    let mut reader = ImageReader::with_format(file, format);
+    reader.limits(limits);
+    reader
+}
+
+/// Decodes bytes that are no JPEG.
+fn other(bytes: &[u8], format: ImageFormat) -> std::result::Result<DynamicImage, String> {
+    let decoder = limited(Cursor::new(bytes), format, LARGEST_EXTRA).into_decoder();
+    let pixels = decoder.map_err(reason)?.total_bytes();
+    if pixels > LARGEST_DECODED as u64 {
+        return Err(format!("its pixels would take {pixels} bytes"));
+    }
+    limited(Cursor::new(bytes), format, pixels + LARGEST_EXTRA)
+        .decode()
+        .map_err(reason)
+}
+
 /// Decodes a file as what its first bytes say it is: names are often wrong.
 pub(super) fn whole(path: &Path) -> Result<DynamicImage> {
-    let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+    let bytes = read_regular(path)?;
     let found = match image::guess_format(&bytes) {
         Ok(ImageFormat::Jpeg) => jpeg::decode(&bytes),
-        Ok(format) => ImageReader::with_format(Cursor::new(bytes), format)
-            .decode()
-            .map_err(reason),
+        Ok(format) => other(&bytes, format),
         Err(error) => Err(reason(error)),
     };
     found.map_err(|problem| not_an_image(path, &problem))

@@ -17,14 +17,43 @@ use crate::error::{Error, Result};
 #[derive(Debug)]
 pub(super) struct DecodePool(rayon::ThreadPool);
 
+/// Threads a core that decoding has a use for: some wait for a disk while others compute.
+const THREADS_A_CORE: usize = 4;
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// The threads to start where `wanted` were asked for, and what to say where these are fewer.
+fn threads(wanted: Option<usize>, cores: usize) -> (usize, Option<String>) {
+    let most = THREADS_A_CORE * cores;
+    match wanted {
+        None => (cores, None),
+        Some(wanted) if wanted <= most => (wanted, None),
+        Some(wanted) => {
+            let note = format!(
+                "data.decode_threads: {wanted} were asked for, {most} are started, which is \
+                 {THREADS_A_CORE} for each core"
+            );
+            (most, Some(note))
+        }
+    }
+}
+
 impl DecodePool {
-    /// Starts `threads` threads; by default as many as there are cores.
-    pub fn start(threads: Option<usize>) -> Result<Self> {
+    /// What to say where fewer threads than `wanted` are started.
+    pub fn note(wanted: Option<usize>) -> Option<String> {
+        threads(wanted, cores()).1
+    }
+
+    /// Starts `wanted` threads, but no more than the cores can have a use for; by default as many as
+    /// there are cores.
+    pub fn start(wanted: Option<usize>) -> Result<Self> {
         static POOLS: AtomicUsize = AtomicUsize::new(0);
         let number = POOLS.fetch_add(1, Ordering::Relaxed);
-        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        let (threads, _) = threads(wanted, cores());
         let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads.unwrap_or_else(cores))
+            .num_threads(threads)
             .thread_name(move |thread| format!("decode-{number}-{thread}"))
             .build()
             .map_err(|error| {
@@ -201,6 +230,17 @@ mod tests {
         // The one thread takes files in order, so all of the above are behind it then.
         pool.begin(files(1), |_| Ok(())).next().unwrap().unwrap();
         assert!(begun.load(Ordering::Relaxed) <= 1);
+    }
+
+    #[test]
+    fn one_core_does_not_start_a_thousand_threads() {
+        let (threads, note) = super::threads(Some(1024), 1);
+        assert_eq!(threads, 4);
+        assert!(
+            note.unwrap()
+                .starts_with("data.decode_threads: 1024 were asked for, 4 ")
+        );
+        assert_eq!(super::threads(Some(3), 1), (3, None));
     }
 
     #[cfg(target_os = "linux")]

@@ -1,6 +1,6 @@
 //! What becomes of the pixels of one file.
 
-use super::{Geometry, Recipe, pixels};
+use super::{Geometry, Recipe, header, pixels, whole};
 use image::{DynamicImage, GrayImage, ImageBuffer, Luma, LumaA, Rgb, RgbImage, Rgba, RgbaImage};
 
 /// The pixels of `image`, saved as a PNG file.
@@ -127,4 +127,52 @@ fn an_image_that_has_become_another_is_an_error() {
         message.contains("it changed while it was in use"),
         "{message}"
     );
+}
+
+/// A 4×2 grey PNG with a colour profile that inflates to `megabytes`.
+fn with_profile(megabytes: usize) -> Vec<u8> {
+    use flate2::{Compression, write::ZlibEncoder};
+    use std::io::Write;
+    let mut png = Vec::new();
+    let grey = image::GrayImage::from_pixel(4, 2, image::Luma([7]));
+    grey.write_to(&mut std::io::Cursor::new(&mut png), image::ImageFormat::Png)
+        .unwrap();
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
+    for _ in 0..megabytes {
+        encoder.write_all(&vec![0; 1 << 20]).unwrap();
+    }
+    let mut chunk = b"iCCPp\0\0".to_vec();
+    chunk.extend(encoder.finish().unwrap());
+    let mut crc = flate2::Crc::new();
+    crc.update(&chunk);
+    // After the signature of 8 bytes and the header's chunk of 25.
+    let mut bytes = png[..33].to_vec();
+    bytes.extend(u32::try_from(chunk.len() - 4).unwrap().to_be_bytes());
+    bytes.extend(chunk);
+    bytes.extend(crc.sum().to_be_bytes());
+    bytes.extend(&png[33..]);
+    bytes
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_colour_profile_does_not_decide_how_much_memory_is_taken() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("bomb.png");
+    std::fs::write(&path, with_profile(400)).unwrap();
+    let peak = || {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let line = status
+            .lines()
+            .find(|line| line.starts_with("VmHWM"))
+            .unwrap();
+        let kilobytes = line.split_whitespace().nth(1).unwrap();
+        kilobytes.parse::<u64>().unwrap() >> 10
+    };
+    let before = peak();
+    assert_eq!(header(&path).unwrap().height, 2);
+    let image = whole(&path).unwrap();
+    assert_eq!(image.into_luma8().into_raw(), [7; 8]);
+    // Other tests of the process take memory too, but not hundreds of megabytes.
+    assert!(peak() < before + 200, "{before} to {} MiB", peak());
 }

@@ -5,8 +5,8 @@ use std::io::{Read, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use ureq::http::StatusCode;
-use ureq::http::header::{CONTENT_RANGE, RANGE};
+use ureq::http::header::{CONTENT_RANGE, LOCATION, RANGE};
+use ureq::http::{StatusCode, Uri};
 
 use super::archives::Archive;
 use super::verified::sha256_of_file;
@@ -22,6 +22,8 @@ pub struct FetchProgress<'a> {
     /// Bytes the whole file has.
     pub total_bytes: u64,
 }
+
+const MOST_REDIRECTIONS: usize = 5;
 
 const AGAIN: &str = "run the same command again to go on from there";
 
@@ -72,13 +74,7 @@ fn complete(
         // `verify` removes it if it is too long or wrong.
         return Ok(());
     }
-    let mut request = agent(url).get(url);
-    if present > 0 {
-        request = request.header(RANGE, format!("bytes={present}-"));
-    }
-    let mut response = request
-        .call()
-        .map_err(|error| network(url, one_line(&error)))?;
+    let mut response = asked(url, present)?;
 
     let resumes = match response.status() {
         StatusCode::OK => false,
@@ -145,6 +141,60 @@ fn complete(
     Ok(())
 }
 
+/// The answer to a request for the bytes of `url` from `present` on, after redirections within the
+/// same host.
+fn asked(url: &str, present: u64) -> Result<ureq::http::Response<ureq::Body>> {
+    let mut address = url.to_owned();
+    for _ in 0..=MOST_REDIRECTIONS {
+        let mut request = agent(&address).get(&address);
+        if present > 0 {
+            request = request.header(RANGE, format!("bytes={present}-"));
+        }
+        let response = request
+            .call()
+            .map_err(|error| network(url, one_line(&error)))?;
+        if !response.status().is_redirection() {
+            return Ok(response);
+        }
+        let location = response.headers().get(LOCATION);
+        let location = location.and_then(|value| value.to_str().ok());
+        let next = location.and_then(|location| redirected(&address, location));
+        address = next.ok_or_else(|| {
+            let location = location.unwrap_or("no address");
+            let reason = format!(
+                "the server sends on to {location}, which is not the same host by the same or a safer \
+                 protocol"
+            );
+            network(url, reason)
+        })?;
+    }
+    Err(network(
+        url,
+        "the server sends from one address to the next",
+    ))
+}
+
+/// Where a redirection from `from` leads; nowhere if that is another host, or unencrypted where
+/// `from` is encrypted.
+fn redirected(from: &str, location: &str) -> Option<String> {
+    let from: Uri = from.parse().ok()?;
+    if location.starts_with('/') && !location.starts_with("//") {
+        return Some(format!(
+            "{}://{}{location}",
+            from.scheme()?,
+            from.authority()?
+        ));
+    }
+    let to: Uri = location.parse().ok()?;
+    let is_safe = match to.scheme_str()? {
+        "https" => true,
+        "http" => from.scheme_str()? == "http",
+        _ => false,
+    };
+    let same_host = from.host()?.eq_ignore_ascii_case(to.host()?);
+    (is_safe && same_host).then(|| location.to_owned())
+}
+
 /// Whether a partial answer is the part from byte `start` on: `Content-Range: bytes START-…`.
 fn starts_at(response: &ureq::http::Response<ureq::Body>, start: u64) -> bool {
     response
@@ -174,6 +224,8 @@ fn verify(url: &str, archive: &Archive, part: &Path) -> Result<()> {
 fn agent(url: &str) -> ureq::Agent {
     let mut config = ureq::Agent::config_builder()
         .http_status_as_error(false)
+        // They are followed here, where it is known to which hosts.
+        .max_redirects(0)
         // The archives are compressed as they are; their bytes must arrive unchanged.
         .accept_encoding("identity")
         .user_agent(concat!("mup2/", env!("CARGO_PKG_VERSION")))
@@ -199,4 +251,34 @@ pub(super) fn sync_directory(directory: &Path) -> Result<()> {
         opened.sync_all().map_err(Error::io("write", directory))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::redirected;
+
+    #[test]
+    fn only_the_same_host_is_followed_and_never_to_less_safety() {
+        let from = "https://host.org/a/b.gz";
+        let to = |location| redirected(from, location);
+        assert_eq!(to("/c.gz").as_deref(), Some("https://host.org/c.gz"));
+        assert_eq!(
+            to("https://HOST.org/c").as_deref(),
+            Some("https://HOST.org/c")
+        );
+        for refused in [
+            "http://host.org/c",
+            "https://other.org/c",
+            "https://host.org.evil.net/c",
+            "https://host.org@evil.net/c",
+            "//evil.net/c",
+            "file:///etc/passwd",
+            "ftp://host.org/c",
+            "c.gz",
+        ] {
+            assert_eq!(to(refused), None, "{refused}");
+        }
+        let open = redirected("http://host.org/a", "https://host.org/a");
+        assert_eq!(open.as_deref(), Some("https://host.org/a"));
+    }
 }

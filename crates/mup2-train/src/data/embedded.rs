@@ -73,6 +73,7 @@ fn parse(bytes: &[u8]) -> Option<RawSplits> {
         validation: Some(split(counts[1])?),
         test: split(counts[2])?,
         classes: CLASSES,
+        class_names: Vec::new(),
     };
     rest.is_empty().then_some(splits)
 }

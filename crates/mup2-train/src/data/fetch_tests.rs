@@ -16,6 +16,8 @@ enum Manner {
     CutBy(usize),
     IgnoresRanges,
     Error,
+    /// Sends on to this machine by another name.
+    Elsewhere,
 }
 
 struct Server {
@@ -72,6 +74,14 @@ fn answer(
     if manner == Manner::Error {
         return connection
             .write_all(b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    }
+    if manner == Manner::Elsewhere {
+        let port = connection.local_addr()?.port();
+        let answer = format!(
+            "HTTP/1.1 302 Found\r\nLocation: http://localhost:{port}/set.tar.gz\r\n\
+             Content-Length: 0\r\nConnection: close\r\n\r\n"
+        );
+        return connection.write_all(answer.as_bytes());
     }
     let start = range
         .strip_prefix("bytes=")
@@ -280,6 +290,21 @@ fn a_page_of_another_length_is_not_taken_for_the_file() {
     );
     let message = outcome.result.unwrap_err();
     assert!(message.contains("offers 26 bytes"), "{message}");
+}
+
+#[test]
+fn a_redirection_to_another_host_is_not_followed() {
+    let archive = tar_gz(&[("set/one.bin", &content())]);
+    let server = serve(archive.clone(), &[Manner::Elsewhere, Manner::Ranges]);
+    let directory = tempfile::tempdir().unwrap();
+    let sum = sha256(&archive);
+    let outcome = fetch_archive(&[&server.address], &archive, &sum, directory.path());
+    let message = outcome.result.unwrap_err();
+    assert!(
+        message.contains("sends on to http://localhost:"),
+        "{message}"
+    );
+    assert_eq!(server.ranges.lock().unwrap().len(), 1);
 }
 
 #[test]

@@ -1,11 +1,13 @@
-//! Images of the user's own: `train/CLASS/*.png` and `test/CLASS/*.png` (or `.jpg`, `.jpeg`).
+//! Images of the user's own: `train/CLASS/*.png` and `test/CLASS/*.png` (or `.jpg`, `.jpeg`), also in
+//! directories within those of the classes. With `train` and `val` alone, as ImageNet is laid out,
+//! `val` is the test set; with all three it is the validation set.
 //!
 //! Classes are the directories of `train`, sorted by name. If every image is grey there is one
-//! channel, otherwise three; transparency is dropped and 16-bit images are reduced to 8. Names that
-//! begin with a dot and files with other endings are left alone. All images must have one size, once
-//! they are resized and cropped.
+//! channel, otherwise three; transparency is dropped and 16-bit images are reduced to 8. What is not
+//! used is counted and named: files with other endings, images outside of classes, hidden images.
+//! All images must have one size, once they are resized and cropped.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -62,9 +64,21 @@ pub(super) fn open(
     progress: &mut dyn FnMut(LoadProgress),
 ) -> Result<Folder> {
     let classes = class_names(&directory.join("train"))?;
-    let mut entries = entries_of(&directory.join("train"), &classes)?;
-    let training = entries.len();
-    entries.extend(entries_of(&directory.join("test"), &classes)?);
+    let mut unused = Unused::default();
+    let parts = Parts::of(directory);
+    let mut entries = Vec::new();
+    let mut ends = Vec::new();
+    for part in [
+        Some(directory.join("train")),
+        parts.validation,
+        Some(parts.test),
+    ] {
+        if let Some(part) = part {
+            entries.extend(entries_of(&part, &classes, &mut unused)?);
+        }
+        ends.push(entries.len());
+    }
+    let (training, validating) = (ends[0], ends[1]);
     let pool = Arc::new(DecodePool::start(spec.decode_threads)?);
     let (looks, mut faults) = look_at_all(&entries, &pool, spec.corrupt, progress)?;
     let mut stamp = stamp(directory, &entries, &looks);
@@ -79,14 +93,17 @@ pub(super) fn open(
     let kept = |range: std::ops::Range<usize>| -> Vec<usize> {
         range.filter(|place| !bad.contains(place)).collect()
     };
-    let (train, test) = (kept(0..training), kept(training..entries.len()));
+    let train = kept(0..training);
+    let validation = kept(training..validating);
+    let test = kept(validating..entries.len());
     for (all, kept) in [
         (&entries[..training], &train),
-        (&entries[training..], &test),
+        (&entries[training..validating], &validation),
+        (&entries[validating..], &test),
     ] {
         check_classes(all, kept.iter().map(|&place| &entries[place]))?;
     }
-    let all = train.iter().chain(&test);
+    let all = train.iter().chain(&validation).chain(&test);
     let recipe = recipe(
         spec,
         all.map(|&place| (&*entries[place].path, &looks[place])),
@@ -100,20 +117,94 @@ pub(super) fn open(
     let note = |(place, problem): &Fault| {
         Error::corrupt(&entries[*place].path, problem.as_str(), "it is skipped").to_string()
     };
+    let mut notes: Vec<String> = parts.note.into_iter().collect();
+    notes.extend(unused.notes());
+    notes.extend(DecodePool::note(spec.decode_threads));
+    notes.extend(faults.iter().map(note));
+    let name = |class: &OsString| class.to_string_lossy().into_owned();
     Ok(Folder {
         splits: RawSplits {
             train: images(&train),
-            validation: None,
+            validation: (validating > training).then(|| images(&validation)),
             test: images(&test),
             classes: classes.len(),
+            class_names: classes.iter().map(name).collect(),
         },
-        notes: faults.iter().map(note).collect(),
+        notes,
         stamp,
     })
 }
 
+/// Which directories the splits beside `train` are.
+struct Parts {
+    validation: Option<PathBuf>,
+    test: PathBuf,
+    /// What the user should know of it.
+    note: Option<String>,
+}
+
+impl Parts {
+    fn of(directory: &Path) -> Self {
+        let test = directory.join("test");
+        let validation = ["val", "valid", "validation"]
+            .map(|name| directory.join(name))
+            .into_iter()
+            .find(|path| path.is_dir());
+        let Some(validation) = validation else {
+            return Self {
+                validation: None,
+                test,
+                note: None,
+            };
+        };
+        if test.is_dir() {
+            let note = format!(
+                "{} is the validation set; data.validation_fraction is not used",
+                validation.display()
+            );
+            return Self {
+                validation: Some(validation),
+                test,
+                note: Some(note),
+            };
+        }
+        let note = format!(
+            "there is no {}: {} is the test set",
+            test.display(),
+            validation.display()
+        );
+        Self {
+            validation: None,
+            test: validation,
+            note: Some(note),
+        }
+    }
+}
+
+/// Files that are not used, by why: how many, and the first one.
+#[derive(Debug, Default)]
+struct Unused(BTreeMap<&'static str, (usize, PathBuf)>);
+
+impl Unused {
+    fn add(&mut self, why: &'static str, path: &Path) {
+        let entry = self.0.entry(why).or_insert_with(|| (0, path.to_path_buf()));
+        entry.0 += 1;
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let note = |(why, (count, first)): (&&str, &(usize, PathBuf))| {
+            let first = first.display();
+            match count {
+                1 => format!("1 file is not used, {why}: {first}"),
+                _ => format!("{count} files are not used, {why}: {first} and others"),
+            }
+        };
+        self.0.iter().map(note).collect()
+    }
+}
+
 fn class_names(train: &Path) -> Result<Vec<OsString>> {
-    let mut names: Vec<OsString> = visible(train)?
+    let mut names: Vec<OsString> = visible(train, &mut Unused::default())?
         .into_iter()
         .filter(|path| path.is_dir())
         .filter_map(|path| path.file_name().map(OsString::from))
@@ -127,18 +218,26 @@ fn class_names(train: &Path) -> Result<Vec<OsString>> {
 }
 
 /// The images of one split, ordered by class and then by name.
-fn entries_of(split: &Path, classes: &[OsString]) -> Result<Vec<Entry>> {
+fn entries_of(split: &Path, classes: &[OsString], unused: &mut Unused) -> Result<Vec<Entry>> {
     let mut entries = Vec::new();
-    for directory in visible(split)?.into_iter().filter(|path| path.is_dir()) {
+    for directory in visible(split, unused)? {
+        if !directory.is_dir() {
+            if is_image(&directory) {
+                unused.add(
+                    "because they lie outside of the classes' directories",
+                    &directory,
+                );
+            }
+            continue;
+        }
         let name = directory.file_name().unwrap_or_default();
         let Ok(class) = classes.binary_search_by(|class| class.as_os_str().cmp(name)) else {
             let problem = "this class has no training images";
             return Err(Error::corrupt(&directory, problem, LAYOUT));
         };
-        let images: Vec<PathBuf> = visible(&directory)?
-            .into_iter()
-            .filter(|path| is_image(path))
-            .collect();
+        let mut images = Vec::new();
+        images_within(&directory, &mut BTreeSet::new(), &mut images, unused)?;
+        images.sort();
         if images.is_empty() {
             let problem = "this class has no .png, .jpg or .jpeg file";
             return Err(Error::corrupt(&directory, problem, LAYOUT));
@@ -155,8 +254,37 @@ fn entries_of(split: &Path, classes: &[OsString]) -> Result<Vec<Entry>> {
     Ok(entries)
 }
 
+/// The images in a directory and in those below it, each directory once: links may form a circle.
+fn images_within(
+    directory: &Path,
+    seen: &mut BTreeSet<PathBuf>,
+    images: &mut Vec<PathBuf>,
+    unused: &mut Unused,
+) -> Result<()> {
+    let real = directory
+        .canonicalize()
+        .map_err(Error::io("list", directory))?;
+    if !seen.insert(real) {
+        unused.add(
+            "because they are links to directories that were read",
+            directory,
+        );
+        return Ok(());
+    }
+    for path in visible(directory, unused)? {
+        if path.is_dir() {
+            images_within(&path, seen, images, unused)?;
+        } else if is_image(&path) {
+            images.push(path);
+        } else {
+            unused.add("because they are no .png, .jpg or .jpeg", &path);
+        }
+    }
+    Ok(())
+}
+
 /// The paths in a directory, sorted by name, without those that begin with a dot.
-fn visible(directory: &Path) -> Result<Vec<PathBuf>> {
+fn visible(directory: &Path, unused: &mut Unused) -> Result<Vec<PathBuf>> {
     if !directory.is_dir() {
         let problem = "there is no such directory";
         return Err(Error::corrupt(directory, problem, LAYOUT));
@@ -166,6 +294,8 @@ fn visible(directory: &Path) -> Result<Vec<PathBuf>> {
         let entry = entry.map_err(Error::io("list", directory))?;
         if !entry.file_name().as_encoded_bytes().starts_with(b".") {
             paths.push(entry.path());
+        } else if is_image(&entry.path()) {
+            unused.add("because their names begin with a dot", &entry.path());
         }
     }
     paths.sort();
@@ -213,7 +343,16 @@ fn look_at_all(
 fn look_at(path: &Path) -> Result<Look> {
     let data = std::fs::metadata(path).map_err(Error::io("read", path))?;
     let modified = data.modified().map_err(Error::io("read", path))?;
-    let header = match decode::header(path) {
+    let header = match data.is_file() {
+        true => decode::header(path),
+        // Opening a pipe may wait for ever, and a device may have no end.
+        false => Err(Error::corrupt(
+            path,
+            "it is a pipe or a device",
+            "replace or remove this file",
+        )),
+    };
+    let header = match header {
         Err(error @ Error::Io { .. }) => return Err(error),
         header => header,
     };

@@ -364,3 +364,117 @@ fn a_file_that_the_system_cannot_read_is_named_and_never_skipped() {
         assert!(message.contains("train/cat/2.png"), "{message}");
     }
 }
+
+#[test]
+fn images_in_directories_below_a_class_are_used_in_the_order_of_their_paths() {
+    let directory = small_folder();
+    grey(directory.path(), "train/cat/more/deep/9.png", 50);
+    grey(directory.path(), "train/cat/0.png", 60);
+    let data = load(directory.path()).unwrap();
+    assert_eq!(data.train.labels, [0, 0, 0, 1, 1]);
+    let first: Vec<u8> = data
+        .train
+        .in_memory()
+        .unwrap()
+        .iter()
+        .step_by(8)
+        .copied()
+        .collect();
+    assert_eq!(first, [60, 10, 50, 20, 30]);
+    assert!(data.notes.is_empty(), "{:?}", data.notes);
+}
+
+#[test]
+fn what_is_not_used_is_counted_and_named() {
+    let directory = small_folder();
+    for name in ["train/cat/a.bmp", "train/cat/b.tiff", "test/dog/x.webp"] {
+        fs::write(directory.path().join(name), "x").unwrap();
+    }
+    grey(directory.path(), "train/lost.png", 1);
+    grey(directory.path(), "train/cat/.2.png", 1);
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(".", directory.path().join("train/cat/circle")).unwrap();
+    let data = load(directory.path()).unwrap();
+    assert_eq!(data.train.len(), 3);
+    let notes = data.notes.join("\n");
+    for said in [
+        "3 files are not used, because they are no .png, .jpg or .jpeg",
+        "1 file is not used, because they lie outside of the classes' directories",
+        "because their names begin with a dot",
+    ] {
+        assert!(notes.contains(said), "{said}: {notes}");
+    }
+}
+
+#[test]
+fn val_is_the_test_set_where_there_is_no_other_and_else_the_validation_set() {
+    let directory = small_folder();
+    fs::rename(directory.path().join("test"), directory.path().join("val")).unwrap();
+    let data = load(directory.path()).unwrap();
+    assert_eq!((data.validation.len(), data.test.len()), (0, 1));
+    assert!(
+        data.notes[0].contains("is the test set"),
+        "{:?}",
+        data.notes
+    );
+    grey(directory.path(), "test/cat/1.png", 70);
+    let data = load_as(directory.path(), |spec| spec.validation_fraction = 0.4).unwrap();
+    assert_eq!(
+        (data.train.len(), data.validation.len(), data.test.len()),
+        (3, 1, 1)
+    );
+    assert_eq!(data.validation.in_memory().unwrap()[0], 40);
+    assert!(
+        data.notes[0].contains("is the validation set"),
+        "{:?}",
+        data.notes
+    );
+}
+
+#[test]
+fn a_class_keeps_a_training_image_or_is_named() {
+    let directory = small_folder();
+    for index in 0..8 {
+        grey(
+            directory.path(),
+            &format!("train/dog/more{index}.png"),
+            index,
+        );
+    }
+    for fraction in [0.1, 0.5, 0.8] {
+        let data = load_as(directory.path(), |spec| spec.validation_fraction = fraction).unwrap();
+        assert!(data.train.labels.contains(&0), "{fraction}");
+    }
+    let error = load_as(directory.path(), |spec| spec.train_limit = Some(1)).unwrap_err();
+    assert!(error.to_string().contains("class `cat`"), "{error}");
+    let data = load_as(directory.path(), |spec| spec.train_limit = Some(2)).unwrap();
+    assert_eq!(data.train.labels, [0, 1]);
+    assert_eq!(data.class_names, ["cat", "dog"]);
+    let single = tempfile::tempdir().unwrap();
+    for name in ["train/a/1.png", "train/b/1.png", "test/a/1.png"] {
+        grey(single.path(), name, 1);
+    }
+    let error = load_as(single.path(), |spec| spec.validation_fraction = 0.1).unwrap_err();
+    assert!(error.to_string().contains("class such as `a`"), "{error}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_among_the_images_is_named_and_not_waited_for() {
+    let directory = small_folder();
+    let pipe = directory.path().join("train/cat/pipe.png");
+    assert!(
+        std::process::Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let said = message(directory.path());
+    assert!(
+        said.contains("pipe.png") && said.contains("a pipe or a device"),
+        "{said}"
+    );
+    let data = load_as(directory.path(), |spec| spec.corrupt = Corrupt::Skip).unwrap();
+    assert_eq!(data.train.len(), 3);
+}

@@ -2,7 +2,7 @@
 //!
 //! Its publisher describes it at <http://yann.lecun.com/exdb/mnist/>.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::RawSplits;
 use super::archives::{IdxFiles, KnownFile};
@@ -22,7 +22,92 @@ pub(super) fn load(directory: &Path, files: &IdxFiles, advice: &str) -> Result<R
         validation: None,
         test: load_split(directory, &files.test_images, &files.test_labels, advice)?,
         classes: usize::from(CLASSES),
+        class_names: Vec::new(),
     })
+}
+
+/// Reads four files of any set in this format, whatever their lengths: KMNIST, EMNIST, QMNIST or the
+/// user's own. They are found by their names, plain or with `.gz`.
+pub(super) fn load_any(directory: &Path) -> Result<RawSplits> {
+    let split = |names: &[&str]| {
+        let images_path = find(directory, names, "images-idx3-ubyte")?;
+        let labels_path = find(directory, names, "labels-idx1-ubyte")?;
+        let mut bytes = verified::read_any(&images_path, LARGEST_FILE, ADVICE)?;
+        let (count, shape) = parse_images_header(&images_path, &bytes, ADVICE)?;
+        let label_bytes = verified::read_any(&labels_path, LARGEST_FILE, ADVICE)?;
+        let labels = parse_labels(&labels_path, &label_bytes, u16::from(u8::MAX) + 1, ADVICE)?;
+        if labels.len() != count {
+            let problem = format!("it has {} labels for {count} images", labels.len());
+            return Err(Error::corrupt(&labels_path, problem, ADVICE));
+        }
+        bytes.drain(..IMAGES_HEADER);
+        Images::new(bytes, labels, shape)
+    };
+    let (train, test) = (split(&["train"])?, split(&["t10k", "test"])?);
+    if train.shape != test.shape {
+        let problem = format!(
+            "its training images are {:?}, its test images {:?}",
+            train.shape, test.shape
+        );
+        return Err(Error::corrupt(directory, problem, ADVICE));
+    }
+    let largest = train.labels.iter().chain(&test.labels).copied().max();
+    let classes = usize::from(largest.unwrap_or_default()) + 1;
+    Ok(RawSplits {
+        train,
+        validation: None,
+        test,
+        classes,
+        class_names: Vec::new(),
+    })
+}
+
+/// A set of a million images of 64×64 is within it, and a bomb in a `.gz` is not.
+const LARGEST_FILE: u64 = 1 << 32;
+
+const ADVICE: &str = "give a directory with four IDX files, plain or .gz: \
+                      train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte, \
+                      t10k-labels-idx1-ubyte; words before these names may be the set's";
+
+/// The one file whose name has one of `splits` and ends with `ending`, or with that and `.gz`.
+fn find(directory: &Path, splits: &[&str], ending: &str) -> Result<PathBuf> {
+    if !directory.is_dir() {
+        return Err(Error::corrupt(
+            directory,
+            "there is no such directory",
+            ADVICE,
+        ));
+    }
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(directory).map_err(Error::io("list", directory))? {
+        let path = entry.map_err(Error::io("list", directory))?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let stem = name.strip_suffix(".gz").unwrap_or(&name);
+        let begins = stem
+            .strip_suffix(ending)
+            .map(|begin| begin.trim_end_matches(['-', '_']));
+        if begins.is_some_and(|begin| splits.iter().any(|split| begin.ends_with(split))) {
+            found.push(path.clone());
+        }
+    }
+    found.sort();
+    match &found[..] {
+        [one] => Ok(one.clone()),
+        // The same file, packed and unpacked.
+        [plain, packed] if plain.with_added_extension("gz") == *packed => Ok(plain.clone()),
+        [] => {
+            let problem = format!("it has no file whose name ends with {}-{ending}", splits[0]);
+            Err(Error::corrupt(directory, problem, ADVICE))
+        }
+        [first, second, ..] => {
+            let problem = format!(
+                "{} and {} could both be meant",
+                first.display(),
+                second.display()
+            );
+            Err(Error::corrupt(directory, problem, ADVICE))
+        }
+    }
 }
 
 fn load_split(
@@ -39,7 +124,7 @@ fn load_split(
 
     let labels_path = verified::find(directory, labels, advice)?;
     let labels_bytes = verified::read(&labels_path, labels, advice)?;
-    let values = parse_labels(&labels_path, &labels_bytes, advice)?;
+    let values = parse_labels(&labels_path, &labels_bytes, CLASSES, advice)?;
     verified::check(&labels_path, &labels_bytes, labels, advice)?;
 
     if values.len() != count {
@@ -84,7 +169,7 @@ fn parse_images_header(path: &Path, bytes: &[u8], advice: &str) -> Result<(usize
     Ok((count as usize, shape))
 }
 
-fn parse_labels(path: &Path, bytes: &[u8], advice: &str) -> Result<Vec<u16>> {
+fn parse_labels(path: &Path, bytes: &[u8], classes: u16, advice: &str) -> Result<Vec<u16>> {
     let corrupt = |problem: String| Err(Error::corrupt(path, problem, advice));
     let Some((header, labels)) = bytes.split_at_checked(LABELS_HEADER) else {
         return corrupt(format!(
@@ -103,11 +188,11 @@ fn parse_labels(path: &Path, bytes: &[u8], advice: &str) -> Result<Vec<u16>> {
         ));
     }
     let labels: Vec<u16> = labels.iter().map(|&label| u16::from(label)).collect();
-    match labels.iter().position(|&label| label >= CLASSES) {
+    match labels.iter().position(|&label| label >= classes) {
         Some(index) => corrupt(format!(
             "label {index} is {}, not 0 to {}",
             labels[index],
-            CLASSES - 1
+            classes - 1
         )),
         None => Ok(labels),
     }
@@ -248,5 +333,28 @@ mod tests {
         assert!(message.contains("label 1 is 10, not 0 to 9"), "{message}");
         let message = problem_with("train-labels-idx1-ubyte", &labels(&[3]));
         assert!(message.contains("1 labels for 2 images"), "{message}");
+    }
+
+    #[test]
+    fn any_set_is_read_by_the_names_of_its_files() {
+        let directory = tempfile::tempdir().unwrap();
+        let error = super::load_any(directory.path()).unwrap_err().to_string();
+        assert!(error.contains("train-images-idx3-ubyte"), "{error}");
+        let write = |name: &str, bytes: Vec<u8>| {
+            std::fs::write(directory.path().join(name), bytes).unwrap();
+        };
+        write("emnist-train-images-idx3-ubyte", images(2, 2, 3, &PIXELS));
+        write("emnist-train-labels-idx1-ubyte", labels(&[3, 25]));
+        write(
+            "emnist-test-images-idx3-ubyte",
+            images(1, 2, 3, &PIXELS[6..]),
+        );
+        write("emnist-test-labels-idx1-ubyte", labels(&[0]));
+        let splits = super::load_any(directory.path()).unwrap();
+        assert_eq!((splits.classes, splits.train.labels), (26, vec![3, 25]));
+        assert_eq!(splits.test.in_memory().unwrap(), &PIXELS[6..]);
+        write("kmnist-train-images-idx3-ubyte", images(2, 2, 3, &PIXELS));
+        let error = super::load_any(directory.path()).unwrap_err().to_string();
+        assert!(error.contains("could both be meant"), "{error}");
     }
 }

@@ -25,6 +25,7 @@ mod split;
 mod unpack;
 mod verified;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 pub use self::augment::{
@@ -41,6 +42,7 @@ pub use self::spec::{Corrupt, DataSpec, DatasetName, Storage};
 
 use self::measure::Measures;
 use self::records::Records;
+use self::split::Whole;
 use crate::error::{Error, Result};
 
 /// A dataset, cut and pooled as its [`DataSpec`] says; shared, unchanged, by all runs of a sweep.
@@ -50,6 +52,9 @@ pub struct Dataset {
     pub name: DatasetName,
     /// The number of classes; labels are 0 to `classes` − 1.
     pub classes: usize,
+    /// The names of the classes, in the order of their labels; none where the publisher's numbers
+    /// are all there is.
+    pub class_names: Vec<String>,
     /// The images to train on, with clean labels (see [`DataSpec::label_noise`]).
     pub train: Images,
     /// Images split off the training set, to choose hyperparameters by; none if
@@ -65,6 +70,38 @@ pub struct Dataset {
     /// What the user should know, one sentence each: every file that was skipped (see [`Corrupt`]),
     /// and records of earlier openings that could not be used.
     pub notes: Vec<String>,
+}
+
+impl Dataset {
+    /// The same images with the labels of these classes, which are matched by name.
+    ///
+    /// # Errors
+    /// When a class of the images is not among `names`.
+    pub fn with_classes(mut self, names: &[String]) -> Result<Self> {
+        let mut labels = Vec::with_capacity(self.class_names.len());
+        for class in &self.class_names {
+            let label = names.iter().position(|name| name == class);
+            let Some(label) = label.and_then(|label| u16::try_from(label).ok()) else {
+                return Err(Error::invalid(
+                    "data.path",
+                    format!(
+                        "has a class `{class}` that the weights do not know; its classes are {}",
+                        self.class_names.join(", ")
+                    ),
+                    format!("the classes of the weights: {}", names.join(", ")),
+                ));
+            };
+            labels.push(label);
+        }
+        for images in [&mut self.train, &mut self.validation, &mut self.test] {
+            for label in &mut images.labels {
+                *label = labels[usize::from(*label)];
+            }
+        }
+        self.classes = names.len();
+        self.class_names = names.to_vec();
+        Ok(self)
+    }
 }
 
 /// What is done with the files of a [`DatasetName::Folder`] while it is opened.
@@ -97,6 +134,8 @@ struct RawSplits {
     validation: Option<Images>,
     test: Images,
     classes: usize,
+    /// By label; empty if they have none.
+    class_names: Vec<String>,
 }
 
 /// As [`load_with`], without its progress.
@@ -123,7 +162,7 @@ pub fn load_with(spec: &DataSpec, progress: &mut dyn FnMut(LoadProgress)) -> Res
     let name = spec.dataset;
     let advice = archives::advice(name);
     let directory = || match &spec.path {
-        Some(path) => Ok(path.clone()),
+        Some(path) => at_home(path),
         None => data_directory(name),
     };
     let raw = match name {
@@ -135,6 +174,7 @@ pub fn load_with(spec: &DataSpec, progress: &mut dyn FnMut(LoadProgress)) -> Res
         }
         DatasetName::Cifar10 => cifar::load_cifar10(&directory()?, &advice)?,
         DatasetName::Cifar100 => cifar::load_cifar100(&directory()?, &advice)?,
+        DatasetName::Idx => idx::load_any(&directory()?)?,
         DatasetName::Folder => {
             // Without a place for records there are none, which costs time and nothing else.
             let records = data_directory(name).ok().map(|path| path.join("opened"));
@@ -194,6 +234,7 @@ fn prepare(raw: RawSplits, spec: &DataSpec) -> Result<Dataset> {
 /// The three splits of a dataset that is not measured yet.
 struct Cut {
     classes: usize,
+    class_names: Vec<String>,
     train: Images,
     validation: Images,
     test: Images,
@@ -210,6 +251,7 @@ impl Cut {
         let with = |images: Images, pixels| Images::new(pixels, images.labels, images.shape);
         Ok(Self {
             classes: self.classes,
+            class_names: self.class_names,
             train: with(self.train, train)?,
             validation: with(self.validation, validation)?,
             test: with(self.test, test)?,
@@ -220,6 +262,7 @@ impl Cut {
         Dataset {
             name,
             classes: self.classes,
+            class_names: self.class_names,
             train: self.train,
             validation: self.validation,
             test: self.test,
@@ -234,7 +277,7 @@ impl Cut {
 fn cut(raw: RawSplits, spec: &DataSpec) -> Result<Cut> {
     let (mut train, validation) = match raw.validation {
         Some(validation) => (raw.train, validation),
-        None => split_validation(&raw.train, spec.validation_fraction)?,
+        None => split_validation(&raw.train, spec.validation_fraction, &raw.class_names)?,
     };
     if let Some(limit) = spec.train_limit {
         if limit > train.len() {
@@ -244,19 +287,50 @@ fn cut(raw: RawSplits, spec: &DataSpec) -> Result<Cut> {
                 format!("1 to {}", train.len()),
             ));
         }
-        let (kept, _) = split::stratified(&train.labels, limit, "train-limit");
-        train = train.select(&kept);
+        let (kept, _) = split::stratified(&train.labels, limit, "train-limit", Whole::Chosen);
+        let limited = train.select(&kept);
+        if let Some(lost) = lost_class(&train.labels, &limited.labels) {
+            return Err(Error::invalid(
+                "data.train_limit",
+                format!(
+                    "{limit} of {} images leave class {} without a training image",
+                    train.len(),
+                    class_name(&raw.class_names, lost)
+                ),
+                "at least as many images as there are classes",
+            ));
+        }
+        train = limited;
     }
     Ok(Cut {
         classes: raw.classes,
+        class_names: raw.class_names,
         train: train.average_pool(spec.average_pool)?,
         validation: validation.average_pool(spec.average_pool)?,
         test: raw.test.average_pool(spec.average_pool)?,
     })
 }
 
-/// Splits round(`fraction` · N) images off, but at least one if `fraction` is not 0.
-fn split_validation(images: &Images, fraction: f64) -> Result<(Images, Images)> {
+/// The first class that is among `all` and not among `kept`.
+fn lost_class(all: &[u16], kept: &[u16]) -> Option<u16> {
+    let kept: BTreeSet<u16> = kept.iter().copied().collect();
+    all.iter()
+        .copied()
+        .filter(|label| !kept.contains(label))
+        .min()
+}
+
+/// The class's name, or its number where the dataset has none.
+fn class_name(names: &[String], class: u16) -> String {
+    match names.get(usize::from(class)) {
+        Some(name) => format!("`{name}`"),
+        None => class.to_string(),
+    }
+}
+
+/// Splits round(`fraction` · N) images off, but at least one if `fraction` is not 0, and none that
+/// is the last one of its class.
+fn split_validation(images: &Images, fraction: f64, names: &[String]) -> Result<(Images, Images)> {
     let wanted = (fraction * images.len() as f64).round() as usize;
     let count = if fraction > 0.0 { wanted.max(1) } else { 0 };
     if count >= images.len() {
@@ -269,8 +343,36 @@ fn split_validation(images: &Images, fraction: f64) -> Result<(Images, Images)> 
             "a fraction that leaves at least one",
         ));
     }
-    let (validation, train) = split::stratified(&images.labels, count, "validation-split");
+    let (validation, train) =
+        split::stratified(&images.labels, count, "validation-split", Whole::Others);
+    if validation.len() < count {
+        let class = images.labels.iter().copied().min().unwrap_or_default();
+        return Err(Error::invalid(
+            "data.validation_fraction",
+            format!(
+                "{count} of {} images would leave a class such as {} without a training image",
+                images.len(),
+                class_name(names, class)
+            ),
+            "a fraction that leaves an image of each class to train on, or 0",
+        ));
+    }
     Ok((images.select(&train), images.select(&validation)))
+}
+
+/// `path` with the user's home directory for a `~` at its beginning: no shell sees a TOML file.
+fn at_home(path: &Path) -> Result<PathBuf> {
+    let Ok(rest) = path.strip_prefix("~") else {
+        return Ok(path.to_path_buf());
+    };
+    match std::env::var_os("HOME").filter(|home| !home.is_empty()) {
+        Some(home) => Ok(Path::new(&home).join(rest)),
+        None => Err(Error::invalid(
+            "data.path",
+            format!("begins with `~` in {}, and HOME is not set", path.display()),
+            "a path without `~`",
+        )),
+    }
 }
 
 /// Where a dataset's files are when [`DataSpec::path`] does not say: `$MUP2_DATA/NAME` if that

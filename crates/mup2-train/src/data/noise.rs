@@ -23,6 +23,7 @@ pub(super) fn load() -> Result<RawSplits> {
         validation: Some(draw("validation", 512)?),
         test: draw("test", 512)?,
         classes: CLASSES,
+        class_names: Vec::new(),
     })
 }
 

@@ -32,6 +32,9 @@ pub enum DatasetName {
     /// PNG and JPEG files of the user's: `train/CLASS/*.png`, `test/CLASS/*.png`, in memory or,
     /// where they are too many, on disk (see [`Storage`]).
     Folder,
+    /// Any set in the format of MNIST: four IDX files with images and labels, plain or gzipped, such
+    /// as KMNIST, QMNIST or one split of EMNIST.
+    Idx,
     /// Gaussian noise with random labels: 4,096 training, 512 validation and 512 test images,
     /// 1×4×8, 10 classes. Nothing to learn: for `mup2 check` and for measuring speed.
     Random,
@@ -39,13 +42,14 @@ pub enum DatasetName {
 
 impl DatasetName {
     /// Every dataset, in the order of the documentation.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Embedded,
         Self::Mnist,
         Self::FashionMnist,
         Self::Cifar10,
         Self::Cifar100,
         Self::Folder,
+        Self::Idx,
         Self::Random,
     ];
 
@@ -58,6 +62,7 @@ impl DatasetName {
             Self::Cifar10 => "cifar10",
             Self::Cifar100 => "cifar100",
             Self::Folder => "folder",
+            Self::Idx => "idx",
             Self::Random => "random",
         }
     }
@@ -224,6 +229,11 @@ impl DataSpec {
                 "path",
                 "the dataset `folder` needs a path".to_owned(),
                 "a directory with train/CLASS/*.png and test/CLASS/*.png (or .jpg)",
+            ),
+            (DatasetName::Idx, None) => invalid(
+                "path",
+                "the dataset `idx` needs a path".to_owned(),
+                "a directory with train-images-idx3-ubyte and three more such files",
             ),
             (DatasetName::Embedded | DatasetName::Random, Some(_)) => invalid(
                 "path",

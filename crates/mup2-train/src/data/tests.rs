@@ -27,6 +27,7 @@ fn raw() -> RawSplits {
         validation: None,
         test: images(8, 100),
         classes: 2,
+        class_names: Vec::new(),
     }
 }
 
@@ -207,4 +208,12 @@ fn the_data_directory_follows_the_environment() {
 fn sharing_a_dataset_between_threads_is_allowed() {
     fn shareable<T: Send + Sync>() {}
     shareable::<Dataset>();
+}
+
+#[test]
+fn a_tilde_is_the_home_directory() {
+    let home = std::env::var_os("HOME").unwrap();
+    let expanded = at_home(Path::new("~/data/x")).unwrap();
+    assert_eq!(expanded, Path::new(&home).join("data/x"));
+    assert_eq!(at_home(Path::new("a/~/b")).unwrap(), Path::new("a/~/b"));
 }

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::archives::KnownFile;
 use crate::error::{Error, Result};
+use crate::publish::open_regular;
 
 /// The SHA-256 of `bytes` in lower-case hexadecimal digits.
 pub(super) fn sha256(bytes: &[u8]) -> String {
@@ -55,20 +56,7 @@ pub(super) fn find(directory: &Path, file: &KnownFile, advice: &str) -> Result<P
 /// No more than the expected length is ever held, so a file that unpacks to terabytes is refused
 /// without harm.
 pub(super) fn read(path: &Path, file: &KnownFile, advice: &str) -> Result<Vec<u8>> {
-    let opened = File::open(path).map_err(Error::io("open", path))?;
-    let compressed = path.extension().is_some_and(|extension| extension == "gz");
-    let bytes = if compressed {
-        read_at_most(MultiGzDecoder::new(BufReader::new(opened)), file.bytes)
-    } else {
-        read_at_most(opened, file.bytes)
-    };
-    let bytes = bytes.map_err(|error| match error.kind() {
-        ErrorKind::UnexpectedEof => Error::corrupt(path, "its gzip data ends too early", advice),
-        ErrorKind::InvalidInput | ErrorKind::InvalidData if compressed => {
-            Error::corrupt(path, "it is not valid gzip data", advice)
-        }
-        _ => Error::io("read", path)(error),
-    })?;
+    let bytes = read_at_most_of(path, file.bytes, advice)?;
     let (found, expected) = (bytes.len() as u64, file.bytes);
     if found != expected {
         let problem = if found < expected {
@@ -79,6 +67,34 @@ pub(super) fn read(path: &Path, file: &KnownFile, advice: &str) -> Result<Vec<u8
         return Err(Error::corrupt(path, problem, advice));
     }
     Ok(bytes)
+}
+
+/// As [`read`], for a file of any length up to `most` bytes.
+pub(super) fn read_any(path: &Path, most: u64, advice: &str) -> Result<Vec<u8>> {
+    let bytes = read_at_most_of(path, most, advice)?;
+    if bytes.len() as u64 > most {
+        let problem = format!("it has more than {most} bytes");
+        return Err(Error::corrupt(path, problem, advice));
+    }
+    Ok(bytes)
+}
+
+/// The first `most` bytes of a file and one more, decompressed if its name ends in `.gz`.
+fn read_at_most_of(path: &Path, most: u64, advice: &str) -> Result<Vec<u8>> {
+    let opened = open_regular(path)?;
+    let compressed = path.extension().is_some_and(|extension| extension == "gz");
+    let bytes = if compressed {
+        read_at_most(MultiGzDecoder::new(BufReader::new(opened)), most)
+    } else {
+        read_at_most(opened, most)
+    };
+    bytes.map_err(|error| match error.kind() {
+        ErrorKind::UnexpectedEof => Error::corrupt(path, "its gzip data ends too early", advice),
+        ErrorKind::InvalidInput | ErrorKind::InvalidData if compressed => {
+            Error::corrupt(path, "it is not valid gzip data", advice)
+        }
+        _ => Error::io("read", path)(error),
+    })
 }
 
 /// Checks the SHA-256 of a file's (decompressed) bytes where it is known.

@@ -1,12 +1,12 @@
 //! The two-dimensional convolution, without a bias: a normalization follows.
 
-use mup2::trace::{image_rows, multiplied};
 use super::{Application, Dimension, Initializer, Site, Trace};
 use crate::error::Result;
 use crate::fused::stacked_convolve;
 use crate::scaling::{TensorKind, TensorShape};
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
+use mup2::trace::{image_rows, multiplied};
 
 /// What a [`Convolution`] is made of.
 #[derive(Debug, Clone, PartialEq)]

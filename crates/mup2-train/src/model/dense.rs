@@ -2,7 +2,6 @@
 
 use super::dimension::Dimension;
 use super::stack::add_to_rows;
-use mup2::trace::multiplied;
 use super::{Application, Initializer, Site, Trace};
 use crate::error::Result;
 use crate::fused::stacked_linear;
@@ -10,6 +9,7 @@ use crate::ghost_norm::{GhostNorm, Source};
 use crate::scaling::{TensorKind, TensorShape};
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
+use mup2::trace::multiplied;
 
 /// What a [`Dense`] layer is made of.
 #[derive(Debug, Clone, PartialEq)]

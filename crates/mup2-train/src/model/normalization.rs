@@ -3,13 +3,13 @@
 use super::dense::vector;
 use super::pass::BatchStatistics;
 use super::stack::{add_to_rows, multiply_rows};
-use mup2::trace::multiplied;
 use super::{Application, Dimension, Initializer, Pass, Site, Trace};
 use crate::error::Result;
 use crate::fused::{batch_normalize, normalize_rows, relu};
 use crate::scaling::{TensorKind, TensorShape};
 use burn::module::{Module, Param};
 use burn::tensor::{Tensor, TensorData};
+use mup2::trace::multiplied;
 
 /// PyTorch's share of a new batch in the running statistics.
 const BATCH_MOMENTUM: f32 = 0.1;

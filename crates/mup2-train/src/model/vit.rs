@@ -9,7 +9,6 @@ use super::attention::{Attention, AttentionConfig};
 use super::dense::DenseConfig;
 use super::dropout::{dropout, stochastic_depth};
 use super::normalization::{Norm, NormConfig, NormKind};
-use mup2::trace::multiplied;
 use super::{Application, Dense, Dimension, Initializer, Network, Pass, Site};
 use crate::config::{Activation, Pooling, VisionTransformerConfig};
 use crate::data::ImageShape;
@@ -17,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::scaling::{Role, TensorKind, TensorShape};
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
+use mup2::trace::multiplied;
 
 /// ε of all normalizations, timm's.
 const NORM_EPSILON: f64 = 1e-6;

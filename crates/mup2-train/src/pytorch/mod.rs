@@ -17,12 +17,55 @@ use std::collections::BTreeMap;
 /// Tensors by name.
 pub type State = BTreeMap<String, Weights>;
 
-/// Takes a PyTorch state dictionary apart into mup2's tensors.
+/// Parts of names that come from a module around another one, wherever they stand: compiled,
+/// sharded and checkpointed modules.
+const WRAPPERS: [&str; 3] = [
+    "_orig_mod",
+    "_fsdp_wrapped_module",
+    "_checkpoint_wrapped_module",
+];
+
+/// What all names begin with in a model trained on several devices.
+const PARALLEL: &str = "module.";
+
+/// The tensors under the names that they have without wrappers.
+///
+/// # Errors
+/// When two of them then have the same name.
+fn unwrapped(state: &State) -> Result<BTreeMap<String, &Weights>> {
+    let mut found = BTreeMap::new();
+    let parallel = state
+        .keys()
+        .all(|name| without_wrappers(name).starts_with(PARALLEL));
+    for (name, weights) in state {
+        let mut plain = without_wrappers(name);
+        if parallel {
+            plain = plain[PARALLEL.len()..].to_owned();
+        }
+        if found.insert(plain.clone(), weights).is_some() {
+            return Err(Error::invalid(
+                format!("weight `{name}`"),
+                format!("is `{plain}` without the names of wrappers, which is there twice"),
+                "the state dictionary of one model",
+            ));
+        }
+    }
+    Ok(found)
+}
+
+fn without_wrappers(name: &str) -> String {
+    let parts = name.split('.').filter(|part| !WRAPPERS.contains(part));
+    parts.collect::<Vec<_>>().join(".")
+}
+
+/// Takes a PyTorch state dictionary apart into mup2's tensors. Names may have what `torch.compile`,
+/// `DataParallel` and the like put before or into them.
 ///
 /// # Errors
 /// When a tensor is missing, has another shape than `entries` say, or is one too many.
 pub fn from_pytorch(entries: &[StateEntry], state: &State) -> Result<State> {
     let mut ours = State::new();
+    let state = unwrapped(state)?;
     for entry in entries {
         let Some(theirs) = state.get(&entry.theirs) else {
             return Err(Error::invalid(

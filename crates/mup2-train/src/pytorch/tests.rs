@@ -74,3 +74,26 @@ fn an_mlp_has_no_common_pytorch_model() {
             .contains("has no name in a common PyTorch model")
     );
 }
+
+#[test]
+fn names_are_read_without_what_wrappers_put_into_them() {
+    let shapes = [shape("stem.weight", &[4, 3, 3, 3])];
+    let entries = state_entries(ModelKind::ResNet, &shapes, &[], None).unwrap();
+    let weights = counted(&[4, 3, 3, 3], 0.0);
+    let plain = State::from([("conv1.weight".to_owned(), weights.clone())]);
+    let expected = from_pytorch(&entries, &plain).unwrap();
+    for name in [
+        "module.conv1.weight",
+        "_orig_mod.conv1.weight",
+        "_orig_mod.module.conv1.weight",
+        "module._orig_mod.conv1.weight",
+        "_fsdp_wrapped_module.conv1._checkpoint_wrapped_module.weight",
+    ] {
+        let state = State::from([(name.to_owned(), weights.clone())]);
+        assert_eq!(from_pytorch(&entries, &state).unwrap(), expected, "{name}");
+    }
+    let mut twice = plain;
+    twice.insert("_orig_mod.conv1.weight".to_owned(), weights);
+    let error = from_pytorch(&entries, &twice).unwrap_err().to_string();
+    assert!(error.contains("is there twice"), "{error}");
+}

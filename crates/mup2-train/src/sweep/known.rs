@@ -189,8 +189,8 @@ impl Checkpoints {
             }
         }
         for id in settled.difference(&needed) {
-            if kept.contains(*id) {
-                CheckpointDirectory::new(&self.directory.join(id)).remove();
+            if let (true, Ok(id)) = (kept.contains(*id), id.parse()) {
+                self.run(&id).remove(&id);
             }
         }
     }

@@ -14,7 +14,9 @@ mod summary;
 pub use known::{KnownRuns, cost_within, known_runs};
 pub use plan::{Rerun, Selected, Shard, cost, refuse_halving};
 pub use pool::{Event, Outcome, RunOptions, StackSize, Tally, check_data, run};
-pub use slurm::{DEFAULT_MOST_TASKS, JobTexts, Submission, Submissions};
+pub use slurm::{
+    DEFAULT_MOST_TASKS, Job, JobTexts, Submission, Submissions, TimeLimit, time_limit,
+};
 pub use status::{Failure, SweepStatus, status};
 pub use summary::{describe, report_input};
 

@@ -3,7 +3,7 @@
 use super::known::{Checkpoints, cost_within};
 use super::pool::{Event, Outcome, RunOptions, StackSize};
 use super::queue::{Queue, Taken};
-use crate::config::{Halving, PlannedRun, RunSpec};
+use crate::config::{Halving, PlannedRun, RunId, RunSpec};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::results::{HEARTBEAT_INTERVAL, Heartbeat, ResultStore, RunResult, RunStatus};
@@ -210,7 +210,7 @@ impl Worker<'_> {
             if !failed {
                 // What this run has gone on from has served.
                 for earlier in &checkpointing.earlier {
-                    earlier.directory.remove();
+                    earlier.directory.remove(&RunId::of(&earlier.spec));
                 }
             }
         }
@@ -292,6 +292,7 @@ impl Worker<'_> {
                 self.queue.store().device(),
                 self.cancel,
                 &Keeping {
+                    start: None,
                     checkpoints: Some(checkpointing.clone()),
                     weights: None,
                 },

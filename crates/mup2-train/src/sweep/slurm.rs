@@ -21,12 +21,105 @@ pub struct Submissions {
 /// One call of `mup2 sweep submit`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Submission {
-    /// Job id of the array.
-    pub array_job: u64,
-    /// Job id of the report that follows it.
-    pub report_job: u64,
+    /// Job of the array.
+    pub array_job: Job,
+    /// Job of the report that follows it; absent until it is submitted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report_job: Option<Job>,
     /// Number of array tasks, each one part of the sweep.
     pub shards: usize,
+}
+
+/// A job as `sbatch --parsable` names it: `ID`, or `ID;CLUSTER` where there are several clusters.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Job(String);
+
+impl Job {
+    /// The job in what `sbatch` has printed, among lines that a site may add; none if there is none.
+    pub fn in_output(output: &str) -> Option<Self> {
+        let is_job = |line: &&str| {
+            let (id, cluster) = line.split_once(';').unwrap_or((line, "-"));
+            let digits = !id.is_empty() && id.chars().all(|c| c.is_ascii_digit());
+            digits && !cluster.is_empty() && !cluster.contains(char::is_whitespace)
+        };
+        let line = output.lines().map(str::trim).rfind(is_job)?;
+        Some(Self(line.to_owned()))
+    }
+
+    /// The id within its cluster.
+    pub fn id(&self) -> &str {
+        self.0.split(';').next().unwrap_or_default()
+    }
+
+    /// The cluster, where the scheduler has named it.
+    pub fn cluster(&self) -> Option<&str> {
+        self.0.split_once(';').map(|(_, cluster)| cluster)
+    }
+}
+
+impl std::fmt::Display for Job {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.cluster() {
+            Some(cluster) => write!(formatter, "{} on {cluster}", self.id()),
+            None => formatter.write_str(self.id()),
+        }
+    }
+}
+
+/// The seconds of a time limit in one of Slurm's forms: `MINUTES`, `MINUTES:SECONDS`,
+/// `HOURS:MINUTES:SECONDS`, `DAYS-HOURS`, `DAYS-HOURS:MINUTES`, `DAYS-HOURS:MINUTES:SECONDS`; and
+/// `0`, `INFINITE` or `UNLIMITED`, which set no limit.
+///
+/// # Errors
+/// When it is none of these.
+pub fn time_limit(text: &str) -> Result<TimeLimit, &'static str> {
+    const FORMS: &str = "MINUTES, MINUTES:SECONDS, HOURS:MINUTES:SECONDS, DAYS-HOURS, \
+                         DAYS-HOURS:MINUTES, DAYS-HOURS:MINUTES:SECONDS or UNLIMITED";
+    if text == "0"
+        || ["INFINITE", "UNLIMITED"]
+            .iter()
+            .any(|name| text.eq_ignore_ascii_case(name))
+    {
+        return Ok(TimeLimit::None);
+    }
+    let number = |part: &str| match part.chars().all(|c| c.is_ascii_digit()) {
+        true => part.parse::<u64>().map_err(|_| FORMS),
+        false => Err(FORMS),
+    };
+    let (days, rest) = match text.split_once('-') {
+        Some((days, rest)) => (Some(number(days)?), rest),
+        None => (None, text),
+    };
+    let parts = rest.split(':').map(number).collect::<Result<Vec<_>, _>>()?;
+    let (hours, minutes, seconds) = match (days, &parts[..]) {
+        (None, [minutes]) => (0, *minutes, 0),
+        (None, [minutes, seconds]) => (0, *minutes, *seconds),
+        (_, [hours, minutes, seconds]) => (*hours, *minutes, *seconds),
+        (Some(_), [hours]) => (*hours, 0, 0),
+        (Some(_), [hours, minutes]) => (*hours, *minutes, 0),
+        _ => return Err(FORMS),
+    };
+    let sum = [
+        (days.unwrap_or(0), 86_400),
+        (hours, 3600),
+        (minutes, 60),
+        (seconds, 1),
+    ]
+    .into_iter()
+    .try_fold(0_u64, |sum, (count, unit)| {
+        sum.checked_add(count.checked_mul(unit)?)
+    });
+    sum.map(TimeLimit::Seconds).ok_or(FORMS)
+}
+
+/// A time limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimeLimit {
+    /// None.
+    None,
+    /// So many seconds.
+    Seconds(u64),
 }
 
 /// What the scripts run; every text is a word that is already quoted for a POSIX shell.
@@ -127,6 +220,43 @@ exit $code
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn time_limits_are_read_in_all_forms_of_slurm() {
+        for (text, seconds) in [
+            ("60", 3600),
+            ("00:30", 30),
+            ("2:00", 120),
+            ("12:00:00", 43_200),
+            ("0-00:01", 60),
+            ("1-2", 93_600),
+            ("1-02:03:04", 93_784),
+        ] {
+            assert_eq!(time_limit(text), Ok(TimeLimit::Seconds(seconds)), "{text}");
+        }
+        assert_eq!(time_limit("unlimited"), Ok(TimeLimit::None));
+        for text in [
+            "abc",
+            "",
+            ":",
+            "1:2:3:4",
+            "1-",
+            "-1",
+            "1.5",
+            "+3",
+            "99999999999999999999",
+        ] {
+            assert!(time_limit(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_job_is_what_the_scheduler_calls_it() {
+        let job = Job::in_output("Welcome to nautilus\n779;nautilus\n").unwrap();
+        assert_eq!((job.id(), job.cluster()), ("779", Some("nautilus")));
+        assert_eq!(Job::in_output("777\n").unwrap().cluster(), None);
+        assert_eq!(Job::in_output("Submitted batch job 777"), None);
+    }
 
     #[test]
     fn the_scripts_hold_the_words_as_they_were_quoted() {

@@ -50,6 +50,37 @@ pub fn evaluate_weights(
     })
 }
 
+/// Compares the shapes in the header of a file of weights, by mup2's names, with those of the network
+/// of `spec`: before anything of the network's size is allocated, and before the weights are read.
+///
+/// # Errors
+/// When a tensor is missing or has another shape.
+pub fn check_weight_shapes(
+    spec: &RunSpec,
+    data: &Dataset,
+    shapes: &BTreeMap<String, Vec<usize>>,
+) -> Result<()> {
+    for tensor in network_for(spec, data)?.tensor_shapes() {
+        let problem = match shapes.get(&tensor.name) {
+            Some(shape) if *shape == tensor.shape => continue,
+            Some(shape) => format!("has shape {shape:?} and not {:?}", tensor.shape),
+            None => "is missing".to_owned(),
+        };
+        return Err(Error::invalid(
+            format!("weight `{}`", tensor.name),
+            problem,
+            format!(
+                "weights of a {} of width {} for images of {} and {} classes",
+                spec.model.kind(),
+                spec.model.width,
+                data.train.shape,
+                data.classes
+            ),
+        ));
+    }
+    Ok(())
+}
+
 /// PyTorch's weights under mup2's names, for the network of `spec` on such images.
 ///
 /// # Errors

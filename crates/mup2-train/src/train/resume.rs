@@ -1,20 +1,24 @@
 //! Keeping a training in the middle, and taking it up again to the same bits.
 
+use super::average::Average;
 use super::setup::Setup;
 use super::share::Share;
 use super::trained::TrainedWeights;
 use super::weights::{
     effective_weights, replaced, running_layers, running_statistics, stored_weights,
+    with_effective_weights,
 };
 use crate::checkpoint::{
-    CHECKPOINT_FORMAT, Checkpoint, CheckpointDirectory, TrainingState, Weights,
+    CHECKPOINT_FORMAT, Checkpoint, CheckpointDirectory, TrainingState, Weights, read_weights,
 };
 use crate::config::{RunId, RunSpec};
 use crate::error::{Error, Result};
 use crate::model::Network;
+use crate::publish::read_regular;
 use crate::results::RunResult;
 use crate::step::parameters;
 use burn::tensor::Bytes;
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -35,13 +39,41 @@ pub struct Checkpointing {
     /// The same training cut short, the longest first: where to start from when it has no
     /// checkpoint of its own.
     pub earlier: Vec<Earlier>,
-    /// Whether a checkpoint stays behind after the last epoch, for a longer training to start from.
+    /// Whether the checkpoints stay behind when the training is over, the last one with all its
+    /// epochs: for a longer training to start from, or until its result is safe.
     pub keep: bool,
 }
 
-/// What a training writes beside its result; none of it by default.
+/// Weights to start a training from. Their digest is part of the run ([`TrainSpec::start`]).
+///
+/// [`TrainSpec::start`]: crate::config::TrainSpec::start
+#[derive(Debug, Clone, PartialEq)]
+pub struct StartWeights {
+    /// SHA-256 of their file.
+    pub digest: String,
+    /// The weights that act, by mup2's names.
+    pub weights: BTreeMap<String, Weights>,
+}
+
+impl StartWeights {
+    /// Reads a file of weights with mup2's names.
+    ///
+    /// # Errors
+    /// As [`read_weights`]'s.
+    pub fn read(path: &Path) -> Result<Self> {
+        let digest = Sha256::digest(read_regular(path)?);
+        Ok(Self {
+            digest: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+            weights: read_weights(path)?,
+        })
+    }
+}
+
+/// What a training writes beside its result, and what it starts from; none of it by default.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Keeping {
+    /// The weights to start from, of which the run has the digest.
+    pub start: Option<StartWeights>,
     /// Checkpoints, to go on from.
     pub checkpoints: Option<Checkpointing>,
     /// The weights of the best and of the last evaluation.
@@ -67,7 +99,10 @@ pub(super) struct Position {
 pub(super) struct Keeper<'a> {
     checkpointing: Option<&'a Checkpointing>,
     weights: Option<&'a TrainedWeights>,
+    start: Option<&'a StartWeights>,
     last: Instant,
+    /// Steps of the checkpoint on disk, if it is known to be of this run.
+    kept: Option<usize>,
 }
 
 impl<'a> Keeper<'a> {
@@ -77,7 +112,9 @@ impl<'a> Keeper<'a> {
         Self {
             checkpointing: keeping.checkpoints.as_ref().filter(|_| keeps),
             weights: keeping.weights.as_ref().filter(|_| keeps),
+            start: keeping.start.as_ref(),
             last: Instant::now(),
+            kept: None,
         }
     }
 
@@ -85,22 +122,70 @@ impl<'a> Keeper<'a> {
     /// processes. Returns what to tell the user.
     ///
     /// # Errors
-    /// When a checkpoint exists but cannot be read, or does not fit the model.
+    /// When a checkpoint exists but cannot be read, or does not fit the model; when what the training
+    /// would write has the name of a file that is not of this run.
     pub fn resume(
-        &self,
+        &mut self,
         setup: &mut Setup,
         position: &mut Position,
         share: &Share,
     ) -> Result<Vec<String>> {
-        let (checkpoint, notes) = self.newest(position)?;
-        if let Some(checkpoint) = checkpoint_of_first(checkpoint, &position.result.id, share)? {
-            restore(checkpoint, setup, position)?;
+        let (checkpoint, mut notes) = self.newest(position)?;
+        notes.extend(self.prepare(position, checkpoint.is_some())?);
+        let checkpoint = checkpoint_of_first(checkpoint, &position.result.id, share)?;
+        let start = self.start_of(&position.result.spec)?;
+        match (checkpoint, start) {
+            (Some(checkpoint), _) => restore(checkpoint, setup, position)?,
+            (None, Some(start)) => begin_from(start, setup, position.result.spec.train.ema_decay)?,
+            (None, None) => {}
+        }
+        Ok(notes)
+    }
+
+    /// The weights to start from: those that the run names.
+    fn start_of(&self, spec: &RunSpec) -> Result<Option<&'a StartWeights>> {
+        let given = self.start.map(|start| start.digest.as_str());
+        if given == spec.train.start.as_deref() {
+            return Ok(self.start);
+        }
+        let name = |digest: Option<&str>| match digest {
+            Some(digest) => format!("weights of SHA-256 {digest}"),
+            None => "random weights".to_owned(),
+        };
+        Err(Error::invalid(
+            "train.start",
+            format!(
+                "names {}, but {} were given",
+                name(spec.train.start.as_deref()),
+                name(given)
+            ),
+            "the file that the run names, by `mup2 train --init FILE`",
+        ))
+    }
+
+    /// Makes sure that only what is of this run is replaced. Returns what to tell the user.
+    fn prepare(&self, position: &Position, resumed: bool) -> Result<Vec<String>> {
+        let spec = &position.result.spec;
+        if let Some(weights) = self.weights {
+            weights.check(spec, resumed)?;
+        }
+        let Some(checkpointing) = self.checkpointing else {
+            return Ok(Vec::new());
+        };
+        let id = &position.result.id;
+        let mut notes = checkpointing.directory.prepare(id)?;
+        if !checkpointing.resume && checkpointing.directory.last(id).exists() {
+            notes.push(format!(
+                "{} is a checkpoint of this run; without an order to resume, training starts anew and \
+                 replaces it",
+                checkpointing.directory.last(id).display()
+            ));
         }
         Ok(notes)
     }
 
     /// The checkpoint to go on from, and what to tell the user.
-    fn newest(&self, position: &Position) -> Result<(Option<Checkpoint>, Vec<String>)> {
+    fn newest(&mut self, position: &Position) -> Result<(Option<Checkpoint>, Vec<String>)> {
         let Some(wanted) = self
             .checkpointing
             .filter(|checkpointing| checkpointing.resume)
@@ -110,10 +195,9 @@ impl<'a> Keeper<'a> {
         let (checkpoint, refused) = wanted.directory.load(&position.result.id)?;
         let mut notes: Vec<String> = refused.iter().map(ToString::to_string).collect();
         if let Some(checkpoint) = checkpoint {
-            notes.push(format!(
-                "resumed after step {}",
-                checkpoint.state.result.steps
-            ));
+            let steps = checkpoint.state.result.steps;
+            notes.push(format!("resumed after step {steps}"));
+            self.kept = Some(steps);
             return Ok((Some(checkpoint), notes));
         }
         for earlier in &wanted.earlier {
@@ -134,6 +218,7 @@ impl<'a> Keeper<'a> {
         if !wanted.earlier.is_empty() {
             notes.push("no run cut short has left a checkpoint: trained from the start".to_owned());
         }
+        notes.extend(others(&wanted.directory, &position.result));
         Ok((None, notes))
     }
 
@@ -168,27 +253,45 @@ impl<'a> Keeper<'a> {
             return Ok(());
         }
         self.last = Instant::now();
+        self.kept = Some(position.result.steps);
         save(checkpointing, setup, position)
     }
 
-    /// The run has trained all its epochs: its checkpoints have served, or the last one is left for
-    /// a longer run.
+    /// The run has trained all its epochs: its checkpoints have served, or the last one is left.
+    ///
+    /// # Errors
+    /// When that one cannot be written.
     pub fn complete(&self, setup: &Setup, position: &Position) -> Result<()> {
         match self.checkpointing {
-            Some(checkpointing) if checkpointing.keep => save(checkpointing, setup, position),
+            Some(checkpointing) if checkpointing.keep => match self.kept {
+                Some(kept) if kept == position.result.steps => Ok(()),
+                _ => save(checkpointing, setup, position),
+            },
             _ => {
-                self.finish();
+                self.finish(&position.result.id);
                 Ok(())
             }
         }
     }
 
-    /// The run has its result; its checkpoints have served.
-    pub fn finish(&self) {
-        if let Some(checkpointing) = self.checkpointing {
-            checkpointing.directory.remove();
+    /// The run has its result; its checkpoints have served, unless they are to be kept.
+    pub fn finish(&self, id: &RunId) {
+        if let Some(checkpointing) = self.checkpointing.filter(|wanted| !wanted.keep) {
+            checkpointing.directory.remove(id);
         }
     }
+}
+
+/// Puts the weights that the run starts from in place of the random ones.
+fn begin_from(start: &StartWeights, setup: &mut Setup, ema_decay: f64) -> Result<()> {
+    setup.model = with_effective_weights(
+        setup.model.clone(),
+        &setup.config,
+        &setup.binding.table,
+        start.weights.clone(),
+    )?;
+    setup.average = Average::new(ema_decay, &setup.model);
+    Ok(())
 }
 
 /// The checkpoint that the first process has found: the others may not see its directory.
@@ -215,8 +318,60 @@ fn save(checkpointing: &Checkpointing, setup: &Setup, position: &Position) -> Re
     checkpointing.directory.save(&checkpoint(setup, position)?)
 }
 
-/// Makes the result so far of a run cut short that of the longer run, to the bits that it would
-/// have had itself: the last epoch of the shorter one was evaluated for being the last.
+impl Earlier {
+    /// The trainings in `directory` that `longer` begins with, the longest first.
+    pub fn of(longer: &RunSpec, directory: &CheckpointDirectory) -> Vec<Self> {
+        let mut earlier: Vec<Self> = directory
+            .runs()
+            .into_iter()
+            .filter(|state| state.result.spec.is_beginning_of(longer))
+            .map(|state| Self {
+                spec: state.result.spec,
+                directory: directory.clone(),
+            })
+            .collect();
+        earlier.sort_by_key(|earlier| std::cmp::Reverse(earlier.spec.train.epochs));
+        earlier
+    }
+}
+
+/// What to say of a directory that has checkpoints, but none that `wanted` can go on from.
+fn others(directory: &CheckpointDirectory, wanted: &RunResult) -> Option<String> {
+    let runs = directory.runs();
+    let others: Vec<&RunResult> = runs
+        .iter()
+        .map(|state| &state.result)
+        .filter(|result| result.id != wanted.id)
+        .collect();
+    let place = directory.path().display();
+    let of_other_length = others.iter().find(|other| {
+        let mut spec = other.spec.clone();
+        spec.train.epochs = wanted.spec.train.epochs;
+        RunId::of(&spec) == wanted.id
+    });
+    if let Some(other) = of_other_length {
+        return Some(format!(
+            "trained from the start: {place} has the same training with {} epochs (run {}), but the \
+             schedules of learning rate and radius depend on the number of epochs; one can go on where \
+             both are constant, or where the shorter run has `train.schedule_epochs` of the longer one",
+            other.spec.train.epochs, other.id
+        ));
+    }
+    let list: Vec<String> = others
+        .iter()
+        .map(|other| format!("{} (after step {})", other.id, other.steps))
+        .collect();
+    (!list.is_empty()).then(|| {
+        format!(
+            "trained from the start: {place} has no checkpoint of this run {}, only of {}, which stay",
+            wanted.id,
+            list.join(", ")
+        )
+    })
+}
+
+/// Makes the result so far of a run cut short that of the longer run, to the bits that it would have
+/// had itself: the last epoch of the shorter one was evaluated for being the last.
 ///
 /// # Errors
 /// When the longer run does not begin with the shorter one.
@@ -232,10 +387,15 @@ fn lengthen(result: &mut RunResult, longer: &RunResult) -> Result<()> {
         ));
     }
     let train = &longer.spec.train;
+    let last = result.epochs.last();
+    // A shorter run in its middle has no last evaluation yet.
+    let is_whole =
+        last.is_some_and(|last| last.step.is_none() && last.epoch == result.spec.train.epochs);
     let steps_per_epoch = result.steps / result.spec.train.epochs;
     result.epochs.retain(|metrics| {
-        let by_steps = train.evaluates_after_steps(metrics.epoch * steps_per_epoch);
-        metrics.step.is_some() || by_steps || metrics.epoch.is_multiple_of(train.evaluate_every)
+        let by_steps = is_whole && train.evaluates_after_steps(metrics.epoch * steps_per_epoch);
+        let by_epochs = metrics.epoch.is_multiple_of(train.evaluate_every);
+        !is_whole || metrics.step.is_some() || by_steps || by_epochs
     });
     result.id = longer.id.clone();
     result.spec = longer.spec.clone();

@@ -297,7 +297,7 @@ fn note(written: Result<()>, what: &str, progress: &mut impl FnMut(Progress)) {
 
 /// The result of a training that nothing can go on from.
 fn ended(position: Position, keeper: &Keeper) -> RunResult {
-    keeper.finish();
+    keeper.finish(&position.result.id);
     position.result
 }
 

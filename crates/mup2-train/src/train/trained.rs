@@ -1,20 +1,24 @@
 //! The weights that a training leaves behind: those of its best and of its last evaluation.
 
 use crate::checkpoint::{Weights, write_weights};
-use crate::config::RunSpec;
+use crate::config::{RunId, RunSpec};
 use crate::error::{Error, Result};
 use crate::results::{EpochMetrics, RunResult};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Key of the run that weights were trained in, in the metadata of their file.
 const RUN: &str = "mup2_run";
+
+/// Key of the names of the classes, in the order of the outputs, as a JSON list.
+const CLASSES: &str = "classes";
 
 /// A directory with `best.safetensors` and `last.safetensors`: the weights that act, by mup2's names,
 /// with the run's spec and the accuracies in the metadata.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrainedWeights {
     directory: PathBuf,
+    classes: Vec<String>,
 }
 
 impl TrainedWeights {
@@ -22,7 +26,14 @@ impl TrainedWeights {
     pub fn new(directory: &Path) -> Self {
         Self {
             directory: directory.to_owned(),
+            classes: Vec::new(),
         }
+    }
+
+    /// The names of the classes, which their files then say, in the order of the outputs.
+    pub fn of_classes(mut self, names: &[String]) -> Self {
+        self.classes = names.to_vec();
+        self
     }
 
     /// The weights of the best evaluation: by validation accuracy, or by test accuracy where there
@@ -36,10 +47,46 @@ impl TrainedWeights {
         self.directory.join("last.safetensors")
     }
 
+    /// Makes sure that only weights of the run `spec` are replaced, or of a training that it has gone
+    /// on from, where `resumed`.
+    ///
+    /// # Errors
+    /// When a file of another run or another program has the name of one that is to be written.
+    pub fn check(&self, spec: &RunSpec, resumed: bool) -> Result<()> {
+        let id = RunId::of(spec);
+        for path in [self.best(), self.last()] {
+            if std::fs::symlink_metadata(&path).is_err() {
+                continue;
+            }
+            let refuse = |problem: String| {
+                Err(Error::invalid(
+                    path.display().to_string(),
+                    problem,
+                    format!(
+                        "weights of run {id}, or no such file; move it away or take another directory"
+                    ),
+                ))
+            };
+            match run_of_weights(&path) {
+                Ok(Some(found)) if RunId::of(&found) == id => {}
+                Ok(Some(found)) if resumed && found.is_beginning_of(spec) => {}
+                Ok(Some(found)) => {
+                    return refuse(format!("has the weights of run {}", RunId::of(&found)));
+                }
+                Ok(None) => return refuse("does not say which run it is of".to_owned()),
+                Err(Error::Corrupt { problem, .. } | Error::Invalid { problem, .. }) => {
+                    return refuse(problem);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
     /// Writes `weights`, which the last evaluation of `result` is of.
     ///
     /// # Errors
-    /// When the directory or a file cannot be written.
+    /// When the directory or a file cannot be written, or would replace one of another run.
     pub(super) fn save(
         &self,
         weights: &BTreeMap<String, Weights>,
@@ -48,9 +95,11 @@ impl TrainedWeights {
         let Some((metrics, earlier)) = result.epochs.split_last() else {
             return Ok(());
         };
+        // Another run may have written here since the training began.
+        self.check(&result.spec, true)?;
         std::fs::create_dir_all(&self.directory).map_err(Error::io("make", &self.directory))?;
         let number = |value: f64| value.to_string();
-        let mut metadata = HashMap::from([
+        let mut metadata = BTreeMap::from([
             (
                 RUN.to_owned(),
                 serde_json::to_string(&result.spec).unwrap_or_default(),
@@ -62,12 +111,16 @@ impl TrainedWeights {
         if let Some(accuracy) = metrics.validation_accuracy {
             metadata.insert("validation_accuracy".to_owned(), number(accuracy));
         }
-        write_weights(&self.last(), weights, metadata.clone())?;
+        if !self.classes.is_empty() {
+            let names = serde_json::to_string(&self.classes).unwrap_or_default();
+            metadata.insert(CLASSES.to_owned(), names);
+        }
+        write_weights(&self.last(), weights, &metadata)?;
         if earlier
             .iter()
             .all(|earlier| score(earlier) < score(metrics))
         {
-            write_weights(&self.best(), weights, metadata)?;
+            write_weights(&self.best(), weights, &metadata)?;
         }
         Ok(())
     }
@@ -86,11 +139,33 @@ pub fn run_of_weights(path: &Path) -> Result<Option<RunSpec>> {
     let Some(text) = metadata.get(RUN) else {
         return Ok(None);
     };
-    serde_json::from_str(text).map(Some).map_err(|error| {
+    let spec: RunSpec = serde_json::from_str(text).map_err(|error| {
         Error::corrupt(
             path,
             format!("holds a run that cannot be read ({error})"),
             "give the run file that the weights were trained with",
+        )
+    })?;
+    // Anyone can write a file.
+    spec.validate(&format!("the run in {}", path.display()))?;
+    Ok(Some(spec))
+}
+
+/// The names of the classes in the metadata of a file of trained weights, in the order of the
+/// outputs; none in files that do not name them.
+///
+/// # Errors
+/// When the file cannot be read, or holds names that are none.
+pub fn classes_of_weights(path: &Path) -> Result<Vec<String>> {
+    let metadata = crate::checkpoint::read_metadata(path)?;
+    let Some(text) = metadata.get(CLASSES) else {
+        return Ok(Vec::new());
+    };
+    serde_json::from_str(text).map_err(|error| {
+        Error::corrupt(
+            path,
+            format!("holds names of classes that cannot be read ({error})"),
+            "train the weights again, or remove `classes` from their metadata",
         )
     })
 }

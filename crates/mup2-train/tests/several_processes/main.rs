@@ -105,6 +105,7 @@ fn outcome(spec: &RunSpec, size: usize) -> (RunResult, BTreeMap<String, Weights>
     let directory = tempfile::tempdir().unwrap();
     let weights = TrainedWeights::new(directory.path());
     let keeping = Keeping {
+        start: None,
         checkpoints: None,
         weights: Some(weights.clone()),
     };
@@ -363,6 +364,7 @@ fn a_process_with_other_weights_is_found_at_the_next_evaluation() {
 
 fn checkpointing(directory: &Path) -> Keeping {
     Keeping {
+        start: None,
         checkpoints: Some(Checkpointing {
             directory: CheckpointDirectory::new(directory),
             interval: Duration::ZERO,

@@ -3,9 +3,9 @@
 use super::base_shapes::{BaseParameter, BaseShapes};
 use super::start::{Start, WeightGain};
 use crate::error::{Error, Result};
-use mup2_scaling::publish::write_atomically;
 use crate::scaling::TensorKind;
 use crate::shapes::{Layout, check_name, read_text};
+use mup2_scaling::publish::write_atomically;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fmt::Write;

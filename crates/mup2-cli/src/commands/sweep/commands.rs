@@ -2,6 +2,7 @@
 
 use super::{existing, read};
 use crate::arguments::SweepCommandsArguments;
+use crate::encoded::{ENCODED, encoded};
 use crate::terminal::print;
 use mup2_scaling::error::Error;
 use mup2_train::results::ResultStore;
@@ -13,44 +14,56 @@ pub fn run(arguments: &SweepCommandsArguments) -> anyhow::Result<ExitCode> {
     let sweep = read(&arguments.sweep)?;
     refuse_halving(&sweep, "mup2 sweep commands")?;
     let store = existing(&arguments.out)?;
-    let program = std::env::current_exe()?;
-    let mut words = vec![quoted(&program)?, "sweep".into(), "run".into()];
-    words.push(quoted(&arguments.sweep.spec)?);
+    let mut words = vec!["sweep".into(), "run".into(), text(&arguments.sweep.spec)?];
     for assignment in &arguments.sweep.overrides {
-        words.extend(["--set".into(), quoted(Path::new(assignment))?]);
+        words.extend(["--set".into(), assignment.clone()]);
     }
-    words.extend(["--out".into(), quoted(&arguments.out)?]);
+    words.extend(["--out".into(), text(&arguments.out)?]);
     if let Some(device) = store.as_ref().map(ResultStore::device)
         && !device.is_processor()
     {
         words.extend(["--device".into(), device.to_string()]);
     }
-    let call = words.join(" ");
+    let program = quoted(&std::env::current_exe()?)?;
+    // Tools that start one line each differ in what they make of quotes and backslashes.
+    let call = match words.iter().all(|word| encoded(word) == *word) {
+        true => format!("{program} {}", words.join(" ")),
+        false => {
+            let words: Vec<String> = words.iter().map(|word| encoded(word)).collect();
+            format!("{program} {ENCODED} {}", words.join(" "))
+        }
+    };
     let selected = Selected::default();
-    let mut text = String::new();
+    let mut lines = String::new();
     for run in known_runs(&sweep, None)?.runs {
         let result = match &store {
             Some(store) => store.result(&run.id)?,
             None => None,
         };
         if result.is_none_or(|result| !selected.is_settled_by(&result)) {
-            text += &format!("{call} --workers 1 --only {}\n", run.id);
+            lines += &format!("{call} --workers 1 --only {}\n", run.id);
         }
     }
-    print(&text)?;
+    print(&lines)?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn wrong(path: &Path, problem: &str) -> Error {
+    Error::invalid(
+        path.display().to_string(),
+        problem,
+        "a name that a shell line can hold",
+    )
+}
+
+fn text(path: &Path) -> Result<String, Error> {
+    let text = path.to_str().ok_or_else(|| wrong(path, "is not UTF-8"))?;
+    Ok(text.to_owned())
 }
 
 /// One word of a POSIX shell.
 pub fn quoted(path: &Path) -> Result<String, Error> {
-    let wrong = |problem: &str| {
-        Error::invalid(
-            path.display().to_string(),
-            problem,
-            "a name that a shell line can hold",
-        )
-    };
-    let text = path.to_str().ok_or_else(|| wrong("is not UTF-8"))?;
-    let quoted = shlex::try_quote(text).map_err(|_| wrong("holds a NUL"))?;
+    let text = text(path)?;
+    let quoted = shlex::try_quote(&text).map_err(|_| wrong(path, "holds a NUL"))?;
     Ok(quoted.into_owned())
 }

@@ -2,7 +2,7 @@
 
 use super::{existing, read};
 use crate::arguments::{PlanFormat, SweepPlanArguments};
-use crate::terminal::print;
+use crate::terminal::{print, say};
 use mup2_train::config::PlannedRun;
 use mup2_train::sweep::{KnownRuns, Selected, cost_within, known_runs};
 use serde_json::json;
@@ -38,7 +38,7 @@ pub fn run(arguments: &SweepPlanArguments) -> anyhow::Result<ExitCode> {
     }
     print(&text)?;
     if halving.is_some() {
-        eprintln!("{}", later(&known));
+        say(format_args!("{}", later(&known)));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -7,9 +7,10 @@ use crate::dataset;
 use crate::device;
 use crate::interrupt::cancel_on_signal;
 use crate::progress::SweepProgress;
-use crate::terminal::{print, table_options};
+use crate::terminal::{print, say, table_options};
 use mup2::one_core::TRIAL_THREAD;
 use mup2_report::report::terminal_table;
+use mup2_scaling::error::Error;
 use mup2_train::config::{SweepSpec, TrainingDevice};
 use mup2_train::results::ResultStore;
 use mup2_train::sweep::{self, RunOptions, Selected, describe, known_runs};
@@ -63,15 +64,15 @@ pub fn run_sweep(request: &SweepRequest) -> anyhow::Result<ExitCode> {
     let store = ResultStore::create(request.out, sweep, &data.digest, request.device)?;
     let workers = device::workers(request.device, request.workers)?;
     let stack = device::stack(request.device, workers, request.stack)?;
-    eprintln!(
+    say(format_args!(
         "{}: {} ({}), {workers} worker{}",
         sweep.name,
         sweep.run.data.dataset,
         describe(&data),
         if workers == 1 { "" } else { "s" },
-    );
+    ));
     if let Some(stacks) = device::describe(stack) {
-        eprintln!("trials at once: {stacks}");
+        say(format_args!("trials at once: {stacks}"));
     }
     let cancel = cancel_on_signal()?;
     leave_trial_panics_to_the_report();
@@ -85,6 +86,9 @@ pub fn run_sweep(request: &SweepRequest) -> anyhow::Result<ExitCode> {
         progress.update(&event);
     });
     progress.finish();
+    if matches!(outcome, Err(Error::Interrupted)) {
+        say("what was finished is kept; run the same command again to go on");
+    }
     let outcome = outcome?;
     let tally = outcome.tally;
     let done = format!(
@@ -99,11 +103,13 @@ pub fn run_sweep(request: &SweepRequest) -> anyhow::Result<ExitCode> {
         let report = write_report(sweep, &store, request.command)?;
         print(&terminal_table(&report, &table_options()))?;
         let page = request.out.join("report.html");
-        eprintln!("\n{done}\nreport: {}", page.display());
+        say(format_args!("\n{done}\nreport: {}", page.display()));
     } else {
         // A part knows nothing of the others, and a thousand parts would write a thousand reports.
         let directory = request.out.display();
-        eprintln!("{done}\nthis was a part; when all are done: mup2 report {directory}");
+        say(format_args!(
+            "{done}\nthis was a part; when all are done: mup2 report {directory}"
+        ));
     }
     Ok(if tally.failed > 0 {
         ExitCode::from(1)

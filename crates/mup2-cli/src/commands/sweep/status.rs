@@ -3,6 +3,7 @@
 use crate::arguments::{StatusFormat, SweepStatusArguments};
 use crate::progress::clock;
 use crate::terminal::print;
+use mup2_scaling::error::one_line;
 use mup2_train::results::ResultStore;
 use mup2_train::sweep::{SweepStatus, status};
 use std::io::IsTerminal;
@@ -43,7 +44,8 @@ fn table(status: &SweepStatus) -> String {
     let share = 100.0 * settled as f64 / status.total.max(1) as f64;
     let mut text = format!(
         "{}: {settled} of {} runs settled ({share:.1} %)\n",
-        status.name, status.total
+        one_line(&status.name),
+        status.total
     );
     for (name, count) in [
         ("done", status.done),
@@ -70,7 +72,11 @@ fn table(status: &SweepStatus) -> String {
         text += &format!("  {:<9}{eta:>8}\n", "ETA");
     }
     for failure in status.failures.iter().take(MOST_FAILURES) {
-        text += &format!("  run {} failed: {}\n", failure.id, failure.reason);
+        text += &format!(
+            "  run {} failed: {}\n",
+            failure.id,
+            one_line(&failure.reason)
+        );
     }
     let more = status.failures.len().saturating_sub(MOST_FAILURES);
     if more > 0 {

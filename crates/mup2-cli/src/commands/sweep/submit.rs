@@ -6,13 +6,14 @@ use crate::arguments::{StatusFormat, SweepCancelArguments, SweepSubmitArguments}
 use crate::dataset;
 use crate::terminal::print;
 use mup2_scaling::error::Error;
-use mup2_scaling::publish::write_atomically;
+use mup2_scaling::publish::{check_file, write_atomically};
 use mup2_train::config::{SweepSpec, TrainingDevice};
 use mup2_train::results::ResultStore;
 use mup2_train::sweep::{
-    self, DEFAULT_MOST_TASKS, JobTexts, Submission, Submissions, known_runs, refuse_halving,
+    self, DEFAULT_MOST_TASKS, Job, JobTexts, Submission, Submissions, TimeLimit, known_runs,
+    refuse_halving, time_limit,
 };
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
@@ -23,7 +24,7 @@ const HALVING_TASKS: usize = 8;
 
 pub fn submit(arguments: &SweepSubmitArguments) -> anyhow::Result<ExitCode> {
     let sweep = read(&arguments.sweep)?;
-    check_time(arguments.time.as_deref())?;
+    check_times(arguments)?;
     let shards = tasks(arguments, &sweep)?;
     // The data are read here too: a job that finds them missing would be found out hours later.
     let data = dataset::open(&sweep.run.data)?;
@@ -37,21 +38,28 @@ pub fn submit(arguments: &SweepSubmitArguments) -> anyhow::Result<ExitCode> {
         print(&format!("{}\n{}\n", shell(&array)?, shell(&report)?))?;
         return Ok(ExitCode::SUCCESS);
     }
+    let record = Record::open(&out)?;
     let array_job = sbatch(&array)?;
-    let report_job = sbatch(&report_arguments(
-        arguments,
-        &files,
-        &array_job.to_string(),
-    )?)?;
-    let submission = Submission {
+    let mut submission = Submission {
         array_job,
-        report_job,
+        report_job: None,
         shards,
     };
-    let mut record = read_record(&out)?;
-    record.submissions.push(submission.clone());
-    let text = serde_json::to_string_pretty(&record)?;
-    write_atomically(&out.join(RECORD), format!("{text}\n").as_bytes())?;
+    record.set(&submission)?;
+    let array_job = &submission.array_job;
+    let report_job = report_arguments(arguments, &files, array_job.id())
+        .map(|call| on_cluster(call, arguments, array_job))
+        .and_then(|call| sbatch(&call))
+        .map_err(|error| {
+            let directory = arguments.out.display();
+            anyhow::anyhow!(
+                "array job {array_job} is queued, its report job is not: {error}; when the array is \
+                 done: mup2 report {directory}; to cancel it: mup2 sweep cancel {directory}"
+            )
+        })?;
+    submission.report_job = Some(report_job.clone());
+    record.set(&submission)?;
+    let array_job = &submission.array_job;
     print(&match arguments.format {
         StatusFormat::Json => format!("{}\n", serde_json::to_string(&submission)?),
         StatusFormat::Table => format!(
@@ -75,17 +83,67 @@ pub fn cancel(arguments: &SweepCancelArguments) -> anyhow::Result<ExitCode> {
         )
         .into());
     }
-    let jobs: Vec<String> = record
+    let jobs: Vec<&Job> = record
         .submissions
         .iter()
         // The report first: it would start as soon as the array is gone.
-        .flat_map(|submission| [submission.report_job, submission.array_job])
-        .map(|job| job.to_string())
+        .flat_map(|submission| submission.report_job.iter().chain([&submission.array_job]))
         .collect();
-    // Jobs that ended long ago are unknown to Slurm; that is what was asked for.
-    let output = slurm("scancel", &[&["--quiet".to_owned()], &jobs[..]].concat())?;
-    print(&format!("cancelled: {}\n{output}", jobs.join(" ")))?;
+    let mut clusters: Vec<Option<&str>> = jobs.iter().map(|job| job.cluster()).collect();
+    clusters.sort();
+    clusters.dedup();
+    let mut text = String::new();
+    for cluster in clusters {
+        // Jobs that ended long ago are unknown to Slurm; that is what was asked for.
+        let mut call = vec!["--quiet".to_owned()];
+        call.extend(cluster.map(|cluster| format!("--clusters={cluster}")));
+        let own = jobs.iter().filter(|job| job.cluster() == cluster);
+        call.extend(own.map(|job| job.id().to_owned()));
+        text += &slurm("scancel", &call)?;
+    }
+    let jobs: Vec<String> = jobs.iter().map(ToString::to_string).collect();
+    print(&format!("cancelled: {}\n{text}", jobs.join(", ")))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The record of a results directory, which no other process writes while this one submits.
+struct Record {
+    path: PathBuf,
+    before: Submissions,
+    /// Locked until it is dropped.
+    _lock: Option<File>,
+}
+
+impl Record {
+    /// # Errors
+    /// When the record cannot be read or written: a job that is not written down is lost.
+    fn open(directory: &Path) -> Result<Self, Error> {
+        let path = directory.join(RECORD);
+        let lock = path.with_extension("lock");
+        let file = File::create(&lock).map_err(Error::io("write", &lock))?;
+        // Not every file system has locks.
+        let lock = file.lock().is_ok().then_some(file);
+        check_file(&path)?;
+        Ok(Self {
+            path,
+            before: read_record(directory)?,
+            _lock: lock,
+        })
+    }
+
+    /// Writes what is known of this submission.
+    fn set(&self, submission: &Submission) -> anyhow::Result<()> {
+        let mut record = self.before.clone();
+        record.submissions.push(submission.clone());
+        let text = serde_json::to_string_pretty(&record)?;
+        write_atomically(&self.path, format!("{text}\n").as_bytes()).map_err(|error| {
+            let array = &submission.array_job;
+            let report = submission.report_job.iter();
+            let report = report.map(|job| format!(" and report job {job}"));
+            let report: String = report.collect();
+            anyhow::anyhow!("array job {array}{report} could not be written down: {error}")
+        })
+    }
 }
 
 fn read_record(directory: &Path) -> Result<Submissions, Error> {
@@ -213,15 +271,46 @@ fn log_path(logs: &Path, pattern: &str) -> Result<String, Error> {
 
 /// Slurm looks at time limits every half minute and warns a minute before: of one or two minutes
 /// hardly anything would be left.
-fn check_time(time: Option<&str>) -> Result<(), Error> {
-    match time.map(str::parse::<u64>) {
-        Some(Ok(minutes)) if minutes < 3 => Err(Error::invalid(
-            format!("--time {minutes}"),
-            "leaves no time to work between start and warning",
-            "at least 3 minutes",
-        )),
-        _ => Ok(()),
+fn check_times(arguments: &SweepSubmitArguments) -> Result<(), Error> {
+    const LEAST: u64 = 180;
+    let given = arguments.time.iter().map(|time| ("--time", time.as_str()));
+    let through = arguments.sbatch.iter().filter_map(|argument| {
+        let time = argument
+            .strip_prefix("--time=")
+            .or_else(|| argument.strip_prefix("-t"))?;
+        Some(("--sbatch=--time", time))
+    });
+    for (flag, time) in given.chain(through) {
+        let place = format!("{flag} {time}");
+        match time_limit(time) {
+            Ok(TimeLimit::Seconds(seconds)) if seconds < LEAST => {
+                return Err(Error::invalid(
+                    place,
+                    format!(
+                        "is {seconds} s, which leaves no time to work between start and warning"
+                    ),
+                    "at least 3 minutes",
+                ));
+            }
+            Ok(_) => {}
+            Err(forms) => {
+                return Err(Error::invalid(place, "is no time limit of Slurm's", forms));
+            }
+        }
     }
+    Ok(())
+}
+
+/// The call with the cluster of the array, without which its id means nothing there.
+fn on_cluster(mut call: Vec<String>, arguments: &SweepSubmitArguments, array: &Job) -> Vec<String> {
+    let is_named =
+        |argument: &String| argument.starts_with("--clusters") || argument.starts_with("-M");
+    if let Some(cluster) = array.cluster()
+        && !arguments.sbatch.iter().any(is_named)
+    {
+        call.insert(0, format!("--clusters={cluster}"));
+    }
+    call
 }
 
 fn array_arguments(
@@ -280,14 +369,18 @@ fn shell(call: &[String]) -> Result<String, Error> {
     ))
 }
 
-/// Submits and returns the job id.
-fn sbatch(call: &[String]) -> Result<u64, Error> {
+/// Submits and returns the job.
+fn sbatch(call: &[String]) -> Result<Job, Error> {
     let output = slurm("sbatch", &[&["--parsable".to_owned()], call].concat())?;
-    // `ID` or `ID;CLUSTER`.
-    let id = output.trim().split(';').next().unwrap_or_default();
-    id.parse().map_err(|_| {
-        let problem = format!("answered `{}`", output.trim());
-        Error::invalid("sbatch --parsable", problem, "a job id")
+    Job::in_output(&output).ok_or_else(|| {
+        Error::invalid(
+            "sbatch --parsable",
+            format!(
+                "answered `{}`; a job may be queued, see `squeue --me`",
+                output.trim()
+            ),
+            "a job id, or a job id and its cluster",
+        )
     })
 }
 
