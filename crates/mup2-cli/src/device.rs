@@ -1,9 +1,9 @@
 //! The device of a command: named on stderr where it is a GPU, how many workers it feeds, and how many trials it
 //! trains at once.
 
-use mup2::config::{SweepSpec, TrainingDevice};
+use mup2::built_in::StackSize;
+use mup2::config::{RunSpec, TrainingDevice};
 use mup2::error::Error;
-use mup2::sweep::StackSize;
 use mup2::train::{device_model, free_memory};
 
 /// Opens the device and says which GPU it is.
@@ -31,7 +31,8 @@ const MEMORY_SHARE: f64 = 0.5;
 pub fn check_stack(
     device: TrainingDevice,
     asked: Option<u16>,
-    sweep: &SweepSpec,
+    run: &RunSpec,
+    is_halving: bool,
 ) -> anyhow::Result<()> {
     let Some(asked) = asked.filter(|asked| *asked > 1) else {
         return Ok(());
@@ -46,13 +47,13 @@ pub fn check_stack(
             "1, or a `--device` that is a GPU",
         );
     }
-    if sweep.halving().is_some() {
+    if is_halving {
         return refuse(
             "the runs of a search by halving go on from each other's checkpoints",
             "1 with `search = \"halving\"`",
         );
     }
-    if !sweep.run.can_be_stacked() {
+    if !run.can_be_stacked() {
         return refuse(
             "these runs divide their batches, take statistics anew or measure sharpness",
             "1, or `run.train.micro_batches = 1`, `run.train.recalibrate_batches = 0` and `run.sharpness.every_epochs = 0`",

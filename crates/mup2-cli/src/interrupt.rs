@@ -1,6 +1,6 @@
 //! Ctrl-C and SIGTERM: the first ends the work cleanly, the second at once.
 
-use mup2::train::Cancel;
+use mup2::cancel::Cancel;
 use std::sync::Arc;
 
 /// A flag that the first signal raises.

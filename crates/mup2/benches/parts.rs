@@ -6,7 +6,7 @@
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use divan::{Bencher, black_box};
 use mup2::config::{RunSpec, parse_run};
-use mup2::train::one_core_pool;
+use mup2::one_core::one_core_pool;
 
 fn main() {
     one_core_pool().unwrap().install(divan::main);
@@ -187,9 +187,10 @@ fn run(width: usize) -> RunSpec {
 /// Twenty SAM steps of a perceptron, with what makes it ready.
 mod twenty_steps {
     use super::{Bencher, black_box, run};
+    use mup2::cancel::Cancel;
     use mup2::config::TrainingDevice;
     use mup2::data::load;
-    use mup2::train::{Cancel, ThroughputOptions, throughput};
+    use mup2::train::{ThroughputOptions, throughput};
 
     #[divan::bench(args = [64, 256, 1024], sample_count = 10)]
     fn perceptron(bencher: Bencher, width: usize) {

@@ -11,6 +11,7 @@ use burn::module::{Module, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::activation::{log_softmax, relu};
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use mup2::cancel::Cancel;
 use mup2::check::{CheckReport, ModuleCheckOptions, ModuleTraining, check_module, terminal_table};
 use mup2::error::Result;
 use mup2::model::Trace;
@@ -19,7 +20,6 @@ use mup2::random;
 use mup2::scaling::{Parameterization, Perturbation, Scheme, TensorKind};
 use mup2::shapes::Declarations;
 use mup2::step::{BaseOptimizerConfig, Sgd};
-use mup2::train::Cancel;
 use rand::RngExt;
 
 const BASE_WIDTH: usize = 16;

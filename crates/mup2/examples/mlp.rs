@@ -12,6 +12,7 @@ use burn::nn::{Linear, LinearConfig};
 use burn::optim::GradientsParams;
 use burn::tensor::activation::{log_softmax, relu};
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use mup2::cancel::Cancel;
 use mup2::check::{CheckReport, ModuleCheckOptions, ModuleTraining, check_module, terminal_table};
 use mup2::data::{BatchOrder, DataSpec, Dataset, load};
 use mup2::error::{Error, Result};
@@ -19,7 +20,6 @@ use mup2::module::BaseShapes;
 use mup2::scaling::{Parameterization, Perturbation, Scheme};
 use mup2::shapes::Declarations;
 use mup2::step::{BaseOptimizerConfig, Sgd};
-use mup2::train::Cancel;
 
 const BASE_WIDTH: usize = 32;
 const LEARNING_RATE: f64 = 0.05;

@@ -17,12 +17,12 @@ use burn::nn::{Embedding, EmbeddingConfig, LayerNorm, LayerNormConfig, Linear, L
 use burn::optim::{AdamWConfig, GradientsParams};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use mup2::cancel::Cancel;
 use mup2::check::{CheckReport, ModuleCheckOptions, ModuleTraining, check_module, terminal_table};
 use mup2::error::Result;
 use mup2::module::{BaseShapes, WeightGain};
 use mup2::scaling::{BaseOptimizer, Parameterization, Perturbation, Scheme};
 use mup2::shapes::Declarations;
-use mup2::train::Cancel;
 
 /// In the public domain: see `text/README.md`.
 const TEXT: &str = include_str!("text/declaration-of-independence.txt");

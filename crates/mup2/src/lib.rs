@@ -8,6 +8,8 @@
 //! The library never prints. Its rooms, and which may enter which, are described in
 //! `ARCHITECTURE.md` and enforced by `tests/architecture.rs`.
 
+pub mod built_in;
+pub mod cancel;
 pub mod check;
 pub mod checkpoint;
 pub mod collective;
@@ -22,6 +24,7 @@ mod kernels;
 mod low_rank;
 pub mod model;
 pub mod module;
+pub mod one_core;
 pub mod phases;
 pub mod publish;
 pub mod pytorch;

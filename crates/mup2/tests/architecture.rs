@@ -11,6 +11,8 @@ use std::path::Path;
 /// Every room with the rooms that it may use, each of which stands above it.
 const ROOMS: &[(&str, &[&str])] = &[
     ("error", &[]),
+    ("cancel", &[]),
+    ("one_core", &["error"]),
     ("publish", &["error"]),
     ("collective", &["error"]),
     ("random", &[]),
@@ -42,11 +44,19 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("pytorch", &["error", "config", "scaling", "checkpoint"]),
     ("export", &["error", "config", "publish", "results"]),
     ("report", &["error", "publish", "figure"]),
+    (
+        "sweep",
+        &[
+            "error", "publish", "cancel", "one_core", "config", "results", "report",
+        ],
+    ),
     ("doctor", &["scaling", "report", "figure"]),
     (
         "train",
         &[
             "error",
+            "cancel",
+            "one_core",
             "collective",
             "config",
             "data",
@@ -64,20 +74,21 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "check",
         &[
-            "error", "random", "kernels", "fused", "scaling", "shapes", "data", "config", "model",
-            "step", "module", "train", "figure",
+            "error", "cancel", "one_core", "random", "kernels", "fused", "scaling", "shapes",
+            "data", "config", "model", "step", "module", "train", "figure",
         ],
     ),
     (
-        "sweep",
+        "built_in",
         &[
             "error",
+            "cancel",
             "config",
             "data",
             "results",
             "checkpoint",
             "train",
-            "report",
+            "sweep",
         ],
     ),
 ];

@@ -2,10 +2,10 @@
 //! exponent can be wrong unseen.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use mup2::cancel::Cancel;
 use mup2::check::{CheckOptions, CheckReport, TensorFinding, Verdict, check};
 use mup2::config::{RunSpec, TrainingDevice, parse_run};
 use mup2::data::{DataSpec, Dataset, DatasetName, load};
-use mup2::train::Cancel;
 
 fn dataset(name: DatasetName) -> Dataset {
     let spec = DataSpec {

@@ -1,10 +1,12 @@
 //! What the coordinate check costs beside plain SAM steps: a ratio within one run.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use mup2::cancel::Cancel;
 use mup2::check::{CheckOptions, check};
 use mup2::config::{TrainingDevice, parse_run};
 use mup2::data::load;
-use mup2::train::{Cancel, Progress, one_core_pool, train};
+use mup2::one_core::one_core_pool;
+use mup2::train::{Progress, train};
 use std::time::{Duration, Instant};
 
 const WIDTH: usize = 1024;

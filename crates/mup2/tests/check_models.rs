@@ -5,13 +5,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use mup2::cancel::Cancel;
 use mup2::check::{
     CheckOptions, CheckReport, TensorFinding, Verdict, check, default_run, default_steps,
     default_widths,
 };
 use mup2::config::{ModelKind, TrainingDevice, parse_run};
 use mup2::data::load;
-use mup2::train::Cancel;
 
 fn checked(kind: ModelKind, changes: &[&str]) -> CheckReport {
     let changes: Vec<String> = changes.iter().map(ToString::to_string).collect();

@@ -4,14 +4,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use burn::tensor::Tensor;
+use mup2::cancel::Cancel;
 use mup2::check::{CheckOptions, check};
 use mup2::checkpoint::{CheckpointDirectory, Weights, read_weights};
 use mup2::config::{RunSpec, TrainingDevice, parse_run};
 use mup2::data::load;
 use mup2::fused::squared_norm;
-use mup2::results::RunResult;
+use mup2::train::RunResult;
 use mup2::train::{
-    Cancel, Checkpointing, Keeping, Progress, TrainedWeights, evaluate_weights, open_device,
+    Checkpointing, Keeping, Progress, TrainedWeights, evaluate_weights, open_device,
     train_resumably,
 };
 use std::collections::BTreeMap;

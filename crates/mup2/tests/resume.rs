@@ -1,12 +1,13 @@
 //! A training that is interrupted anywhere goes on to the same bits.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use mup2::cancel::Cancel;
 use mup2::checkpoint::CheckpointDirectory;
 use mup2::config::{RunSpec, TrainingDevice, parse_run};
 use mup2::data::load;
 use mup2::error::Error;
-use mup2::results::RunResult;
-use mup2::train::{Cancel, Checkpointing, Earlier, Keeping, Progress, train, train_resumably};
+use mup2::train::RunResult;
+use mup2::train::{Checkpointing, Earlier, Keeping, Progress, train, train_resumably};
 use std::path::Path;
 use std::time::Duration;
 

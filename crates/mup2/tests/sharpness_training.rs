@@ -1,10 +1,12 @@
 //! Sharpness as a metric of training: it changes no bit of the training, and measures what it says.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use mup2::cancel::Cancel;
 use mup2::config::parse_run;
 use mup2::data::load;
-use mup2::results::{RunResult, SharpnessMetrics};
-use mup2::train::{Cancel, train};
+use mup2::results::SharpnessMetrics;
+use mup2::train::RunResult;
+use mup2::train::train;
 
 fn trained(toml: &[&str]) -> RunResult {
     let small = [

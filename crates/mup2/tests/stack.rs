@@ -2,11 +2,14 @@
 //! variable MUP2_TEST_DEVICE names, if the tests were built with its feature.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use mup2::cancel::Cancel;
 use mup2::config::{RunSpec, TrainingDevice, parse_run};
 use mup2::data::{Dataset, load};
 use mup2::error::Error;
-use mup2::results::{RunResult, RunStatus};
-use mup2::train::{Cancel, Keeping, one_core_pool, train_resumably, train_stack};
+use mup2::one_core::one_core_pool;
+use mup2::results::RunStatus;
+use mup2::train::RunResult;
+use mup2::train::{Keeping, train_resumably, train_stack};
 
 /// What one trial alone and one of a stack may differ by, relative: other orders of the same sums, which a
 /// few steps of SAM amplify.

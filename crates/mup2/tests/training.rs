@@ -1,13 +1,13 @@
 //! What the settings of a training do, seen from its results and trained weights.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use mup2::cancel::Cancel;
 use mup2::checkpoint::{Weights, read_weights};
 use mup2::config::{RunId, RunSpec, TrainingDevice, parse_run};
 use mup2::data::load;
-use mup2::results::RunResult;
+use mup2::train::RunResult;
 use mup2::train::{
-    Cancel, Keeping, TrainedWeights, evaluate_weights, ours, run_of_weights, theirs, train,
-    train_resumably,
+    Keeping, TrainedWeights, evaluate_weights, ours, run_of_weights, theirs, train, train_resumably,
 };
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -5,8 +5,8 @@ use crate::arguments::{EvaluateArguments, WeightNames};
 use crate::dataset;
 use crate::device;
 use crate::terminal::print;
+use mup2::built_in::describe;
 use mup2::checkpoint::read_weights;
-use mup2::sweep::describe;
 use mup2::train::{evaluate_weights, ours};
 use std::process::ExitCode;
 

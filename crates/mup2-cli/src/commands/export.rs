@@ -2,12 +2,13 @@
 
 use crate::arguments::ExportArguments;
 use crate::terminal::print;
+use mup2::built_in::KINDS;
 use mup2::export::{Format, export};
 use mup2::results::ResultStore;
 use std::process::ExitCode;
 
 pub fn run(arguments: &ExportArguments) -> anyhow::Result<ExitCode> {
-    let (store, manifest) = ResultStore::open(&arguments.directory)?;
+    let (store, manifest) = ResultStore::open(&arguments.directory, KINDS)?;
     let out = arguments.out.as_deref().unwrap_or(&arguments.directory);
     let formats = [
         (arguments.csv, Format::Csv),

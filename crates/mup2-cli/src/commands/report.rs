@@ -2,6 +2,7 @@
 
 use crate::arguments::{ReportArguments, ReportFormat};
 use crate::terminal::{print, table_options};
+use mup2::built_in::KINDS;
 use mup2::config::SweepSpec;
 use mup2::report::{Report, build, terminal_table, write};
 use mup2::results::ResultStore;
@@ -9,7 +10,7 @@ use mup2::sweep::report_input;
 use std::process::ExitCode;
 
 pub fn run(arguments: &ReportArguments) -> anyhow::Result<ExitCode> {
-    let (store, manifest) = ResultStore::open(&arguments.directory)?;
+    let (store, manifest) = ResultStore::open(&arguments.directory, KINDS)?;
     let command = format!("mup2 report {}", arguments.directory.display());
     let report = write_report(&manifest.sweep, &store, &command)?;
     match arguments.format {

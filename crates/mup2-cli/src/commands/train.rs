@@ -9,16 +9,17 @@ use crate::processes::Processes;
 use crate::progress::bar as progress_bar;
 use crate::terminal::print;
 use indicatif::ProgressBar;
+use mup2::built_in::describe;
+use mup2::cancel::Cancel;
 use mup2::checkpoint::CheckpointDirectory;
 use mup2::config::{RunSpec, read_run};
 use mup2::data::{Dataset, load};
 use mup2::error::Error;
 use mup2::publish::write_atomically;
-use mup2::results::{EpochMetrics, RunResult, RunStatus, SharpnessMetrics};
-use mup2::sweep::describe;
+use mup2::results::{EpochMetrics, RunStatus, SharpnessMetrics};
+use mup2::train::RunResult;
 use mup2::train::{
-    Cancel, Checkpointing, Keeping, Progress, TrainedWeights, check_processes, device_model,
-    train_together,
+    Checkpointing, Keeping, Progress, TrainedWeights, check_processes, device_model, train_together,
 };
 use std::io::IsTerminal;
 use std::path::Path;

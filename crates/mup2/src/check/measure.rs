@@ -2,11 +2,12 @@
 
 use super::observe::{Passes, Training, observe};
 use super::result::{Divergence, Point};
+use crate::cancel::Cancel;
 use crate::config::{RunSpec, TrainingDevice};
 use crate::data::{BatchOrder, Dataset, noisy_labels};
 use crate::error::Result;
 use crate::model::{Network, Pass, Trace};
-use crate::train::{Batch, Cancel, Setup, network_for, open_device, setup};
+use crate::train::{Batch, Setup, network_for, open_device, setup};
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;

@@ -2,10 +2,10 @@
 
 use super::quantities::{ObservedStep, Origin};
 use super::result::{Divergence, Point};
+use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::model::Trace;
 use crate::step::{PerturbationRecord, Sam, flat_parameters};
-use crate::train::Cancel;
 use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::Tensor;

@@ -4,11 +4,12 @@ use super::judge::{Extent, Subject, judge};
 use super::measure::{Measured, measure};
 use super::result::CheckReport;
 use super::workers::measure_all;
+use crate::cancel::Cancel;
 use crate::config::{RunSpec, TrainingDevice};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::scaling::scale;
-use crate::train::{Cancel, network_for};
+use crate::train::network_for;
 use std::collections::HashSet;
 
 /// What is checked beside the run that is checked.

@@ -4,7 +4,7 @@ use super::judge::Extent;
 use super::measure::Measured;
 use super::run::CheckProgress;
 use crate::error::{Error, Result};
-use crate::train::{one_core_pool, panic_message};
+use crate::one_core::{one_core_pool, panic_message};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,9 +1,6 @@
-//! Successive halving as a value: its rungs, and a run cut short at one of them.
+//! Successive halving as a value: its rungs.
 
-use super::identity::RunId;
-use super::run::RunSpec;
 use super::search::Search;
-use super::sweep::PlannedRun;
 use crate::error::{Error, Result};
 
 /// Epochs of the first rung, unless they are given.
@@ -58,11 +55,11 @@ impl Halving {
         earlier.filter(move |rung| *rung < epochs)
     }
 
-    /// Checks the keys; `place` names the file.
+    /// Checks the keys for runs of `epochs` epochs, which stand at `key`; `place` names the file.
     ///
     /// # Errors
     /// When a key is out of its range, or no rung would come before the whole length.
-    pub(super) fn validate(search: &Search, epochs: usize, place: &str) -> Result<()> {
+    pub(super) fn validate(search: &Search, epochs: usize, key: &str, place: &str) -> Result<()> {
         let factor = search.factor.unwrap_or(FACTOR);
         if !(2..=1000).contains(&factor) {
             return Err(Error::invalid(
@@ -77,46 +74,16 @@ impl Halving {
             return Ok(());
         }
         let allowed = match longest {
-            0 => "`run.train.epochs` of at least `search.factor`".to_owned(),
+            0 => format!("`{key}` of at least `search.factor`"),
             _ => format!("whole numbers from 1 to {longest}, which is epochs / factor"),
         };
         Err(Error::invalid(
             format!("{place}: search.first_epochs"),
             format!(
-                "is {first} with `search.factor` = {factor} and `run.train.epochs` = {epochs}, which \
-                 leaves no rung to prune at"
+                "is {first} with `search.factor` = {factor} and `{key}` = {epochs}, which leaves no \
+                 rung to prune at"
             ),
             allowed,
         ))
-    }
-}
-
-impl RunSpec {
-    /// The first epochs of this run as a run of its own: the same steps, bit for bit.
-    pub fn cut_short(&self, epochs: usize) -> Self {
-        let mut spec = self.clone();
-        if epochs != self.train.epochs {
-            spec.train.schedule_epochs = Some(self.train.schedule_length());
-            spec.train.epochs = epochs;
-        }
-        spec
-    }
-
-    /// Whether the steps of `longer` begin with those of this run, and go on where they end.
-    pub fn is_beginning_of(&self, longer: &Self) -> bool {
-        self.train.epochs < longer.train.epochs
-            && RunId::of(&longer.cut_short(self.train.epochs)) == RunId::of(self)
-    }
-}
-
-impl PlannedRun {
-    /// The first epochs of this run as a run of its own, for the same cell.
-    pub fn cut_short(&self, epochs: usize) -> Self {
-        let spec = self.spec.cut_short(epochs);
-        Self {
-            scheme: self.scheme,
-            id: RunId::of(&spec),
-            spec,
-        }
     }
 }

@@ -1,9 +1,8 @@
 //! TOML in, checked specs out: every message names the file and the key.
 
-use super::run::RunSpec;
+use super::kind::{Kind, Source};
 use super::sweep::SweepSpec;
 use crate::error::{Error, Result};
-use serde::de::DeserializeOwned;
 use std::path::Path;
 use toml::{Table, Value};
 
@@ -13,44 +12,40 @@ const MAX_BYTES: u64 = 1 << 20;
 /// No key of a spec has as many parts, and tables nested by the thousand would overflow the stack.
 const MAX_KEY_PARTS: usize = 16;
 
-/// Reads a `RUN.toml` and applies `--set key=value` overrides.
+/// Reads a `SWEEP.toml` with runs of one of `kinds` and applies `--set key=value` overrides.
 ///
 /// # Errors
 /// When the file cannot be read, is not TOML, has an unknown or repeated key, or a value is not
 /// allowed.
-pub fn read_run(path: &Path, overrides: &[String]) -> Result<RunSpec> {
-    parse_run(&read(path)?, &path.display().to_string(), overrides)
-}
-
-/// Reads a `SWEEP.toml` and applies `--set key=value` overrides.
-///
-/// # Errors
-/// As [`read_run`].
-pub fn read_sweep(path: &Path, overrides: &[String]) -> Result<SweepSpec> {
-    parse_sweep(&read(path)?, &path.display().to_string(), overrides)
-}
-
-/// Parses the text of a run spec; `place` names it in messages.
-///
-/// # Errors
-/// As [`read_run`].
-pub fn parse_run(text: &str, place: &str, overrides: &[String]) -> Result<RunSpec> {
-    let spec: RunSpec = deserialize(text, place, overrides)?;
-    spec.validate(place)?;
-    Ok(spec)
+pub fn read_sweep(path: &Path, overrides: &[String], kinds: &[Kind]) -> Result<SweepSpec> {
+    parse_sweep(
+        &read_text(path)?,
+        &path.display().to_string(),
+        overrides,
+        kinds,
+    )
 }
 
 /// Parses the text of a sweep spec; `place` names it in messages.
 ///
 /// # Errors
-/// As [`read_run`].
-pub fn parse_sweep(text: &str, place: &str, overrides: &[String]) -> Result<SweepSpec> {
-    let spec: SweepSpec = deserialize(text, place, overrides)?;
+/// As [`read_sweep`].
+pub fn parse_sweep(
+    text: &str,
+    place: &str,
+    overrides: &[String],
+    kinds: &[Kind],
+) -> Result<SweepSpec> {
+    let spec = SweepSpec::read(parse_table(text, place, overrides)?, place, kinds)?;
     spec.validate(place)?;
     Ok(spec)
 }
 
-fn read(path: &Path) -> Result<String> {
+/// The text of a TOML file of a spec.
+///
+/// # Errors
+/// When it cannot be read or is too large to be one.
+pub fn read_text(path: &Path) -> Result<String> {
     let size = std::fs::metadata(path)
         .map_err(Error::io("read", path))?
         .len();
@@ -65,7 +60,11 @@ fn read(path: &Path) -> Result<String> {
     std::fs::read_to_string(path).map_err(Error::io("read", path))
 }
 
-fn deserialize<T: DeserializeOwned>(text: &str, place: &str, overrides: &[String]) -> Result<T> {
+/// The table of a TOML text, with overrides applied.
+///
+/// # Errors
+/// When it is not TOML, or an override is no assignment.
+pub fn parse_table(text: &str, place: &str, overrides: &[String]) -> Result<Source> {
     let mut table: Table = text.parse().map_err(|error: toml::de::Error| {
         let line = error
             .span()
@@ -81,24 +80,10 @@ fn deserialize<T: DeserializeOwned>(text: &str, place: &str, overrides: &[String
     for assignment in overrides {
         apply(&mut table, assignment)?;
     }
-    serde_path_to_error::deserialize(Value::Table(table)).map_err(|error| {
-        let path = error.path().to_string();
-        let message = one_line(error.inner().message());
-        // serde says "…, expected one of …": the second half is what is allowed.
-        let (problem, allowed) = message.split_once(", expected ").map_or_else(
-            || (message.clone(), "see `mup2 spec`".to_owned()),
-            |(problem, allowed)| (problem.to_owned(), allowed.to_owned()),
-        );
-        let place = if path == "." {
-            place.to_owned()
-        } else {
-            format!("{place}: {path}")
-        };
-        Error::invalid(place, problem, allowed)
-    })
+    Ok(Source::Toml(Value::Table(table)))
 }
 
-fn one_line(message: &str) -> String {
+pub(super) fn one_line(message: &str) -> String {
     message.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

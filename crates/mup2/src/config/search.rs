@@ -109,11 +109,11 @@ impl Log2Range {
 }
 
 impl Search {
-    /// Checks every value, for runs of `epochs` epochs; `place` names the file.
+    /// Checks every value, for runs of `epochs` epochs, which stand at `key`; `place` names the file.
     ///
     /// # Errors
     /// The first value that is out of its range, by key, with what is allowed.
-    pub(super) fn validate(&self, epochs: usize, place: &str) -> Result<()> {
+    pub(super) fn validate(&self, epochs: usize, key: &str, place: &str) -> Result<()> {
         if !(1..=MAX_POINTS).contains(&self.points) {
             return Err(Error::invalid(
                 format!("{place}: search.points"),
@@ -124,7 +124,7 @@ impl Search {
         self.lr.validate(&format!("{place}: search.lr"))?;
         self.rho.validate(&format!("{place}: search.rho"))?;
         if self.method == SearchMethod::Halving {
-            return Halving::validate(self, epochs, place);
+            return Halving::validate(self, epochs, key, place);
         }
         let keys = [("first_epochs", self.first_epochs), ("factor", self.factor)];
         match keys.iter().find(|(_, value)| value.is_some()) {

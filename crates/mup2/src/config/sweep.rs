@@ -1,18 +1,20 @@
 //! A sweep as a value: the file `SWEEP.toml`, and the runs that it stands for.
 
 use super::axis::Axis;
+use super::cell::{Cell, PlannedRun};
+use super::grid::{GivenGrid, Grid};
 use super::halving::Halving;
-use super::identity::RunId;
-use super::run::RunSpec;
+use super::json::Json;
+use super::kind::{Given, Kind, Runs, Source};
 use super::search::{Search, SearchMethod};
 use crate::error::{Error, Result};
-use crate::scaling::{Parameterization, Perturbation, Rule};
-use serde::{Deserialize, Serialize};
+use serde::de::IgnoredAny;
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Serialize, Serializer};
 use std::collections::HashSet;
 use std::fmt::{Display, Formatter};
 use std::hash::Hash;
-use std::str::FromStr;
-use strum::VariantNames;
+use std::sync::Arc;
 
 /// More runs than this are taken for a mistake in the grid.
 const MAX_RUNS: f64 = 1_000_000.0;
@@ -20,54 +22,40 @@ const MAX_RUNS: f64 = 1_000_000.0;
 /// Where learning rates and radii may come from.
 const LR_AND_RHO: &str = "`grid.lr` and `grid.rho`, or a `[search]` table in place of both";
 
-/// Everything about a sweep: one run, and the grid or the search that varies it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// Everything about a sweep: what its runs share, and the grid or the search that varies it.
+#[derive(Debug, Clone)]
 pub struct SweepSpec {
     /// Name of the sweep; a results directory belongs to one name.
     pub name: String,
-    /// What hyperparameters are selected by.
-    #[serde(default)]
+    /// What hyperparameters are selected by, where runs have no metric of their own.
     pub selection: Selection,
     /// A cell of lower mean accuracy is shown as unstable; from 0 to 1, 0.3 as in the paper.
-    #[serde(default = "default_unstable_below")]
     pub unstable_below: f64,
     /// What all runs share.
-    #[serde(default)]
-    pub run: RunSpec,
+    pub runs: Arc<dyn Runs>,
     /// What is varied.
     pub grid: Grid,
     /// Scattered points (η, ρ), in place of `grid.lr` and `grid.rho`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<Search>,
 }
 
-fn default_unstable_below() -> f64 {
-    0.3
-}
-
-/// The `[grid]` table: all combinations are run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// The keys of a sweep's file.
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Grid {
-    /// Schemes such as `sp-naive` or `mup2`, with a rule if wanted: `mup2+asam`.
-    pub scheme: Vec<SchemeName>,
-    /// Widths.
-    pub width: Vec<usize>,
-    /// Learning rates η; absent where a `[search]` table gives them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lr: Option<Axis>,
-    /// Perturbation radii ρ; 0 is the base optimizer alone. Absent with `lr`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rho: Option<Axis>,
-    /// Seeds.
-    #[serde(default = "one_seed")]
-    pub seed: Vec<u64>,
+struct GivenSweep {
+    name: String,
+    selection: Option<Selection>,
+    unstable_below: Option<f64>,
+    // Those of the kinds of runs are taken out before.
+    #[serde(rename = "run")]
+    _run: Option<IgnoredAny>,
+    #[serde(rename = "command")]
+    _command: Option<IgnoredAny>,
+    grid: GivenGrid,
+    search: Option<Search>,
 }
 
-fn one_seed() -> Vec<u64> {
-    vec![0]
-}
+const UNSTABLE_BELOW: f64 = 0.3;
 
 /// The accuracy that hyperparameters are selected by.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,112 +80,98 @@ impl Display for Selection {
     }
 }
 
-/// A parameterization with a perturbation scaling, written `mup-global`; `mup2` is `mup-mup2`. A
-/// perturbation rule may follow, as in `mup2+asam`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct SchemeName {
-    /// Initialization and learning rate.
-    pub parameterization: Parameterization,
-    /// Perturbation radius.
-    pub perturbation: Perturbation,
-    /// Perturbation rule; without one the run's own `sam.rule`.
-    pub rule: Option<Rule>,
-}
-
-impl SchemeName {
-    /// Writes what the name says into `spec`.
-    pub fn apply(self, spec: &mut RunSpec) {
-        spec.scaling.parameterization = self.parameterization;
-        spec.scaling.perturbation = self.perturbation;
-        spec.sam.rule = self.rule.unwrap_or(spec.sam.rule);
+impl PartialEq for SweepSpec {
+    fn eq(&self, other: &Self) -> bool {
+        Json::of(self) == Json::of(other)
     }
 }
 
-impl Display for SchemeName {
-    fn fmt(&self, formatter: &mut Formatter<'_>) -> std::fmt::Result {
-        match (self.parameterization, self.perturbation) {
-            (Parameterization::Mup, Perturbation::Mup2) => formatter.write_str("mup2")?,
-            (parameterization, perturbation) => {
-                write!(formatter, "{parameterization}-{perturbation}")?;
-            }
+impl Serialize for SweepSpec {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let (key, table) = self.runs.table();
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("name", &self.name)?;
+        if self.runs.metric().is_none() {
+            map.serialize_entry("selection", &self.selection)?;
         }
-        match self.rule {
-            Some(rule) => write!(formatter, "+{rule}"),
-            None => Ok(()),
+        map.serialize_entry("unstable_below", &self.unstable_below)?;
+        map.serialize_entry(key, &table)?;
+        map.serialize_entry("grid", &self.grid)?;
+        if let Some(search) = &self.search {
+            map.serialize_entry("search", search)?;
         }
+        map.end()
     }
-}
-
-impl From<SchemeName> for String {
-    fn from(name: SchemeName) -> Self {
-        name.to_string()
-    }
-}
-
-impl TryFrom<String> for SchemeName {
-    type Error = String;
-
-    fn try_from(text: String) -> std::result::Result<Self, String> {
-        text.parse()
-    }
-}
-
-impl FromStr for SchemeName {
-    type Err = String;
-
-    fn from_str(text: &str) -> std::result::Result<Self, String> {
-        let (scaling, rule) = match text.split_once('+') {
-            None => (text, None),
-            Some((scaling, rule)) => (scaling, Some(rule)),
-        };
-        let rule = match rule.map(str::parse) {
-            None => None,
-            Some(Ok(rule)) => Some(rule),
-            Some(Err(_)) => return Err(unknown_scheme(text)),
-        };
-        let of = |parameterization, perturbation| Self {
-            parameterization,
-            perturbation,
-            rule,
-        };
-        if scaling == "mup2" {
-            return Ok(of(Parameterization::Mup, Perturbation::Mup2));
-        }
-        for (index, _) in scaling.match_indices('-') {
-            if let (Ok(parameterization), Ok(perturbation)) =
-                (scaling[..index].parse(), scaling[index + 1..].parse())
-            {
-                return Ok(of(parameterization, perturbation));
-            }
-        }
-        Err(unknown_scheme(text))
-    }
-}
-
-fn unknown_scheme(text: &str) -> String {
-    format!(
-        "unknown scheme `{text}`, expected `mup2` or PARAMETERIZATION-PERTURBATION with {} and {}, \
-         and then +RULE with {} if not `run.sam.rule`",
-        Parameterization::VARIANTS.join("|"),
-        Perturbation::VARIANTS.join("|"),
-        Rule::VARIANTS.join("|"),
-    )
-}
-
-/// One cell of the grid and seed, with the run that gives its result.
-#[derive(Debug, Clone, PartialEq)]
-pub struct PlannedRun {
-    /// Scheme of the cell.
-    pub scheme: SchemeName,
-    /// Id of the run; cells that are the same run by definition (all schemes at the base width,
-    /// all perturbation scalings at ρ = 0) share it.
-    pub id: RunId,
-    /// The run's spec.
-    pub spec: RunSpec,
 }
 
 impl SweepSpec {
+    /// Reads a sweep from a file's table; its values are not checked yet. `place` names the file.
+    ///
+    /// # Errors
+    /// When a key is unknown or missing, a value has another type, or the file asks for runs of
+    /// none of the `kinds`.
+    pub(crate) fn read(mut source: Source, place: &str, kinds: &[Kind]) -> Result<Self> {
+        let keys = source.keys();
+        let asked: Vec<&Kind> = kinds
+            .iter()
+            .filter(|kind| keys.iter().any(|key| key == kind.key))
+            .collect();
+        let kind = match asked[..] {
+            [] => kinds.iter().find(|kind| kind.is_default),
+            [kind] => Some(kind),
+            [first, second, ..] => {
+                return Err(Error::invalid(
+                    format!("{place}: {}", second.key),
+                    format!("stands beside `{}`", first.key),
+                    "one of these tables, which says what a run is",
+                ));
+            }
+        };
+        let Some(kind) = kind else {
+            let known: Vec<String> = kinds
+                .iter()
+                .map(|kind| format!("`[{}]`", kind.key))
+                .collect();
+            return Err(Error::invalid(
+                place,
+                "does not say what a run is",
+                format!("a table {}", known.join(" or ")),
+            ));
+        };
+        let table = source.take(kind.key);
+        let mut further = Default::default();
+        if kind.further_axes
+            && let Some(mut grid) = source.take("grid")
+        {
+            further = GivenGrid::take_further(&mut grid, place)?;
+            source.put("grid", grid);
+        }
+        let given: GivenSweep = source.parse(place, "")?;
+        let mut grid = given.grid;
+        grid.further = further;
+        let (grid, runs) = (kind.read)(Given {
+            table,
+            grid,
+            search: given.search.as_ref(),
+            place,
+        })?;
+        if let (Some(_), Some(metric)) = (given.selection, runs.metric()) {
+            return Err(Error::invalid(
+                format!("{place}: selection"),
+                format!("stands beside a metric of the runs, `{}`", metric.name),
+                "one of the two",
+            ));
+        }
+        Ok(Self {
+            name: given.name,
+            selection: given.selection.unwrap_or_default(),
+            unstable_below: given.unstable_below.unwrap_or(UNSTABLE_BELOW),
+            runs,
+            grid,
+            search: given.search,
+        })
+    }
+
     /// Checks every value; `place` names the file for the message.
     ///
     /// # Errors
@@ -217,7 +191,11 @@ impl SweepSpec {
                 "1 to 100 letters, digits, `-`, `_` and `.`",
             ));
         }
-        if !(0.0..=1.0).contains(&self.unstable_below) {
+        let metric = self.runs.metric();
+        let is_accuracy = metric.is_none();
+        if !self.unstable_below.is_finite()
+            || is_accuracy && !(0.0..=1.0).contains(&self.unstable_below)
+        {
             let problem = format!("is {}", self.unstable_below);
             return Err(Error::invalid(
                 key("unstable_below"),
@@ -227,10 +205,14 @@ impl SweepSpec {
         }
         let grid = &self.grid;
         let pairs = self.validate_pairs(place)?;
-        unique(&key("grid.scheme"), &grid.scheme, |scheme| *scheme)?;
+        unique(&key("grid.scheme"), &grid.scheme, |scheme| scheme.clone())?;
         unique(&key("grid.width"), &grid.width, |width| *width)?;
         unique(&key("grid.seed"), &grid.seed, |seed| *seed)?;
-        let runs = pairs * (grid.scheme.len() * grid.width.len() * grid.seed.len()) as f64;
+        let mut runs = pairs * (grid.scheme.len() * grid.width.len() * grid.seed.len()) as f64;
+        for (name, axis) in &grid.further.0 {
+            axis.validate(&key(&format!("grid.{name}")))?;
+            runs *= axis.len();
+        }
         if runs > MAX_RUNS {
             return Err(Error::invalid(
                 key("grid"),
@@ -244,32 +226,12 @@ impl SweepSpec {
                 unique(&key(name), &axis.values(), |value| (value + 0.0).to_bits())?;
             }
         }
-        self.run.validate_below(place, "run.")?;
-        for scheme in &grid.scheme {
-            let mut run = self.run.clone();
-            scheme.apply(&mut run);
-            run.validate_rule(&key("grid.scheme"), scheme)?;
+        for (name, axis) in &grid.further.0 {
+            unique(&key(&format!("grid.{name}")), &axis.values(), |value| {
+                value.to_string()
+            })?;
         }
-        if let Some(width) = grid
-            .width
-            .iter()
-            .find(|width| !(1..=1 << 20).contains(*width))
-        {
-            return Err(Error::invalid(
-                key("grid.width"),
-                format!("holds {width}"),
-                "whole numbers from 1 to 1048576",
-            ));
-        }
-        let base = self.run.model.base_width;
-        match grid.width.iter().find(|width| **width < base) {
-            Some(width) => Err(Error::invalid(
-                key("grid.width"),
-                format!("holds {width}, narrower than `run.model.base_width` = {base}"),
-                "widths of at least the base width, on which hyperparameters are tuned",
-            )),
-            None => Ok(()),
-        }
+        self.runs.validate(self, place)
     }
 
     /// Checks where the pairs (η, ρ) come from and returns how many there are, before they are
@@ -282,7 +244,8 @@ impl SweepSpec {
                 let problem = "stands beside a `[search]` table";
                 return Err(Error::invalid(key(name), problem, LR_AND_RHO));
             }
-            search.validate(self.run.train.epochs, place)?;
+            let (epochs, epochs_key) = self.runs.epochs();
+            search.validate(epochs, epochs_key, place)?;
             return Ok(search.len());
         }
         let mut pairs = 1.0;
@@ -296,7 +259,7 @@ impl SweepSpec {
         Ok(pairs)
     }
 
-    /// The pairs (η, ρ) that every scheme, width and seed is run with, in a fixed order.
+    /// The pairs (η, ρ) that every series, width and seed is run with, in a fixed order.
     fn pairs(&self) -> Vec<(f64, f64)> {
         if let Some(search) = &self.search {
             return search.pairs();
@@ -312,21 +275,35 @@ impl SweepSpec {
     pub fn halving(&self) -> Option<Halving> {
         let search = self.search.as_ref()?;
         let is_halving = search.method == SearchMethod::Halving;
-        is_halving.then(|| Halving::of(search, self.run.train.epochs))
+        is_halving.then(|| Halving::of(search, self.runs.epochs().0))
+    }
+
+    /// The names of what is compared with each other, in the order of the file: schemes, each at all
+    /// combinations of further axes.
+    pub fn series(&self) -> Vec<Arc<str>> {
+        let series = self.grid.series();
+        series.iter().map(|one| Arc::clone(one.name())).collect()
+    }
+
+    /// What hyperparameters are selected by, in words.
+    pub fn selected_by(&self) -> String {
+        match self.runs.metric() {
+            Some(metric) => metric.name,
+            None => self.selection.to_string(),
+        }
     }
 
     /// Every cell and seed of the grid or search, in a fixed order; several may share one run. Of a
     /// search by halving these are the runs of full length, few of which are ever trained.
     pub fn plan(&self) -> Vec<PlannedRun> {
         let pairs = self.pairs();
+        let (epochs, _) = self.runs.epochs();
         let mut plan = Vec::new();
-        for &scheme in &self.grid.scheme {
+        for series in self.grid.series() {
             for &width in &self.grid.width {
-                for &(lr, rho) in &pairs {
+                for &pair in &pairs {
                     for &seed in &self.grid.seed {
-                        let spec = self.cell(scheme, width, lr, rho, seed);
-                        let id = RunId::of(&spec);
-                        plan.push(PlannedRun { scheme, id, spec });
+                        plan.push(self.run(series.cell(width, pair, seed), epochs));
                     }
                 }
             }
@@ -334,24 +311,33 @@ impl SweepSpec {
         plan
     }
 
-    /// The distinct runs of the plan, most expensive (widest) first, so that the last worker to
-    /// finish does not hold a long run.
+    /// The distinct runs of the plan, the widest first.
     pub fn distinct_runs(&self) -> Vec<PlannedRun> {
         let mut seen = HashSet::new();
         let mut runs = self.plan();
         runs.retain(|run| seen.insert(run.id.clone()));
-        runs.sort_by_key(|run| std::cmp::Reverse(run.spec.model.width));
+        runs.sort_by_key(|run| std::cmp::Reverse(run.cell.width));
         runs
     }
 
-    fn cell(&self, scheme: SchemeName, width: usize, lr: f64, rho: f64, seed: u64) -> RunSpec {
-        let mut spec = self.run.clone();
-        scheme.apply(&mut spec);
-        spec.model.width = width;
-        spec.optimizer.lr = lr;
-        spec.sam.rho = rho;
-        spec.seed = seed;
-        spec
+    /// The run of a cell, cut short after so many epochs.
+    fn run(&self, cell: Cell, epochs: usize) -> PlannedRun {
+        PlannedRun {
+            id: self.runs.id(&cell, epochs),
+            epochs,
+            epoch_cost: self.runs.epoch_cost(&cell),
+            cell,
+        }
+    }
+
+    /// The first epochs of a run as a run of its own, for the same cell.
+    pub fn cut_short(&self, run: &PlannedRun, epochs: usize) -> PlannedRun {
+        self.run(run.cell.clone(), epochs)
+    }
+
+    /// The spec of a run.
+    pub fn spec(&self, run: &PlannedRun) -> Json {
+        self.runs.spec(&run.cell, run.epochs)
     }
 }
 

@@ -1,13 +1,23 @@
 //! The table `cells`: which run gives the result of each cell of the grid and seed.
 
 use super::column::{Column, integer, real, text};
-use crate::config::PlannedRun;
+use crate::config::{PlannedRun, SweepSpec};
 
-pub(super) const COLUMNS: &[Column<PlannedRun>] = &[
-    text("scheme", |cell| Some(cell.scheme.to_string())),
-    integer("width", |cell| Some(cell.spec.model.width as u64)),
-    real("lr", |cell| Some(cell.spec.optimizer.lr)),
-    real("rho", |cell| Some(cell.spec.sam.rho)),
-    integer("seed", |cell| Some(cell.spec.seed)),
-    text("id", |cell| Some(cell.id.to_string())),
-];
+pub(super) fn columns(sweep: &SweepSpec) -> Vec<Column<PlannedRun>> {
+    let mut columns = vec![
+        text("scheme", |run: &PlannedRun| {
+            Some(run.cell.scheme.to_string())
+        }),
+        integer("width", |run: &PlannedRun| Some(run.cell.width as u64)),
+        real("lr", |run: &PlannedRun| Some(run.cell.lr)),
+        real("rho", |run: &PlannedRun| Some(run.cell.rho)),
+        integer("seed", |run: &PlannedRun| Some(run.cell.seed)),
+    ];
+    for (place, (name, _)) in sweep.grid.further.0.iter().enumerate() {
+        columns.push(text(format!("grid.{name}"), move |run: &PlannedRun| {
+            Some(run.cell.further.get(place)?.1.to_string())
+        }));
+    }
+    columns.push(text("id", |run: &PlannedRun| Some(run.id.to_string())));
+    columns
+}

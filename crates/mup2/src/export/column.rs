@@ -1,20 +1,22 @@
 //! A column of a table: its name and how the value of a row is read, whatever the file's format.
 
 use crate::error::{Error, Result};
+use std::borrow::Cow;
 
 /// A column of a table whose rows are made from `Row`s.
-#[derive(Debug)]
 pub(super) struct Column<Row> {
     /// Name, in the first line or the schema.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     read: Read<Row>,
 }
 
-#[derive(Debug)]
+/// How a value is read from a row.
+type Reader<Row, Value> = Box<dyn Fn(&Row) -> Option<Value>>;
+
 enum Read<Row> {
-    Integer(fn(&Row) -> Option<u64>),
-    Real(fn(&Row) -> Option<f64>),
-    Text(fn(&Row) -> Option<String>),
+    Integer(Reader<Row, u64>),
+    Real(Reader<Row, f64>),
+    Text(Reader<Row, String>),
 }
 
 /// The values of a column, one a row; `None` is null.
@@ -30,21 +32,36 @@ pub(super) enum Values {
 
 /// A column of whole numbers. They are unsigned in our types, but signed in files: the difference
 /// of two unsigned columns would wrap around in a reader's hands.
-pub(super) const fn integer<Row>(name: &'static str, read: fn(&Row) -> Option<u64>) -> Column<Row> {
-    let read = Read::Integer(read);
-    Column { name, read }
+pub(super) fn integer<Row>(
+    name: impl Into<Cow<'static, str>>,
+    read: impl Fn(&Row) -> Option<u64> + 'static,
+) -> Column<Row> {
+    Column {
+        name: name.into(),
+        read: Read::Integer(Box::new(read)),
+    }
 }
 
 /// A column of numbers; one that is not finite is written as null, in every format.
-pub(super) const fn real<Row>(name: &'static str, read: fn(&Row) -> Option<f64>) -> Column<Row> {
-    let read = Read::Real(read);
-    Column { name, read }
+pub(super) fn real<Row>(
+    name: impl Into<Cow<'static, str>>,
+    read: impl Fn(&Row) -> Option<f64> + 'static,
+) -> Column<Row> {
+    Column {
+        name: name.into(),
+        read: Read::Real(Box::new(read)),
+    }
 }
 
 /// A column of text.
-pub(super) const fn text<Row>(name: &'static str, read: fn(&Row) -> Option<String>) -> Column<Row> {
-    let read = Read::Text(read);
-    Column { name, read }
+pub(super) fn text<Row>(
+    name: impl Into<Cow<'static, str>>,
+    read: impl Fn(&Row) -> Option<String> + 'static,
+) -> Column<Row> {
+    Column {
+        name: name.into(),
+        read: Read::Text(Box::new(read)),
+    }
 }
 
 impl<Row> Column<Row> {
@@ -53,7 +70,7 @@ impl<Row> Column<Row> {
     /// # Errors
     /// When a whole number is beyond 2^63 − 1.
     pub fn values(&self, rows: &[Row]) -> Result<Values> {
-        Ok(match self.read {
+        Ok(match &self.read {
             Read::Integer(read) => {
                 let signed = |row| read(row).map(|value| self.signed(value)).transpose();
                 Values::Integers(rows.iter().map(signed).collect::<Result<_>>()?)

@@ -44,36 +44,50 @@ pub(super) fn collect(runs: &[RunRow]) -> Vec<MetricRow> {
 /// One number for all runs of a sweep, since they share images and batch size: a diverged run,
 /// which stopped somewhere within an epoch, does not tell it.
 fn steps_per_epoch(runs: &[RunRow]) -> Option<usize> {
-    let result = runs.iter().find_map(RunRow::completed)?;
-    result.steps.checked_div(result.spec.train.epochs)
+    let (result, epochs) = runs
+        .iter()
+        .find_map(|run| Some((run.completed()?, run.epochs)))?;
+    result.steps.checked_div(epochs)
 }
 
-pub(super) const COLUMNS: &[Column<MetricRow>] = &[
-    text("id", |row| Some(row.id.to_string())),
-    integer("epoch", |row| Some(row.metrics.epoch as u64)),
-    integer("step", |row| Some(row.step? as u64)),
-    real("train_loss", |row| Some(row.metrics.train_loss)),
-    real("validation_accuracy", |row| row.metrics.validation_accuracy),
-    real("test_accuracy", |row| Some(row.metrics.test_accuracy)),
-    real("sharpness_loss", |row| {
-        Some(row.metrics.sharpness.as_ref()?.loss)
-    }),
-    real("top_eigenvalue", |row| {
-        Some(row.measures()?.eigenvalue?.value)
-    }),
-    real("most_positive_eigenvalue", |row| {
-        Some(row.measures()?.eigenvalue?.most_positive)
-    }),
-    real("eigenvalue_residual", |row| {
-        Some(row.measures()?.eigenvalue?.residual)
-    }),
-    real("hessian_trace", |row| Some(row.measures()?.trace?.value)),
-    real("hessian_trace_stderr", |row| row.measures()?.trace?.stderr),
-    real("sam_sharpness_radius", |row| {
-        Some(row.measures()?.sam?.radius)
-    }),
-    real("sam_sharpness_one_step", |row| {
-        Some(row.measures()?.sam?.one_step)
-    }),
-    real("sam_sharpness", |row| Some(row.measures()?.sam?.value)),
-];
+pub(super) fn columns() -> Vec<Column<MetricRow>> {
+    vec![
+        text("id", |row: &MetricRow| Some(row.id.to_string())),
+        integer("epoch", |row: &MetricRow| Some(row.metrics.epoch as u64)),
+        integer("step", |row: &MetricRow| Some(row.step? as u64)),
+        real("train_loss", |row: &MetricRow| Some(row.metrics.train_loss)),
+        real("validation_accuracy", |row: &MetricRow| {
+            row.metrics.validation_accuracy
+        }),
+        real("test_accuracy", |row: &MetricRow| {
+            Some(row.metrics.test_accuracy)
+        }),
+        real("sharpness_loss", |row: &MetricRow| {
+            Some(row.metrics.sharpness.as_ref()?.loss)
+        }),
+        real("top_eigenvalue", |row: &MetricRow| {
+            Some(row.measures()?.eigenvalue?.value)
+        }),
+        real("most_positive_eigenvalue", |row: &MetricRow| {
+            Some(row.measures()?.eigenvalue?.most_positive)
+        }),
+        real("eigenvalue_residual", |row: &MetricRow| {
+            Some(row.measures()?.eigenvalue?.residual)
+        }),
+        real("hessian_trace", |row: &MetricRow| {
+            Some(row.measures()?.trace?.value)
+        }),
+        real("hessian_trace_stderr", |row: &MetricRow| {
+            row.measures()?.trace?.stderr
+        }),
+        real("sam_sharpness_radius", |row: &MetricRow| {
+            Some(row.measures()?.sam?.radius)
+        }),
+        real("sam_sharpness_one_step", |row: &MetricRow| {
+            Some(row.measures()?.sam?.one_step)
+        }),
+        real("sam_sharpness", |row: &MetricRow| {
+            Some(row.measures()?.sam?.value)
+        }),
+    ]
+}

@@ -13,10 +13,16 @@
 //!   `sam_sharpness_radius`, `sam_sharpness_one_step`, `sam_sharpness`
 //! - `cells`, a row a cell of the grid and seed, several of which may share a run: `scheme`,
 //!   `width`, `lr`, `rho`, `seed`, `id`
+//!
+//! Those of `runs` from `parameterization` to `batch_size` are the built-in trainer's. A sweep of a
+//! command has `width`, `lr`, `rho` and `seed` of them, a column `grid.NAME` for each further axis in
+//! `runs` and `cells`, a column `result.NAME` for each number of its results, and, where it gives
+//! curves, a table `curves` with a row a number: `id`, `name`, `index`, `value`.
 
 mod cells;
 mod column;
 mod csv_file;
+mod curves;
 mod metrics;
 mod parquet_file;
 mod runs;
@@ -52,7 +58,7 @@ impl Format {
 /// What [`export`] has written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exported {
-    /// The files: cells, metrics, runs.
+    /// The files: cells, metrics, curves if there are any, runs.
     pub files: Vec<PathBuf>,
     /// Rows of `runs`.
     pub runs: usize,
@@ -60,7 +66,7 @@ pub struct Exported {
     pub metrics: usize,
 }
 
-/// Writes `cells`, `metrics` and `runs` of a sweep into `directory`, which is made if it does not
+/// Writes the tables of a sweep into `directory`, which is made if it does not
 /// exist.
 ///
 /// Rows stand in the order of the sweep's plan, epochs ascending, so that the same results give
@@ -76,16 +82,20 @@ pub fn export(
     format: Format,
 ) -> Result<Exported> {
     let plan = listed(sweep, store)?;
-    let runs = runs::collect(&plan, sweep.selection, store)?;
+    let runs = runs::collect(&plan, sweep, store)?;
     let metrics = metrics::collect(&runs);
     fs::create_dir_all(directory).map_err(Error::io("create", directory))?;
     let target = Target { directory, format };
     // The runs come last: who sees them sees the rest.
-    let files = vec![
-        target.write("cells", cells::COLUMNS, &plan)?,
-        target.write("metrics", metrics::COLUMNS, &metrics)?,
-        target.write("runs", runs::COLUMNS, &runs)?,
+    let mut files = vec![
+        target.write("cells", &cells::columns(sweep), &plan)?,
+        target.write("metrics", &metrics::columns(), &metrics)?,
     ];
+    let curves = curves::collect(&runs);
+    if !curves.is_empty() {
+        files.push(target.write("curves", &curves::columns(), &curves)?);
+    }
+    files.push(target.write("runs", &runs::columns(sweep, &runs), &runs)?);
     Ok(Exported {
         files,
         runs: runs.len(),
@@ -103,7 +113,7 @@ fn listed(sweep: &SweepSpec, store: &ResultStore) -> Result<Vec<PlannedRun>> {
     let mut listed = Vec::new();
     for cell in plan {
         for (rung, epochs) in halving.rungs().iter().enumerate() {
-            let run = cell.cut_short(*epochs);
+            let run = sweep.cut_short(&cell, *epochs);
             if rung == 0 || store.ending(&run.id)?.is_some() {
                 listed.push(run);
             }
@@ -124,7 +134,7 @@ impl Target<'_> {
         let path = self.directory.join(format!("{name}.{extension}"));
         let columns = columns
             .iter()
-            .map(|column| Ok((column.name, column.values(rows)?)))
+            .map(|column| Ok((&*column.name, column.values(rows)?)))
             .collect::<Result<Vec<(&str, Values)>>>()?;
         let encoded = match self.format {
             Format::Csv => csv_file::encode(&columns, rows.len()),

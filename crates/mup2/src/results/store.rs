@@ -1,12 +1,13 @@
 //! A results directory: `sweep.json` says whose it is, `runs/ID/result.json` holds one run.
 
 use super::{RESULT_FORMAT, RunResult, RunStatus};
-use crate::config::{RunId, SweepSpec, TrainingDevice};
+use crate::config::{Kind, RunId, Runs, Source, SweepSpec};
 use crate::error::{Error, Result};
 use crate::publish::{ATTEMPT_PREFIX, attempt_path, write_atomically, write_synced};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 const MANIFEST: &str = "sweep.json";
@@ -14,18 +15,56 @@ const RESULT: &str = "result.json";
 /// An attempt is published within seconds of its creation; an older one was killed.
 const STALE_ATTEMPT: Duration = Duration::from_secs(3600);
 
+/// The name of the processor as a device; a manifest without a device means it.
+pub const PROCESSOR: &str = "flex";
+
+/// What results depend on beside their runs' specs: a directory holds those of one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fingerprint {
+    /// SHA-256 of the dataset; empty where the runs see to their data themselves.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub dataset_digest: String,
+    /// What computes; absent for the processor.
+    #[serde(default = "processor", skip_serializing_if = "is_processor")]
+    pub device: String,
+}
+
+impl Default for Fingerprint {
+    fn default() -> Self {
+        Self {
+            dataset_digest: String::new(),
+            device: processor(),
+        }
+    }
+}
+
+fn processor() -> String {
+    PROCESSOR.to_owned()
+}
+
+fn is_processor(device: &str) -> bool {
+    device == PROCESSOR
+}
+
 /// `sweep.json`: which sweep a directory belongs to.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Manifest {
     /// Version of the file's format.
     pub format: u32,
     /// The sweep as it was last run.
     pub sweep: SweepSpec,
-    /// SHA-256 of the dataset.
-    pub dataset_digest: String,
-    /// What computes; absent for the processor.
-    #[serde(default, skip_serializing_if = "TrainingDevice::is_processor")]
-    pub device: TrainingDevice,
+    /// What else its results depend on.
+    #[serde(flatten)]
+    pub fingerprint: Fingerprint,
+}
+
+/// The file of a manifest.
+#[derive(Deserialize)]
+struct GivenManifest {
+    format: u32,
+    sweep: serde_json::Value,
+    #[serde(flatten)]
+    fingerprint: Fingerprint,
 }
 
 /// How a run ended, and when.
@@ -41,7 +80,8 @@ pub struct Ending {
 #[derive(Debug, Clone)]
 pub struct ResultStore {
     directory: PathBuf,
-    device: TrainingDevice,
+    fingerprint: Fingerprint,
+    runs: Arc<dyn Runs>,
 }
 
 impl ResultStore {
@@ -50,40 +90,38 @@ impl ResultStore {
     /// # Errors
     /// When the directory cannot be written, holds something else, or belongs to a sweep of
     /// another name, other data or another device.
-    pub fn create(
-        directory: &Path,
-        sweep: &SweepSpec,
-        dataset_digest: &str,
-        device: TrainingDevice,
-    ) -> Result<Self> {
+    pub fn create(directory: &Path, sweep: &SweepSpec, fingerprint: &Fingerprint) -> Result<Self> {
         let store = Self {
             directory: directory.to_path_buf(),
-            device,
+            fingerprint: fingerprint.clone(),
+            runs: Arc::clone(&sweep.runs),
         };
         let place = directory.display().to_string();
         if directory.join(MANIFEST).exists() {
-            let manifest = store.manifest()?;
-            if manifest.sweep.name != sweep.name {
+            let manifest = given_manifest(directory)?;
+            let name = manifest.sweep.get("name").and_then(|name| name.as_str());
+            if name != Some(&sweep.name) {
                 return Err(Error::invalid(
                     place,
-                    format!("holds the results of sweep `{}`", manifest.sweep.name),
+                    format!("holds the results of sweep `{}`", name.unwrap_or_default()),
                     format!("a new directory, or one of sweep `{}`", sweep.name),
                 ));
             }
-            if manifest.dataset_digest != dataset_digest {
+            let theirs = manifest.fingerprint;
+            if theirs.dataset_digest != fingerprint.dataset_digest {
                 return Err(Error::invalid(
                     place,
                     "holds results made from other data",
                     "a new directory, or the data that its results were made from",
                 ));
             }
-            if manifest.device != device {
+            if theirs.device != fingerprint.device {
                 // Results of devices differ in their last digits; which of them a run has would
                 // depend on who was first.
-                let theirs = manifest.device;
+                let (theirs, ours) = (theirs.device, &fingerprint.device);
                 return Err(Error::invalid(
                     place,
-                    format!("holds results of device `{theirs}`, not of `{device}`"),
+                    format!("holds results of device `{theirs}`, not of `{ours}`"),
                     format!("a new directory, or `--device {theirs}`"),
                 ));
             }
@@ -103,27 +141,22 @@ impl ResultStore {
         let manifest = Manifest {
             format: RESULT_FORMAT,
             sweep: sweep.clone(),
-            dataset_digest: dataset_digest.to_owned(),
-            device,
+            fingerprint: fingerprint.clone(),
         };
         // First of all, so that a directory with anything in it says whose it is.
         write_atomically(&directory.join(MANIFEST), &json(&manifest))?;
-        let runs = store.runs();
+        let runs = store.runs_directory();
         fs::create_dir_all(&runs).map_err(Error::io("create", &runs))?;
         store.remove_stale_attempts();
         store.remove_stale_heartbeats();
         Ok(store)
     }
 
-    /// Opens an existing results directory for reading.
+    /// Opens an existing results directory of runs of one of `kinds` for reading.
     ///
     /// # Errors
     /// When it is not one.
-    pub fn open(directory: &Path) -> Result<(Self, Manifest)> {
-        let mut store = Self {
-            directory: directory.to_path_buf(),
-            device: TrainingDevice::Flex,
-        };
+    pub fn open(directory: &Path, kinds: &[Kind]) -> Result<(Self, Manifest)> {
         if !directory.join(MANIFEST).is_file() {
             return Err(Error::invalid(
                 directory.display().to_string(),
@@ -131,8 +164,23 @@ impl ResultStore {
                 "a directory made by `mup2 sweep run` or `mup2 quickstart`",
             ));
         }
-        let manifest = store.manifest()?;
-        store.device = manifest.device;
+        let given = given_manifest(directory)?;
+        let path = directory.join(MANIFEST);
+        let place = path.display().to_string();
+        let sweep = SweepSpec::read(Source::Json(given.sweep), &place, kinds);
+        let sweep = sweep.map_err(|error| not_a_manifest(&path, &error))?;
+        // The grid of a damaged file could be too large to make.
+        sweep.validate(&place)?;
+        let store = Self {
+            directory: directory.to_path_buf(),
+            fingerprint: given.fingerprint.clone(),
+            runs: Arc::clone(&sweep.runs),
+        };
+        let manifest = Manifest {
+            format: given.format,
+            sweep,
+            fingerprint: given.fingerprint,
+        };
         Ok((store, manifest))
     }
 
@@ -142,8 +190,8 @@ impl ResultStore {
     }
 
     /// What all its results are computed by.
-    pub fn device(&self) -> TrainingDevice {
-        self.device
+    pub fn device(&self) -> &str {
+        &self.fingerprint.device
     }
 
     /// The published result of a run, if there is a valid one.
@@ -152,15 +200,16 @@ impl ResultStore {
     /// When the file exists but cannot be read. A torn or foreign file counts as absent: it is
     /// not what [`ResultStore::publish`] writes, and the run is repeated over it.
     pub fn result(&self, id: &RunId) -> Result<Option<RunResult>> {
-        let path = self.runs().join(id.as_str()).join(RESULT);
+        let path = self.runs_directory().join(id.as_str()).join(RESULT);
         let bytes = match fs::read(&path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(Error::io("read", &path)(error)),
         };
         let result = serde_json::from_slice::<RunResult>(&bytes).ok();
-        let valid = result.filter(|result| {
-            result.format == RESULT_FORMAT && result.id == *id && RunId::of(&result.spec) == *id
+        let valid = result.filter(|result: &RunResult| {
+            let is_named = result.format == RESULT_FORMAT && result.id == *id;
+            is_named && self.runs.id_of(&result.spec).as_ref() == Some(id)
         });
         if valid.is_none() {
             tracing::warn!(path = %path.display(), "not a valid result; the run is repeated");
@@ -181,7 +230,7 @@ impl ResultStore {
             #[serde(flatten)]
             status: RunStatus,
         }
-        let path = self.runs().join(id.as_str()).join(RESULT);
+        let path = self.runs_directory().join(id.as_str()).join(RESULT);
         let bytes = match fs::read(&path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -216,7 +265,7 @@ impl ResultStore {
     }
 
     fn put(&self, result: &RunResult, replace: bool) -> Result<()> {
-        let target = self.runs().join(result.id.as_str());
+        let target = self.runs_directory().join(result.id.as_str());
         let attempt = attempt_path(&target);
         let published = fs::create_dir(&attempt)
             .map_err(Error::io("create", &attempt))
@@ -246,27 +295,12 @@ impl ResultStore {
         }
     }
 
-    fn runs(&self) -> PathBuf {
+    fn runs_directory(&self) -> PathBuf {
         self.directory.join("runs")
     }
 
-    fn manifest(&self) -> Result<Manifest> {
-        let path = self.directory.join(MANIFEST);
-        let bytes = fs::read(&path).map_err(Error::io("read", &path))?;
-        let manifest: Manifest = serde_json::from_slice(&bytes).map_err(|error| {
-            Error::corrupt(
-                &path,
-                format!("is not a sweep manifest ({error})"),
-                "restore it, or start the sweep in a new directory",
-            )
-        })?;
-        // The grid of a damaged file could be too large to make.
-        manifest.sweep.validate(&path.display().to_string())?;
-        Ok(manifest)
-    }
-
     fn remove_stale_attempts(&self) {
-        let Ok(entries) = fs::read_dir(self.runs()) else {
+        let Ok(entries) = fs::read_dir(self.runs_directory()) else {
             return;
         };
         for entry in entries.flatten() {
@@ -281,6 +315,20 @@ impl ResultStore {
             }
         }
     }
+}
+
+fn given_manifest(directory: &Path) -> Result<GivenManifest> {
+    let path = directory.join(MANIFEST);
+    let bytes = fs::read(&path).map_err(Error::io("read", &path))?;
+    serde_json::from_slice(&bytes).map_err(|error| not_a_manifest(&path, &error))
+}
+
+fn not_a_manifest(path: &Path, problem: &dyn std::fmt::Display) -> Error {
+    Error::corrupt(
+        path,
+        format!("is not a sweep manifest ({problem})"),
+        "restore it, or start the sweep in a new directory",
+    )
 }
 
 fn is_attempt(entry: &fs::DirEntry) -> bool {

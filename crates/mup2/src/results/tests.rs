@@ -1,18 +1,21 @@
 //! What is published stays, and what is torn counts as absent.
 
 use super::*;
-use crate::config::{SweepSpec, TrainingDevice, parse_sweep};
+use crate::config::{SweepSpec, parse_sweep};
+use crate::sweep::command::COMMAND;
 use std::fs;
 
 fn sweep(name: &str) -> SweepSpec {
     let text = format!(
-        "name = '{name}'\n[grid]\nscheme = ['mup2']\nwidth = [128]\nlr = [0.1]\nrho = [0.1]"
+        "name = '{name}'\n[command]\nargv = ['true', '{{lr}}', '{{seed}}']\nmetric = 'accuracy'\n\
+         [grid]\nlr = [0.1]\nseed = [1]"
     );
-    parse_sweep(&text, "s.toml", &[]).unwrap()
+    parse_sweep(&text, "s.toml", &[], &[COMMAND]).unwrap()
 }
 
 fn result(status: RunStatus) -> RunResult {
-    let run = sweep("one").plan().remove(0);
+    let sweep = sweep("one");
+    let run = sweep.plan().remove(0);
     let epoch = |epoch, validation, test_accuracy| EpochMetrics {
         epoch,
         step: None,
@@ -22,24 +25,35 @@ fn result(status: RunStatus) -> RunResult {
         sharpness: None,
     };
     RunResult {
-        format: RESULT_FORMAT,
-        id: run.id,
         mup2_version: "0".into(),
-        spec: run.spec,
         status,
         steps: 3,
         epochs: vec![epoch(1, 0.7, 0.9), epoch(2, 0.8, 0.6), epoch(3, 0.75, 0.7)],
+        metrics: BTreeMap::from([("accuracy".to_owned(), 1.0 / 3.0)]),
+        curves: BTreeMap::from([("loss".to_owned(), vec![0.3, 0.1 + 0.2])]),
+        ..RunResult::new(run.id.clone(), sweep.spec(&run))
     }
 }
 
+fn fingerprint(dataset_digest: &str, device: &str) -> Fingerprint {
+    Fingerprint {
+        dataset_digest: dataset_digest.to_owned(),
+        device: device.to_owned(),
+    }
+}
+
+fn create(
+    directory: &tempfile::TempDir,
+    name: &str,
+    data: &str,
+    device: &str,
+) -> Result<ResultStore, String> {
+    let store = ResultStore::create(directory.path(), &sweep(name), &fingerprint(data, device));
+    store.map_err(|error| error.to_string())
+}
+
 fn store(directory: &tempfile::TempDir) -> ResultStore {
-    ResultStore::create(
-        directory.path(),
-        &sweep("one"),
-        "digest",
-        TrainingDevice::Flex,
-    )
-    .unwrap()
+    create(directory, "one", "digest", PROCESSOR).unwrap()
 }
 
 #[test]
@@ -138,12 +152,7 @@ fn a_result_cut_anywhere_counts_as_absent_and_is_replaced() {
 fn a_directory_of_another_sweep_or_of_other_data_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     store(&directory);
-    let refused = |name: &str, digest: &str| {
-        let error =
-            ResultStore::create(directory.path(), &sweep(name), digest, TrainingDevice::Flex)
-                .unwrap_err();
-        error.to_string()
-    };
+    let refused = |name: &str, data: &str| create(&directory, name, data, PROCESSOR).unwrap_err();
     assert!(refused("two", "digest").contains("holds the results of sweep `one`"));
     assert!(refused("one", "other").contains("made from other data"));
 }
@@ -151,19 +160,18 @@ fn a_directory_of_another_sweep_or_of_other_data_is_refused() {
 #[test]
 fn a_directory_keeps_to_the_device_that_it_was_created_for() {
     let directory = tempfile::tempdir().unwrap();
-    let create = |device| ResultStore::create(directory.path(), &sweep("one"), "digest", device);
-    let store = create(TrainingDevice::Vulkan).unwrap();
-    assert_eq!(store.device(), TrainingDevice::Vulkan);
-    let (store, manifest) = ResultStore::open(directory.path()).unwrap();
-    assert_eq!(store.device(), TrainingDevice::Vulkan);
-    assert_eq!(manifest.device, TrainingDevice::Vulkan);
-    let error = create(TrainingDevice::Flex).unwrap_err().to_string();
+    let on = |device: &str| create(&directory, "one", "digest", device);
+    assert_eq!(on("vulkan").unwrap().device(), "vulkan");
+    let (store, manifest) = ResultStore::open(directory.path(), &[COMMAND]).unwrap();
+    assert_eq!(store.device(), "vulkan");
+    assert_eq!(manifest.fingerprint, fingerprint("digest", "vulkan"));
+    let error = on(PROCESSOR).unwrap_err();
     assert!(
         error.contains("holds results of device `vulkan`, not of `flex`"),
         "{error}"
     );
     assert!(error.ends_with("`--device vulkan`"), "{error}");
-    create(TrainingDevice::Vulkan).unwrap();
+    on("vulkan").unwrap();
 }
 
 #[test]
@@ -172,26 +180,30 @@ fn a_directory_of_the_processor_is_one_of_before_there_were_devices() {
     store(&directory);
     let text = fs::read_to_string(directory.path().join("sweep.json")).unwrap();
     assert!(!text.contains("device"), "{text}");
-    let (store, _) = ResultStore::open(directory.path()).unwrap();
-    assert_eq!(store.device(), TrainingDevice::Flex);
+    let (store, _) = ResultStore::open(directory.path(), &[COMMAND]).unwrap();
+    assert_eq!(store.device(), PROCESSOR);
+}
+
+#[test]
+fn a_sweep_is_read_back_from_its_directory() {
+    let directory = tempfile::tempdir().unwrap();
+    store(&directory);
+    let (_, manifest) = ResultStore::open(directory.path(), &[COMMAND]).unwrap();
+    assert_eq!(manifest.sweep, sweep("one"));
+    assert_eq!(manifest.sweep.plan(), sweep("one").plan());
+    let error = ResultStore::open(directory.path(), &[]).unwrap_err();
+    assert!(
+        error.to_string().contains("does not say what a run is"),
+        "{error}"
+    );
 }
 
 #[test]
 fn a_directory_with_foreign_files_is_left_untouched() {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("thesis.tex"), "text").unwrap();
-    let error = ResultStore::create(
-        directory.path(),
-        &sweep("one"),
-        "digest",
-        TrainingDevice::Flex,
-    )
-    .unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .contains("is not empty and holds no sweep")
-    );
+    let error = create(&directory, "one", "digest", PROCESSOR).unwrap_err();
+    assert!(error.contains("is not empty and holds no sweep"), "{error}");
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
 }
 
@@ -213,30 +225,32 @@ fn a_manifest_with_a_grid_that_no_sweep_may_have_is_refused() {
     let path = directory.path().join("sweep.json");
     let text = fs::read_to_string(&path).unwrap();
     for (from, to, key) in [
-        (
-            "\"base_width\": 128",
-            "\"base_width\": 0",
-            "run.model.base_width",
-        ),
-        ("\"seed\": [", "\"seed\": [0,", "grid.seed"),
+        ("\"argv\": [", "\"argv\": [\"{width}\",", "command.argv"),
+        ("\"seed\": [", "\"seed\": [1,", "grid.seed"),
+        ("\"grid\"", "\"grids\"", "grids"),
     ] {
         assert!(text.contains(from));
         fs::write(&path, text.replace(from, to)).unwrap();
-        let error = ResultStore::open(directory.path()).unwrap_err();
+        let error = ResultStore::open(directory.path(), &[COMMAND]).unwrap_err();
         assert!(error.to_string().contains(key), "{error}");
     }
 }
 
 #[test]
-fn a_result_whose_spec_makes_no_sense_counts_as_absent() {
+fn a_result_whose_spec_is_another_counts_as_absent() {
     let directory = tempfile::tempdir().unwrap();
     let store = store(&directory);
     let whole = result(RunStatus::Completed);
     store.publish(&whole).unwrap();
     let path = directory.path().join("runs").join(whole.id.as_str());
     let text = fs::read_to_string(path.join("result.json")).unwrap();
-    let damaged = text.replace("\"base_width\": 128", "\"base_width\": 0");
-    assert_ne!(damaged, text);
-    fs::write(path.join("result.json"), damaged).unwrap();
-    assert_eq!(store.result(&whole.id).unwrap(), None);
+    for (from, to) in [
+        ("\"seed\": 1", "\"seed\": 2"),
+        ("\"version\"", "\"versions\""),
+    ] {
+        let damaged = text.replace(from, to);
+        assert_ne!(damaged, text);
+        fs::write(path.join("result.json"), damaged).unwrap();
+        assert_eq!(store.result(&whole.id).unwrap(), None);
+    }
 }

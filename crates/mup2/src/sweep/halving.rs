@@ -4,15 +4,16 @@
 //! results therefore agree, and one that starts anew goes on where the last one was.
 
 use super::summary::observation;
-use crate::config::{Halving, PlannedRun, SchemeName, SweepSpec};
+use crate::config::{Halving, PlannedRun, SweepSpec};
 use crate::error::Result;
 use crate::report::{Outcome, ReportInput, Sampling, build};
+use std::sync::Arc;
 
-/// The points that go on, as places in `points`, ascending: those of the best mean score over seeds.
+/// Places in `points`, the best mean score over seeds first.
 ///
 /// A seed without a score has diverged or broken and makes its point the worst. Of equal points the
 /// earlier one is the better.
-pub(super) fn promoted(points: &[Vec<Option<f64>>], halving: &Halving) -> Vec<usize> {
+fn ranked(points: &[Vec<Option<f64>>]) -> Vec<(usize, f64)> {
     let mean = |seeds: &Vec<Option<f64>>| {
         let scores: Option<Vec<f64>> = seeds.iter().copied().collect();
         let scores = scores.filter(|scores| !scores.is_empty())?;
@@ -25,16 +26,22 @@ pub(super) fn promoted(points: &[Vec<Option<f64>>], halving: &Halving) -> Vec<us
         .collect();
     // A stable sort, so that equal points keep their order.
     ranked.sort_by(|(_, left), (_, right)| right.total_cmp(left));
+    ranked
+}
+
+/// The points that go on, as places in `points`, ascending: those of the best mean score over seeds.
+pub(super) fn promoted(points: &[Vec<Option<f64>>], halving: &Halving) -> Vec<usize> {
+    let mut ranked = ranked(points);
     ranked.truncate(halving.promoted(points.len()));
     let mut places: Vec<usize> = ranked.into_iter().map(|(place, _)| place).collect();
     places.sort_unstable();
     places
 }
 
-/// The points of one scheme at one width that compete with each other.
+/// The points of one series at one width that compete with each other.
 #[derive(Debug)]
 pub(super) struct Bracket {
-    pub scheme: SchemeName,
+    pub series: Arc<str>,
     pub width: usize,
     /// Whether these are the points with ρ = 0: SGD competes with itself alone.
     pub is_sgd: bool,
@@ -79,7 +86,7 @@ impl Rung {
 /// there would be no transfer to speak of.
 #[derive(Debug)]
 pub(super) struct Carried {
-    pub scheme: SchemeName,
+    pub series: Arc<str>,
     pub width: usize,
     /// Its place among the points of the width's bracket.
     pub point: usize,
@@ -92,7 +99,7 @@ pub(super) struct Carried {
 pub(super) struct Standing {
     pub halving: Halving,
     pub brackets: Vec<Bracket>,
-    /// Empty for a scheme until the narrowest width's best point is known.
+    /// Empty for a series until the narrowest width's best point is known.
     pub carried: Vec<Carried>,
 }
 
@@ -108,14 +115,14 @@ impl Standing {
     ) -> Result<Self> {
         let mut brackets = brackets(sweep);
         for bracket in &mut brackets {
-            bracket.climb(&halving, &mut look)?;
+            bracket.climb(sweep, &halving, &mut look)?;
         }
         let mut carried = Vec::new();
-        for scheme in &sweep.grid.scheme {
+        for series in sweep.series() {
             let own = || {
                 brackets
                     .iter()
-                    .filter(|one| one.scheme == *scheme && !one.is_sgd)
+                    .filter(|one| one.series == series && !one.is_sgd)
             };
             let narrowest = own().min_by_key(|bracket| bracket.width);
             let Some(narrowest) = narrowest else { continue };
@@ -125,7 +132,7 @@ impl Standing {
             for wider in own().filter(|bracket| bracket.width != narrowest.width) {
                 let runs = wider.points[point].iter().cloned();
                 carried.push(Carried {
-                    scheme: *scheme,
+                    series: Arc::clone(&series),
                     width: wider.width,
                     point,
                     runs: runs
@@ -142,24 +149,24 @@ impl Standing {
     }
 }
 
-/// One bracket a scheme, width and optimizer, in the order of the plan.
+/// One bracket a series, width and optimizer, in the order of the plan.
 fn brackets(sweep: &SweepSpec) -> Vec<Bracket> {
     let mut brackets: Vec<Bracket> = Vec::new();
     let plan = sweep.plan();
     for seeds in plan.chunks(sweep.grid.seed.len().max(1)) {
         let Some(first) = seeds.first() else { continue };
-        let (scheme, width) = (first.scheme, first.spec.model.width);
-        let is_sgd = first.spec.sam.rho == 0.0;
-        // The plan has a scheme's width in one piece: only the last two brackets are still open.
+        let (series, width) = (&first.cell.series, first.cell.width);
+        let is_sgd = first.cell.rho == 0.0;
+        // The plan has a series' width in one piece: only the last two brackets are still open.
         let open = brackets.iter_mut().rev().take(2);
         let mut own =
-            open.filter(|one| (one.scheme, one.width, one.is_sgd) == (scheme, width, is_sgd));
+            open.filter(|one| (&one.series, one.width, one.is_sgd) == (series, width, is_sgd));
         if let Some(bracket) = own.next() {
             bracket.points.push(seeds.to_vec());
             continue;
         }
         brackets.push(Bracket {
-            scheme,
+            series: Arc::clone(series),
             width,
             is_sgd,
             points: vec![seeds.to_vec()],
@@ -173,6 +180,7 @@ impl Bracket {
     /// Adds rungs as long as the results of the one before are all there.
     fn climb(
         &mut self,
+        sweep: &SweepSpec,
         halving: &Halving,
         look: &mut impl FnMut(&PlannedRun) -> Result<Outcome>,
     ) -> Result<()> {
@@ -182,7 +190,7 @@ impl Bracket {
             for &point in &points {
                 let mut seeds = Vec::new();
                 for run in &self.points[point] {
-                    let run = run.cut_short(epochs);
+                    let run = sweep.cut_short(run, epochs);
                     let outcome = look(&run)?;
                     seeds.push((run, outcome));
                 }
@@ -215,6 +223,14 @@ impl Bracket {
     /// one of them has no result, or if none completed.
     fn best(&self, halving: &Halving) -> Option<usize> {
         let last = self.full_length(halving).filter(|rung| rung.is_decided())?;
+        let scores = last.scores();
+        let is_accuracy = |score: &f64| (0.0..=1.0).contains(score);
+        if !scores.iter().flatten().flatten().all(is_accuracy) {
+            // A report knows nothing of other numbers.
+            let mut best = ranked(&scores).into_iter();
+            let (place, _) = best.find(|(_, mean)| mean.is_finite())?;
+            return last.points.get(place).copied();
+        }
         let observations = last.runs.iter().flatten();
         let input = ReportInput {
             sharpness: Vec::new(),
@@ -239,7 +255,7 @@ impl Bracket {
         let is_optimum = |point: &&usize| {
             let run = self.points[**point].first();
             run.is_some_and(|run| {
-                let (lr, rho) = (run.spec.optimizer.lr, run.spec.sam.rho);
+                let (lr, rho) = (run.cell.lr, run.cell.rho);
                 (Some(lr), Some(rho)) == (optimum.lr, optimum.rho)
             })
         };

@@ -1,5 +1,6 @@
 //! Who goes on is a function of the results: their order, the processes and restarts do not matter.
 
+use super::command::COMMAND;
 use super::halving::{Standing, promoted};
 use super::known::{KnownRuns, known};
 use super::pruned::summarize;
@@ -12,9 +13,9 @@ use std::collections::{HashMap, HashSet};
 
 const SWEEP: &str = r#"
 name = "halving"
-[run.model]
-base_width = 16
-[run.train]
+[command]
+argv = ["true", "{scheme}", "{width}", "{lr}", "{rho}", "{seed}", "{epochs}"]
+metric = "accuracy"
 epochs = 9
 [grid]
 scheme = ["mup-balanced", "mup2"]
@@ -28,7 +29,7 @@ rho = { log2_from = -6, log2_to = 1 }
 "#;
 
 fn sweep(overrides: &[String]) -> SweepSpec {
-    parse_sweep(SWEEP, "s.toml", overrides).unwrap()
+    parse_sweep(SWEEP, "s.toml", overrides, &[COMMAND]).unwrap()
 }
 
 fn places(points: &[&[Option<f64>]]) -> Vec<usize> {
@@ -178,12 +179,12 @@ fn nothing_is_promoted_as_long_as_one_result_of_the_rung_is_missing() {
         .iter()
         .map(|run| (run.id.clone(), fate(&run.id, 1)))
         .collect();
-    let sgd_or_base = |run: &PlannedRun| run.spec.sam.rho == 0.0 || run.spec.model.width != 64;
-    let last = start.runs.iter().find(|run| !sgd_or_base(run)).unwrap();
+    let sgd_or_narrow = |run: &PlannedRun| run.cell.rho == 0.0 || run.cell.width != 64;
+    let last = start.runs.iter().find(|run| !sgd_or_narrow(run)).unwrap();
     let outcome = published.remove(&last.id).unwrap();
     let open = standing(&sweep, &published);
     let own = open.brackets.iter().find(|bracket| {
-        (bracket.scheme, bracket.width, bracket.is_sgd) == (last.scheme, 64, false)
+        (&bracket.series, bracket.width, bracket.is_sgd) == (&last.cell.series, 64, false)
     });
     assert_eq!(own.unwrap().rungs.len(), 1);
     published.insert(last.id.clone(), outcome);

@@ -2,9 +2,8 @@
 //! promoted.
 
 use super::halving::{Bracket, Standing};
-use super::plan::{cost, planned_runs};
+use super::plan::planned_runs;
 use super::summary::outcome;
-use crate::checkpoint::CheckpointDirectory;
 use crate::config::{Halving, PlannedRun, RunId, SweepSpec};
 use crate::error::Result;
 use crate::report::Outcome;
@@ -73,9 +72,14 @@ pub(super) fn standing(sweep: &SweepSpec, store: Option<&ResultStore>) -> Result
 
 /// Estimated cost of what a run adds to the rung before it; of a run of another sweep, of all of it.
 pub fn cost_within(halving: Option<&Halving>, run: &PlannedRun) -> f64 {
-    let epochs = run.spec.train.epochs;
+    added_cost(halving, run, run.epochs)
+}
+
+/// The same, of the first `epochs` epochs of a run.
+fn added_cost(halving: Option<&Halving>, run: &PlannedRun, epochs: usize) -> f64 {
     let before = halving.and_then(|halving| halving.before(epochs).next());
-    cost(run) * (epochs - before.unwrap_or(0)) as f64 / epochs as f64
+    let cost = epochs as f64 * run.epoch_cost;
+    cost * (epochs - before.unwrap_or(0)) as f64 / epochs as f64
 }
 
 pub(super) fn known(standing: &Standing) -> KnownRuns {
@@ -117,7 +121,7 @@ pub(super) fn known(standing: &Standing) -> KnownRuns {
         for &epochs in &halving.rungs()[bracket.rungs.len()..] {
             points = halving.promoted(points);
             *known.later.entry(epochs).or_default() += points * seeds;
-            let each = cost_within(Some(halving), &run.cut_short(epochs));
+            let each = added_cost(Some(halving), run, epochs);
             known.later_cost += (points * seeds) as f64 * each;
         }
     }
@@ -130,9 +134,9 @@ fn carried_at_most(standing: &Standing) -> usize {
         !bracket.is_sgd && full.is_none_or(|rung| !rung.is_decided())
     };
     let of_sam = || standing.brackets.iter().filter(|bracket| !bracket.is_sgd);
-    let schemes: HashSet<_> = of_sam().map(|bracket| bracket.scheme).collect();
-    let open = schemes.into_iter().map(|scheme| {
-        let own = || of_sam().filter(|bracket| bracket.scheme == scheme);
+    let series: HashSet<_> = of_sam().map(|bracket| &bracket.series).collect();
+    let open = series.into_iter().map(|series| {
+        let own = || of_sam().filter(|bracket| bracket.series == *series);
         let narrowest = own().min_by_key(|bracket| bracket.width);
         let seeds = own().next().and_then(|bracket| bracket.points.first());
         match narrowest.filter(is_open) {
@@ -155,10 +159,15 @@ impl Checkpoints {
         }
     }
 
-    /// Those of one run. Two live copies of a run may both write there: every file is whole, and any
-    /// of them leads to the same result.
-    pub fn run(&self, id: &RunId) -> CheckpointDirectory {
-        CheckpointDirectory::new(&self.directory.join(id.as_str()))
+    /// Those of one run.
+    pub fn run(&self, id: &RunId) -> PathBuf {
+        self.directory.join(id.as_str())
+    }
+
+    /// Removes those of one run.
+    pub fn remove(&self, id: &RunId) {
+        // What cannot be removed does no harm: it is not looked at again.
+        let _ = std::fs::remove_dir_all(self.run(id));
     }
 
     /// Removes what the rungs of a halving have left and no run will go on from: checkpoints of
@@ -180,17 +189,17 @@ impl Checkpoints {
                     for (seed, (run, outcome)) in runs.iter().enumerate() {
                         let is_settled = is_settled(outcome);
                         if !is_settled || is_start_of(*point, seed, rung.is_decided(), next) {
-                            needed.insert(run.id.as_str());
+                            needed.insert(&run.id);
                         } else {
-                            settled.insert(run.id.as_str());
+                            settled.insert(&run.id);
                         }
                     }
                 }
             }
         }
         for id in settled.difference(&needed) {
-            if kept.contains(*id) {
-                CheckpointDirectory::new(&self.directory.join(id)).remove();
+            if kept.contains(id.as_str()) {
+                self.remove(id);
             }
         }
     }

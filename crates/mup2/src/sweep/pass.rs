@@ -1,16 +1,14 @@
 //! One pass over runs that are all known: worker threads, each with a rayon pool of one thread.
 
 use super::known::{Checkpoints, cost_within};
-use super::pool::{Event, Outcome, RunOptions, StackSize};
+use super::pool::{Event, Outcome, RunOptions};
 use super::queue::{Queue, Taken};
-use crate::config::{Halving, PlannedRun, RunSpec};
-use crate::data::Dataset;
+use super::trainer::{Earlier, Job, Trainer};
+use crate::cancel::Cancel;
+use crate::config::{Halving, PlannedRun, SweepSpec};
 use crate::error::{Error, Result};
+use crate::one_core::{one_core_pool, panic_message};
 use crate::results::{HEARTBEAT_INTERVAL, Heartbeat, ResultStore, RunResult, RunStatus};
-use crate::train::{
-    Cancel, Checkpointing, Earlier, Keeping, Progress, one_core_pool, panic_message,
-    train_resumably, train_stack,
-};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Mutex, PoisonError};
@@ -19,12 +17,10 @@ use std::time::{Duration, Instant};
 /// Between two looks at what other processes have done.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
-/// At most this much of a long run is repeated when its process is killed.
-const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(60);
-
 /// What all runs of a pass share.
 pub(super) struct Pass<'a> {
-    pub data: &'a Dataset,
+    pub sweep: &'a SweepSpec,
+    pub trainer: &'a dyn Trainer,
     pub store: &'a ResultStore,
     pub options: &'a RunOptions,
     /// The rungs of the sweep, if it has any.
@@ -44,7 +40,9 @@ impl Pass<'_> {
         on_event: &mut impl FnMut(Event),
     ) -> Result<()> {
         let workers = self.options.workers.clamp(1, missing.len().max(1));
-        let queue = Queue::new(missing, self.store, &self.options.selected);
+        // The runs of a halving go on from each other's checkpoints.
+        let together = self.halving.is_none().then_some(self.trainer);
+        let queue = Queue::new(missing, self.store, &self.options.selected, together);
         let first_error: Mutex<Option<Error>> = Mutex::new(None);
         let alive: Mutex<Vec<Vec<Heartbeat>>> =
             Mutex::new((0..workers).map(|_| Vec::new()).collect());
@@ -59,13 +57,7 @@ impl Pass<'_> {
                 let worker = Worker {
                     place,
                     queue: &queue,
-                    data: self.data,
-                    halving: self.halving,
-                    stack: match self.halving {
-                        Some(_) => StackSize::AtMost(1),
-                        None => self.options.stack,
-                    },
-                    cancel: self.cancel,
+                    pass: self,
                     alive: &alive,
                     sender: sender.clone(),
                 };
@@ -80,20 +72,16 @@ impl Pass<'_> {
             drop(sender);
             for news in receiver {
                 match news {
-                    News::Trained(result, cost) => {
+                    News::Trained(done, cost) => {
+                        let (run, result) = &*done;
                         outcome.tally.count(&result.status);
                         outcome.trained += 1;
-                        on_event(Event::Finished {
-                            result: &result,
-                            cost,
-                        });
+                        on_event(Event::Finished { run, result, cost });
                     }
-                    News::Elsewhere(result, cost) => {
+                    News::Elsewhere(done, cost) => {
+                        let (run, result) = &*done;
                         outcome.tally.count(&result.status);
-                        on_event(Event::FinishedElsewhere {
-                            result: &result,
-                            cost,
-                        });
+                        on_event(Event::FinishedElsewhere { run, result, cost });
                     }
                     News::Stacked { runs, step, total } => {
                         on_event(Event::Stacked { runs, step, total });
@@ -110,8 +98,8 @@ impl Pass<'_> {
 }
 
 enum News {
-    Trained(Box<RunResult>, f64),
-    Elsewhere(Box<RunResult>, f64),
+    Trained(Box<(PlannedRun, RunResult)>, f64),
+    Elsewhere(Box<(PlannedRun, RunResult)>, f64),
     Stacked {
         runs: usize,
         step: usize,
@@ -138,10 +126,7 @@ fn beat(alive: &Mutex<Vec<Vec<Heartbeat>>>, stop: &std::sync::mpsc::Receiver<()>
 struct Worker<'a> {
     place: usize,
     queue: &'a Queue<'a>,
-    data: &'a Dataset,
-    halving: Option<&'a Halving>,
-    stack: StackSize,
-    cancel: &'a Cancel,
+    pass: &'a Pass<'a>,
     alive: &'a Mutex<Vec<Vec<Heartbeat>>>,
     sender: Sender<News>,
 }
@@ -150,10 +135,10 @@ impl Worker<'_> {
     fn work(&self) -> Result<()> {
         let pool = one_core_pool()?;
         loop {
-            if self.cancel.is_cancelled() {
+            if self.pass.cancel.is_cancelled() {
                 return Err(Error::Interrupted);
             }
-            match self.queue.take(|spec| self.stack.most(spec, self.data))? {
+            match self.queue.take()? {
                 Taken::None => return Ok(()),
                 Taken::Wait { runs, news } => {
                     if news {
@@ -161,9 +146,9 @@ impl Worker<'_> {
                     }
                     std::thread::sleep(POLL_INTERVAL);
                 }
-                Taken::Settled(planned, result) => {
-                    let cost = cost_within(self.halving, &planned);
-                    self.tell(News::Elsewhere(result, cost))?;
+                Taken::Settled(done) => {
+                    let cost = cost_within(self.pass.halving, &done.0);
+                    self.tell(News::Elsewhere(done, cost))?;
                 }
                 Taken::Runs(runs) => {
                     let (planned, heartbeats): (Vec<_>, Vec<_>) = runs.into_iter().unzip();
@@ -182,8 +167,8 @@ impl Worker<'_> {
         self.sender.send(news).map_err(|_| Error::Interrupted)
     }
 
-    /// Trains what was taken, at once where it is several runs, and publishes the results. What breaks a stack
-    /// costs the run that it is of: all are then trained one by one.
+    /// Trains what was taken, at once where it is several runs, and publishes the results. What breaks
+    /// one of several costs that one alone: all are then trained one by one.
     fn together(&self, planned: &[PlannedRun]) -> Result<()> {
         if planned.len() > 1 {
             match self.stacked(planned)? {
@@ -198,21 +183,22 @@ impl Worker<'_> {
                     tracing::warn!(
                         runs,
                         reason,
-                        "a stack broke; its runs are trained one by one"
+                        "runs that were trained at once broke; they are trained one by one"
                     );
                 }
             }
         }
         for planned in planned {
-            let checkpointing = self.checkpointing(planned);
-            let result = self.trial(planned, &checkpointing)?;
+            let job = self.job(planned);
+            let result = self.trial(&job)?;
             let failed = matches!(result.status, RunStatus::Failed { .. });
             self.publish(planned, result)?;
             if !failed {
-                // What this run has gone on from has served.
-                for earlier in &checkpointing.earlier {
-                    earlier.directory.remove();
-                }
+                // What this run has gone on from has served, and so has what it kept for itself.
+                let checkpoints = Checkpoints::of(self.pass.store);
+                let own = (!job.keep).then_some(planned);
+                let served = job.earlier.iter().map(|earlier| &earlier.run).chain(own);
+                served.for_each(|run| checkpoints.remove(&run.id));
             }
         }
         Ok(())
@@ -220,8 +206,8 @@ impl Worker<'_> {
 
     fn publish(&self, planned: &PlannedRun, result: RunResult) -> Result<()> {
         self.queue.publish(&result)?;
-        let cost = cost_within(self.halving, planned);
-        self.tell(News::Trained(Box::new(result), cost))
+        let cost = cost_within(self.pass.halving, planned);
+        self.tell(News::Trained(Box::new((planned.clone(), result)), cost))
     }
 
     /// The results of runs that are trained at once, or what broke them.
@@ -232,18 +218,18 @@ impl Worker<'_> {
         &self,
         planned: &[PlannedRun],
     ) -> Result<std::result::Result<Vec<RunResult>, String>> {
-        let specs: Vec<RunSpec> = planned.iter().map(|run| run.spec.clone()).collect();
-        let runs = specs.len();
+        let runs = planned.len();
         let mut told: Option<Instant> = None;
+        let mut progress = |step, total| {
+            if told.is_none_or(|told| told.elapsed() >= POLL_INTERVAL) {
+                told = Some(Instant::now());
+                // Nobody may hear any more; the next result finds that out.
+                let _ = self.sender.send(News::Stacked { runs, step, total });
+            }
+        };
+        let (trainer, cancel) = (self.pass.trainer, self.pass.cancel);
         let trained = catch_unwind(AssertUnwindSafe(|| {
-            let device = self.queue.store().device();
-            train_stack(&specs, self.data, device, self.cancel, |step, total| {
-                if told.is_none_or(|told| told.elapsed() >= POLL_INTERVAL) {
-                    told = Some(Instant::now());
-                    // Nobody may hear any more; the next result finds that out.
-                    let _ = self.sender.send(News::Stacked { runs, step, total });
-                }
-            })
+            trainer.train_together(planned, cancel, &mut progress)
         }));
         match trained {
             Ok(Ok(results)) => Ok(Ok(results)),
@@ -253,28 +239,29 @@ impl Worker<'_> {
         }
     }
 
-    /// Where a run keeps its checkpoints. A rung of a halving leaves one for the next rung, which
-    /// starts from it.
-    fn checkpointing(&self, planned: &PlannedRun) -> Checkpointing {
-        let checkpoints = Checkpoints::of(self.queue.store());
-        let epochs = planned.spec.train.epochs;
-        let rungs = self.halving.map(Halving::rungs).unwrap_or_default();
-        let before = self
-            .halving
+    /// A run to train, and where it keeps its checkpoints. A rung of a halving leaves one for the next
+    /// rung, which starts from it.
+    fn job<'job>(&'job self, planned: &'job PlannedRun) -> Job<'job> {
+        let checkpoints = Checkpoints::of(self.pass.store);
+        let halving = self.pass.halving;
+        let rungs = halving.map(Halving::rungs).unwrap_or_default();
+        let before = halving
             .into_iter()
-            .flat_map(|halving| halving.before(epochs));
-        let earlier = before.map(|rung| planned.cut_short(rung));
-        Checkpointing {
-            directory: checkpoints.run(&planned.id),
-            interval: CHECKPOINT_INTERVAL,
-            resume: true,
+            .flat_map(|halving| halving.before(planned.epochs));
+        let earlier = before.map(|rung| self.pass.sweep.cut_short(planned, rung));
+        Job {
+            run: planned,
+            worker: self.place,
+            results: self.pass.store.directory(),
+            checkpoints: checkpoints.run(&planned.id),
             earlier: earlier
                 .map(|run| Earlier {
-                    directory: checkpoints.run(&run.id),
-                    spec: run.spec,
+                    checkpoints: checkpoints.run(&run.id),
+                    run,
                 })
                 .collect(),
-            keep: rungs.last().is_some_and(|last| epochs < *last),
+            keep: rungs.last().is_some_and(|last| planned.epochs < *last),
+            cancel: self.pass.cancel,
         }
     }
 
@@ -285,24 +272,8 @@ impl Worker<'_> {
     }
 
     /// One run, with a panic or an error of its own turned into a failed result.
-    fn trial(&self, planned: &PlannedRun, checkpointing: &Checkpointing) -> Result<RunResult> {
-        let trained = catch_unwind(AssertUnwindSafe(|| {
-            train_resumably(
-                &planned.spec,
-                self.data,
-                self.queue.store().device(),
-                self.cancel,
-                &Keeping {
-                    checkpoints: Some(checkpointing.clone()),
-                    weights: None,
-                },
-                |progress| {
-                    if let Progress::Note(note) = progress {
-                        tracing::info!(run = %planned.id, note);
-                    }
-                },
-            )
-        }));
+    fn trial(&self, job: &Job) -> Result<RunResult> {
+        let trained = catch_unwind(AssertUnwindSafe(|| self.pass.trainer.train(job)));
         let reason = match trained {
             Ok(Ok(result)) => return Ok(result),
             Ok(Err(Error::Interrupted)) => return Err(Error::Interrupted),
@@ -311,7 +282,7 @@ impl Worker<'_> {
         };
         Ok(RunResult {
             status: RunStatus::Failed { reason },
-            ..RunResult::before_training(&planned.spec)
+            ..RunResult::new(job.run.id.clone(), self.pass.sweep.spec(job.run))
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Which runs of a sweep a process is to do, and what each costs.
+//! Which runs of a sweep a process is to do.
 
 use super::known::KnownRuns;
 use crate::config::{PlannedRun, RunId, SweepSpec};
@@ -144,20 +144,6 @@ pub fn refuse_halving(sweep: &SweepSpec, place: &str) -> Result<()> {
 /// finish does not hold a long run.
 pub(super) fn planned_runs(sweep: &SweepSpec) -> Vec<PlannedRun> {
     let mut runs = sweep.distinct_runs();
-    runs.sort_by(|a, b| cost(b).total_cmp(&cost(a)));
+    runs.sort_by(|a, b| b.cost().total_cmp(&a.cost()));
     runs
-}
-
-/// Estimated cost of a run, for order and ETA: multiply-adds of its weights, plus a constant a step, in
-/// arbitrary units.
-pub fn cost(planned: &PlannedRun) -> f64 {
-    /// Inputs of an image, about; only the ratio between widths matters.
-    const INPUTS: f64 = 784.0;
-    /// What a step costs beyond its products, in the units of one multiply-add a sample.
-    const OVERHEAD: f64 = 40_000.0;
-    let spec = &planned.spec;
-    let width = spec.model.width as f64;
-    let hidden = spec.model.depth.saturating_sub(2) as f64;
-    let passes = if spec.sam.rho > 0.0 { 2.0 } else { 1.0 };
-    passes * spec.train.epochs as f64 * (OVERHEAD + width * (INPUTS + hidden * width))
 }

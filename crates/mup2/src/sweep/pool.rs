@@ -3,11 +3,11 @@
 use super::known::{Checkpoints, cost_within, known, known_runs, standing};
 use super::pass::Pass;
 use super::plan::Selected;
-use crate::config::{RunId, RunSpec, Selection, SweepSpec};
-use crate::data::{BatchOrder, Dataset};
-use crate::error::{Error, Result};
+use super::trainer::Trainer;
+use crate::cancel::Cancel;
+use crate::config::{PlannedRun, RunId, SweepSpec};
+use crate::error::Result;
 use crate::results::{ResultStore, RunResult, RunStatus};
-use crate::train::{Cancel, trial_memory};
 use std::collections::HashSet;
 
 /// How a sweep is worked off; nothing here changes a result.
@@ -17,35 +17,6 @@ pub struct RunOptions {
     pub workers: usize,
     /// Which runs are to be done.
     pub selected: Selected,
-    /// How many runs a worker trains at once, as one stacked model ([`crate::train::train_stack`]); those of a
-    /// search by halving go on from each other's checkpoints, and are always trained one by one. Stacked runs are
-    /// those alone within rounding, and to the bit only where there is one.
-    pub stack: StackSize,
-}
-
-/// The size of stacks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StackSize {
-    /// At most so many runs; 1 is each by itself.
-    AtMost(usize),
-    /// As many as are expected to fit into so many bytes of the device's memory.
-    Memory(u64),
-}
-
-impl StackSize {
-    /// The most runs like `spec` in one stack, at least 1.
-    ///
-    /// # Errors
-    /// When the network of `spec` cannot be made.
-    pub(super) fn most(self, spec: &RunSpec, data: &Dataset) -> Result<usize> {
-        Ok(match self {
-            Self::AtMost(most) => most.max(1),
-            Self::Memory(bytes) => {
-                let fitting = bytes / trial_memory(spec, data)?.max(1);
-                usize::try_from(fitting).unwrap_or(usize::MAX).max(1)
-            }
-        })
-    }
 }
 
 /// What the pool tells while it works.
@@ -63,6 +34,8 @@ pub enum Event<'a> {
     },
     /// A run ended and its result is published.
     Finished {
+        /// The run.
+        run: &'a PlannedRun,
         /// The result.
         result: &'a RunResult,
         /// Its estimated cost, in the units of `Planned`.
@@ -70,6 +43,8 @@ pub enum Event<'a> {
     },
     /// Another process published the result of a run that was to be done here.
     FinishedElsewhere {
+        /// The run.
+        run: &'a PlannedRun,
         /// The result.
         result: &'a RunResult,
         /// Its estimated cost, in the units of `Planned`.
@@ -121,26 +96,6 @@ pub struct Outcome {
     pub trained: usize,
 }
 
-/// Checks what only the data can tell, before a directory is made.
-///
-/// # Errors
-/// When a batch is larger than the training set, or hyperparameters are to be selected on a
-/// validation split that is empty.
-pub fn check_data(sweep: &SweepSpec, data: &Dataset) -> Result<()> {
-    BatchOrder::new(0, data.train.len(), sweep.run.train.batch_size)?;
-    if data.validation.is_empty() && sweep.selection != Selection::BestTest {
-        return Err(Error::invalid(
-            "selection",
-            format!(
-                "is `{}`, but the validation split is empty",
-                sweep.selection
-            ),
-            "`run.data.validation_fraction` above 0, or `best-test`",
-        ));
-    }
-    Ok(())
-}
-
 /// Runs what is missing of the selected runs and publishes each result in `store` as it is ready. Of a
 /// search by halving, results decide which runs follow, until none does.
 ///
@@ -149,11 +104,11 @@ pub fn check_data(sweep: &SweepSpec, data: &Dataset) -> Result<()> {
 /// is left to it, and taken over when that process gives no sign of life any more.
 ///
 /// # Errors
-/// [`Error::Interrupted`] when cancelled, and the first error that would hit every run, such as
+/// [`Error::Interrupted`](crate::error::Error::Interrupted) when cancelled, and the first error that would hit every run, such as
 /// a full disk. What was published stays in both cases.
 pub fn run(
     sweep: &SweepSpec,
-    data: &Dataset,
+    trainer: &dyn Trainer,
     store: &ResultStore,
     options: &RunOptions,
     cancel: &Cancel,
@@ -204,7 +159,8 @@ pub fn run(
         }
         on_event(Event::Planned { total, done, cost });
         let pass = Pass {
-            data,
+            sweep,
+            trainer,
             store,
             options,
             halving: halving.as_ref(),

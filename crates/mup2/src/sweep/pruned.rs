@@ -12,8 +12,8 @@ pub(super) fn summarize(standing: &Standing) -> (Vec<Observation>, report::Halvi
     let mut halving = report::Halving::default();
     for bracket in &standing.brackets {
         let own = |carried: &&Carried| {
-            let place = (carried.scheme, carried.width);
-            !bracket.is_sgd && place == (bracket.scheme, bracket.width)
+            let place = (&carried.series, carried.width);
+            !bracket.is_sgd && place == (&bracket.series, bracket.width)
         };
         let carried = standing.carried.iter().find(own);
         observations.extend(full_length(standing, bracket, carried));
@@ -35,7 +35,7 @@ pub(super) fn summarize(standing: &Standing) -> (Vec<Observation>, report::Halvi
             outcomes.count() * epochs
         });
         halving.brackets.push(report::HalvingBracket {
-            scheme: bracket.scheme.to_string(),
+            scheme: bracket.series.to_string(),
             width: bracket.width,
             sgd: bracket.is_sgd,
             points: bracket.points.len(),
@@ -85,10 +85,10 @@ fn given_up(bracket: &Bracket) -> Vec<(usize, PrunedPoint)> {
             };
             if next.points.binary_search(point).is_err() {
                 let pruned = PrunedPoint {
-                    scheme: bracket.scheme.to_string(),
+                    scheme: bracket.series.to_string(),
                     width: bracket.width,
-                    lr: run.spec.optimizer.lr,
-                    rho: run.spec.sam.rho,
+                    lr: run.cell.lr,
+                    rho: run.cell.rho,
                     epochs: rung.epochs,
                     accuracy: mean_accuracy(runs),
                 };

@@ -1,7 +1,8 @@
 //! The runs that are left, shared by the worker threads, with an eye on other processes.
 
 use super::plan::Selected;
-use crate::config::{PlannedRun, RunId, RunSpec};
+use super::trainer::Trainer;
+use crate::config::{PlannedRun, RunId};
 use crate::error::Result;
 use crate::results::{Heartbeat, ResultStore, RunResult, RunStatus};
 use std::collections::{HashSet, VecDeque};
@@ -9,10 +10,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What [`Queue::take`] gives.
 pub(super) enum Taken {
-    /// Runs to do at once, one unless they can be stacked, and the signs that they are being done.
+    /// Runs to do at once, one unless several go together, and the signs that they are being done.
     Runs(Vec<(PlannedRun, Heartbeat)>),
     /// A run that another process has finished since the work was planned.
-    Settled(Box<PlannedRun>, Box<RunResult>),
+    Settled(Box<(PlannedRun, RunResult)>),
     /// Nothing now: other processes are at the runs that are left.
     Wait {
         /// How many they are.
@@ -27,6 +28,8 @@ pub(super) enum Taken {
 pub(super) struct Queue<'a> {
     store: &'a ResultStore,
     selected: &'a Selected,
+    /// Who says which runs go together; nobody where each is trained by itself.
+    together: Option<&'a dyn Trainer>,
     left: Mutex<Left>,
 }
 
@@ -38,10 +41,16 @@ struct Left {
 }
 
 impl<'a> Queue<'a> {
-    pub fn new(missing: Vec<PlannedRun>, store: &'a ResultStore, selected: &'a Selected) -> Self {
+    pub fn new(
+        missing: Vec<PlannedRun>,
+        store: &'a ResultStore,
+        selected: &'a Selected,
+        together: Option<&'a dyn Trainer>,
+    ) -> Self {
         Self {
             store,
             selected,
+            together,
             left: Mutex::new(Left {
                 runs: missing.into(),
                 replaced: HashSet::new(),
@@ -55,11 +64,11 @@ impl<'a> Queue<'a> {
         self.lock().runs.clear();
     }
 
-    /// The next run that nobody is at, and as many that can be stacked with it as `stack` says of a run.
+    /// The next run that nobody is at, with those that are trained together with it.
     ///
     /// # Errors
-    /// When a result file exists but cannot be read, and those of `stack`.
-    pub fn take(&self, stack: impl Fn(&RunSpec) -> Result<usize>) -> Result<Taken> {
+    /// When a result file exists but cannot be read, and the trainer's.
+    pub fn take(&self) -> Result<Taken> {
         let mut left = self.lock();
         let elsewhere: HashSet<RunId> = if left.runs.is_empty() {
             HashSet::new()
@@ -74,7 +83,7 @@ impl<'a> Queue<'a> {
             let result = self.store.result(&planned.id)?;
             match result {
                 Some(result) if self.selected.is_settled_by(&result) => {
-                    return Ok(Taken::Settled(Box::new(planned), Box::new(result)));
+                    return Ok(Taken::Settled(Box::new((planned, result))));
                 }
                 Some(result) if self.selected.reruns(&result) => {
                     left.replaced.insert(planned.id.clone());
@@ -85,13 +94,9 @@ impl<'a> Queue<'a> {
                 left.runs.push_back(planned);
                 continue;
             }
-            let most = match planned.spec.can_be_stacked() {
-                true => stack(&planned.spec)?,
-                false => 1,
-            };
             let mut together = vec![planned];
-            if most > 1 {
-                self.add_stackable(&mut together, &mut left.runs, most, &elsewhere)?;
+            if let Some(trainer) = self.together {
+                self.add_fitting(trainer, &mut together, &mut left.runs, &elsewhere)?;
             }
             let begun = together.into_iter().map(|planned| {
                 let heartbeat = self.store.begin(&planned.id);
@@ -109,28 +114,32 @@ impl<'a> Queue<'a> {
         })
     }
 
-    /// Moves runs from `left` to `together`, which has one, until there are as many as in each of the stacks, none
-    /// of which is larger than `most`, that all runs of this kind make.
-    fn add_stackable(
+    /// Moves runs from `left` to `together`, which has one, until there are as many as in each of the
+    /// groups, none of which is larger than `trainer` allows for, that all runs of this kind make.
+    fn add_fitting(
         &self,
+        trainer: &dyn Trainer,
         together: &mut Vec<PlannedRun>,
         left: &mut VecDeque<PlannedRun>,
-        most: usize,
         elsewhere: &HashSet<RunId>,
     ) -> Result<()> {
-        let Some(common) = together.first().map(|run| run.spec.stacked_with()) else {
+        let Some(first) = together.first() else {
             return Ok(());
         };
+        let most = trainer.most_at_once(first)?;
+        if most <= 1 {
+            return Ok(());
+        }
         let mut found = Vec::new();
         for (place, planned) in left.iter().enumerate() {
-            let fits = planned.spec.stacked_with() == common && !elsewhere.contains(&planned.id);
+            let fits = trainer.go_together(first, planned) && !elsewhere.contains(&planned.id);
             // What has a result is looked at one by one.
             if fits && self.store.result(&planned.id)?.is_none() {
                 found.push(place);
             }
         }
         let all = found.len() + together.len();
-        let size = all.div_ceil(all.div_ceil(most.max(1)));
+        let size = all.div_ceil(all.div_ceil(most));
         // From the back, so that the places before stay what they are.
         let chosen = found.into_iter().take(size - together.len());
         let chosen: Vec<usize> = chosen.collect();
@@ -140,11 +149,6 @@ impl<'a> Queue<'a> {
         }
         together.extend(taken.into_iter().rev());
         Ok(())
-    }
-
-    /// The results directory.
-    pub fn store(&self) -> &ResultStore {
-        self.store
     }
 
     /// Publishes a result, over the old one if it was asked to be made again.

@@ -3,26 +3,34 @@
 use super::halving::Standing;
 use super::known::known;
 use super::pruned::summarize;
-use crate::config::{PlannedRun, RunSpec, SweepSpec};
-use crate::data::Dataset;
-use crate::error::Result;
+use crate::config::{PlannedRun, SweepSpec};
+use crate::error::{Error, Result};
 use crate::report::{Observation, Outcome, ReportInput, Sampling, SharpnessObservation};
-use crate::results::{ResultStore, RunResult, RunStatus};
+use crate::results::{ResultStore, RunResult, RunStatus, Scores};
 use std::collections::BTreeSet;
 
 /// Collects the published results of `sweep`; runs without one are reported as missing.
 ///
 /// # Errors
-/// When a result file exists but cannot be read.
+/// When a result file exists but cannot be read, and for a metric of which less is better: a report
+/// compares accuracies.
 pub fn report_input(sweep: &SweepSpec, store: &ResultStore, command: &str) -> Result<ReportInput> {
+    if let Some(metric) = sweep.runs.metric().filter(|metric| metric.minimize) {
+        return Err(Error::invalid(
+            format!("sweep `{}`", sweep.name),
+            format!("compares `{}`, of which less is better", metric.name),
+            "a report of numbers from 0 to 1 of which more is better; `mup2 export` has all numbers",
+        ));
+    }
     let mut versions = BTreeSet::new();
     let mut sharpness = Vec::new();
+    let (epochs, _) = sweep.runs.epochs();
     let mut look = |run: &PlannedRun| {
         let result = store.result(&run.id)?;
         if let Some(result) = &result {
             versions.insert(result.mup2_version.clone());
             // A rung's end is not that of the run which it is the beginning of.
-            if run.spec.train.epochs == sweep.run.train.epochs {
+            if run.epochs == epochs {
                 sharpness.extend(final_sharpness(run, result));
             }
         }
@@ -49,15 +57,18 @@ pub fn report_input(sweep: &SweepSpec, store: &ResultStore, command: &str) -> Re
             versions.join(", ")
         ));
     }
+    let description = sweep.runs.description(sweep);
+    let mut settings = description.settings;
+    settings.extend(rows(sweep, distinct_runs));
     Ok(ReportInput {
         title: sweep.name.clone(),
-        dataset: dataset(&sweep.run),
-        selection: sweep.selection.to_string(),
-        base_width: sweep.run.model.base_width,
+        dataset: description.dataset,
+        selection: sweep.selected_by(),
+        base_width: description.base_width,
         sampling: sampling(sweep),
         halving,
-        settings: settings(sweep, distinct_runs),
-        schemes: sweep.grid.scheme.iter().map(ToString::to_string).collect(),
+        settings,
+        schemes: sweep.series().iter().map(ToString::to_string).collect(),
         unstable_below: sweep.unstable_below,
         observations,
         sharpness,
@@ -81,11 +92,11 @@ fn sampling(sweep: &SweepSpec) -> Sampling {
 /// What became of a run, as the report knows it.
 pub(super) fn observation(planned: &PlannedRun, outcome: Outcome) -> Observation {
     Observation {
-        scheme: planned.scheme.to_string(),
-        width: planned.spec.model.width,
-        lr: planned.spec.optimizer.lr,
-        rho: planned.spec.sam.rho,
-        seed: planned.spec.seed,
+        scheme: planned.cell.series.to_string(),
+        width: planned.cell.width,
+        lr: planned.cell.lr,
+        rho: planned.cell.rho,
+        seed: planned.cell.seed,
         outcome,
     }
 }
@@ -98,15 +109,19 @@ pub(super) fn outcome(sweep: &SweepSpec, result: Option<RunResult>) -> Outcome {
     match &result.status {
         RunStatus::Diverged => Outcome::Diverged,
         RunStatus::Failed { reason } => Outcome::Failed(reason.clone()),
-        RunStatus::Completed => match result.accuracies(sweep.selection) {
-            Some((selection_accuracy, test_accuracy)) => Outcome::Completed {
-                selection_accuracy,
-                test_accuracy,
-            },
-            None => Outcome::Failed(format!(
-                "no accuracy for selection `{}`: the validation split is empty",
-                sweep.selection
-            )),
+        RunStatus::Completed => match result.scores(sweep) {
+            Ok(Scores { selection, test }) => {
+                // More is better where outcomes are compared.
+                let sign = match sweep.runs.metric() {
+                    Some(metric) if metric.minimize => -1.0,
+                    _ => 1.0,
+                };
+                Outcome::Completed {
+                    selection_accuracy: sign * selection,
+                    test_accuracy: sign * test,
+                }
+            }
+            Err(reason) => Outcome::Failed(reason),
         },
     }
 }
@@ -116,83 +131,20 @@ fn final_sharpness(planned: &PlannedRun, result: &RunResult) -> Option<Sharpness
     let last = result.epochs.last()?;
     let measured = last.sharpness.as_ref()?.whole;
     (result.status == RunStatus::Completed).then(|| SharpnessObservation {
-        scheme: planned.scheme.to_string(),
-        width: planned.spec.model.width,
-        lr: planned.spec.optimizer.lr,
-        rho: planned.spec.sam.rho,
-        seed: planned.spec.seed,
+        scheme: planned.cell.series.to_string(),
+        width: planned.cell.width,
+        lr: planned.cell.lr,
+        rho: planned.cell.rho,
+        seed: planned.cell.seed,
         top_eigenvalue: measured.eigenvalue.map(|eigenvalue| eigenvalue.value),
         trace: measured.trace.map(|trace| trace.value),
         sam_sharpness: measured.sam.map(|sam| sam.value),
     })
 }
 
-fn dataset(run: &RunSpec) -> String {
-    let mut text = match run.data.dataset {
-        crate::data::DatasetName::Embedded => "Fashion-MNIST subset (embedded)".to_owned(),
-        name => name.to_string(),
-    };
-    if let Some(limit) = run.data.train_limit {
-        text += &format!(", {limit} training images");
-    }
-    if let Some(side) = run.data.resize {
-        text += &format!(", resized to {side} pixels");
-    }
-    if let Some(side) = run.data.crop {
-        text += &format!(", cropped to {side}×{side}");
-    }
-    if run.data.label_noise > 0.0 {
-        text += &format!(", {:.0} % label noise", run.data.label_noise * 100.0);
-    }
-    text
-}
-
-fn settings(sweep: &SweepSpec, distinct_runs: usize) -> Vec<(String, String)> {
-    let run = &sweep.run;
-    let list = |values: &mut dyn Iterator<Item = String>| values.collect::<Vec<_>>().join(", ");
-    let lower = |value: &dyn std::fmt::Debug| format!("{value:?}").to_lowercase();
-    let bias = if run.model.bias { "with" } else { "without" };
-    let pool = run.data.average_pool;
-    let mut rows = vec![
-        ("Data", dataset(run)),
-        (
-            "Model",
-            format!(
-                "{} with {} weight layers, {}, {bias} biases",
-                lower(&run.model.kind),
-                run.model.depth,
-                lower(&run.model.activation),
-            ),
-        ),
-        (
-            "Widths",
-            list(&mut sweep.grid.width.iter().map(ToString::to_string)),
-        ),
-        ("Base width", run.model.base_width.to_string()),
-        (
-            "Optimizer",
-            format!(
-                "{}, {} schedule, momentum {}, weight decay {}",
-                lower(&run.optimizer.name),
-                lower(&run.optimizer.schedule),
-                run.optimizer.momentum,
-                run.optimizer.weight_decay
-            ),
-        ),
-        ("Perturbation rule", run.sam.rule.to_string()),
-        (
-            "Training",
-            format!(
-                "{} epochs, batches of {}",
-                run.train.epochs, run.train.batch_size
-            ),
-        ),
-        (
-            "Seeds",
-            list(&mut sweep.grid.seed.iter().map(ToString::to_string)),
-        ),
-        ("Distinct runs", distinct_runs.to_string()),
-    ];
+/// What a report says of the sweep itself: names and values.
+fn rows(sweep: &SweepSpec, distinct_runs: usize) -> Vec<(String, String)> {
+    let mut rows = vec![("Distinct runs", distinct_runs.to_string())];
     if let Some(search) = &sweep.search {
         let sgd = if search.include_sgd {
             " and the same η at ρ = 0"
@@ -220,22 +172,7 @@ fn settings(sweep: &SweepSpec, distinct_runs: usize) -> Vec<(String, String)> {
         );
         rows.push(("Rungs", text));
     }
-    if pool > 1 {
-        rows.insert(1, ("Pixels", format!("averaged over {pool}×{pool} blocks")));
-    }
     rows.into_iter()
         .map(|(name, value)| (name.to_owned(), value))
         .collect()
-}
-
-/// The description of a dataset's splits, for people.
-pub fn describe(data: &Dataset) -> String {
-    format!(
-        "{} training, {} validation and {} test images of {}, {} classes",
-        data.train.len(),
-        data.validation.len(),
-        data.test.len(),
-        data.train.shape,
-        data.classes
-    )
 }

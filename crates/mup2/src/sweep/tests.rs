@@ -1,145 +1,182 @@
-//! A run that breaks costs itself and nothing else.
+//! What the pool sees to, whoever trains.
 
+use super::command::COMMAND;
 use super::*;
-use crate::config::{SweepSpec, TrainingDevice, parse_sweep};
-use crate::data::{Dataset, load};
-use crate::results::{ResultStore, RunStatus};
-use crate::train::{Cancel, train};
-use std::path::Path;
+use crate::cancel::Cancel;
+use crate::config::{PlannedRun, SweepSpec, parse_sweep};
+use crate::error::{Error, Result};
+use crate::results::{Fingerprint, ResultStore, RunResult, RunStatus};
+use std::collections::BTreeMap;
+use std::sync::Mutex;
 
-pub(super) const SWEEP: &str = r#"
+const SWEEP: &str = r#"
 name = "pool"
+[command]
+argv = ["true", "{width}", "{lr}", "{seed}", "{epochs}"]
+metric = "acc"
+epochs = 9
 [grid]
-scheme = ["mup2"]
-width = [4]
-lr = [0.1]
-rho = [0.0, 0.1]
-[run.data]
-train_limit = 200
-average_pool = 7
-[run.model]
-base_width = 4
-[run.train]
-epochs = 1
+width = [4, 8]
+lr = [0.25, 0.5]
+seed = [0, 1, 2]
 "#;
 
-/// A search by successive halving: three points, three epochs.
-pub(super) fn halving() -> SweepSpec {
-    let search = [
-        "run.train.epochs=3",
-        "search.method=halving",
-        "search.points=3",
-        "search.include_sgd=false",
-        "search.lr={ log2_from = -6, log2_to = -2 }",
-        "search.rho={ log2_from = -6, log2_to = -2 }",
-    ];
-    let text = SWEEP.replace("lr = [0.1]\nrho = [0.0, 0.1]\n", "");
-    parse_sweep(&text, "s.toml", &search.map(str::to_owned)).unwrap()
+fn sweep(overrides: &[&str]) -> SweepSpec {
+    let overrides: Vec<String> = overrides.iter().map(|text| (*text).to_owned()).collect();
+    parse_sweep(SWEEP, "s.toml", &overrides, &[COMMAND]).unwrap()
 }
 
-pub(super) fn options(workers: usize) -> RunOptions {
-    RunOptions {
-        workers,
-        selected: Selected::default(),
-        stack: StackSize::AtMost(1),
+/// A trainer whose runs end as `fate` says; it remembers what it was given.
+struct Fake<'a> {
+    sweep: &'a SweepSpec,
+    fate: fn(&PlannedRun) -> Result<RunStatus>,
+    most_at_once: usize,
+    groups: Mutex<Vec<usize>>,
+    starts: Mutex<BTreeMap<(usize, bool), Vec<usize>>>,
+}
+
+impl<'a> Fake<'a> {
+    fn new(sweep: &'a SweepSpec, fate: fn(&PlannedRun) -> Result<RunStatus>) -> Self {
+        Self {
+            sweep,
+            fate,
+            most_at_once: 1,
+            groups: Mutex::default(),
+            starts: Mutex::default(),
+        }
+    }
+
+    fn result(&self, run: &PlannedRun) -> Result<RunResult> {
+        Ok(RunResult {
+            status: (self.fate)(run)?,
+            metrics: BTreeMap::from([("acc".to_owned(), run.cell.lr)]),
+            ..RunResult::new(run.id.clone(), self.sweep.spec(run))
+        })
     }
 }
 
-fn run_in(directory: &Path, sweep: &SweepSpec, data: &Dataset) -> (Outcome, ResultStore) {
-    let (outcome, store, _) = run_with(directory, sweep, data, &options(2));
+impl Trainer for Fake<'_> {
+    fn train(&self, job: &Job) -> Result<RunResult> {
+        let earlier = job.earlier.iter().map(|earlier| earlier.run.epochs);
+        let mut starts = self.starts.lock().unwrap();
+        starts.insert((job.run.epochs, job.keep), earlier.collect());
+        drop(starts);
+        std::fs::create_dir_all(&job.checkpoints).unwrap();
+        self.result(job.run)
+    }
+
+    fn most_at_once(&self, _: &PlannedRun) -> Result<usize> {
+        Ok(self.most_at_once)
+    }
+
+    fn go_together(&self, one: &PlannedRun, other: &PlannedRun) -> bool {
+        one.cell.width == other.cell.width
+    }
+
+    fn train_together(
+        &self,
+        runs: &[PlannedRun],
+        _: &Cancel,
+        _: &mut dyn FnMut(usize, usize),
+    ) -> Result<Vec<RunResult>> {
+        self.groups.lock().unwrap().push(runs.len());
+        runs.iter().map(|run| self.result(run)).collect()
+    }
+}
+
+fn work(directory: &tempfile::TempDir, trainer: &Fake) -> (Result<Outcome>, ResultStore) {
+    let store =
+        ResultStore::create(directory.path(), trainer.sweep, &Fingerprint::default()).unwrap();
+    let options = RunOptions {
+        workers: 2,
+        selected: Selected::default(),
+    };
+    let cancel = Cancel::default();
+    let outcome = run(trainer.sweep, trainer, &store, &options, &cancel, |_| {});
     (outcome, store)
 }
 
-/// Also the sizes of the stacks that it told of, each once.
-pub(super) fn run_with(
-    directory: &Path,
-    sweep: &SweepSpec,
-    data: &Dataset,
-    options: &RunOptions,
-) -> (Outcome, ResultStore, Vec<usize>) {
-    let store = ResultStore::create(directory, sweep, "digest", TrainingDevice::Flex).unwrap();
-    let mut stacks = Vec::new();
-    let hear = |event: Event| {
-        if let Event::Stacked { runs, step: 1, .. } = event {
-            stacks.push(runs);
+fn completed(_: &PlannedRun) -> Result<RunStatus> {
+    Ok(RunStatus::Completed)
+}
+
+fn checkpoints(directory: &tempfile::TempDir) -> usize {
+    let entries = directory.path().join("checkpoints").read_dir();
+    entries.map_or(0, Iterator::count)
+}
+
+#[test]
+fn a_run_that_breaks_is_recorded_and_tried_again_and_keeps_its_checkpoints() {
+    let (directory, sweep) = (tempfile::tempdir().unwrap(), sweep(&[]));
+    let fate = |run: &PlannedRun| match (run.cell.width, run.cell.seed) {
+        (8, 0) => panic!("torn\nto pieces"),
+        (8, 1) => Err(Error::invalid("a", "b", "c")),
+        (4, 0) => Ok(RunStatus::Diverged),
+        _ => Ok(RunStatus::Completed),
+    };
+    let (outcome, store) = work(&directory, &Fake::new(&sweep, fate));
+    let tally = outcome.unwrap().tally;
+    assert_eq!((tally.completed, tally.diverged, tally.failed), (6, 2, 4));
+    let reason = |seed: u64| {
+        let runs = sweep.plan();
+        let broken = |run: &&PlannedRun| (run.cell.width, run.cell.seed) == (8, seed);
+        let id = &runs.iter().find(broken).unwrap().id;
+        match store.result(id).unwrap().unwrap().status {
+            RunStatus::Failed { reason } => reason,
+            status => panic!("{status:?}"),
         }
     };
-    let outcome = run(sweep, data, &store, options, &Cancel::default(), hear).unwrap();
-    (outcome, store, stacks)
+    assert_eq!(
+        (reason(0).as_str(), reason(1).as_str()),
+        ("panic: torn", "a: b; allowed: c")
+    );
+    assert_eq!(checkpoints(&directory), 4);
+    let (outcome, _) = work(&directory, &Fake::new(&sweep, completed));
+    let outcome = outcome.unwrap();
+    assert_eq!((outcome.trained, outcome.tally.completed), (4, 10));
+    assert_eq!(checkpoints(&directory), 0);
 }
 
 #[test]
-fn a_panic_is_recorded_as_a_failed_run_and_the_next_call_tries_again() {
-    let directory = tempfile::tempdir().unwrap();
-    let sweep = parse_sweep(SWEEP, "s.toml", &[]).unwrap();
-    let sound = load(&sweep.run.data).unwrap();
-    // A label beyond the last class makes the loss of its batch panic.
-    let mut broken = sound.clone();
-    broken.train.labels.fill(999);
-    let (outcome, store) = run_in(directory.path(), &sweep, &broken);
-    assert_eq!((outcome.trained, outcome.tally.failed), (2, 2));
-    for planned in sweep.distinct_runs() {
-        let result = store.result(&planned.id).unwrap().unwrap();
-        let RunStatus::Failed { reason } = result.status else {
-            panic!("{:?}", result.status)
-        };
-        assert!(reason.starts_with("panic: "), "{reason}");
-    }
-    let (outcome, _) = run_in(directory.path(), &sweep, &sound);
-    assert_eq!((outcome.trained, outcome.tally.completed), (2, 2));
-    let (outcome, _) = run_in(directory.path(), &sweep, &sound);
-    assert_eq!((outcome.trained, outcome.tally.completed), (0, 2));
-}
-
-#[test]
-fn a_cancelled_sweep_publishes_nothing_more() {
-    let directory = tempfile::tempdir().unwrap();
-    let sweep = parse_sweep(SWEEP, "s.toml", &[]).unwrap();
-    let data = load(&sweep.run.data).unwrap();
-    let store =
-        ResultStore::create(directory.path(), &sweep, "digest", TrainingDevice::Flex).unwrap();
-    let cancel = Cancel::default();
-    cancel.cancel();
-    let options = options(1);
-    let outcome = run(&sweep, &data, &store, &options, &cancel, |_| {});
-    assert!(matches!(outcome, Err(crate::error::Error::Interrupted)));
+fn a_trainer_that_is_interrupted_ends_the_sweep_and_publishes_nothing() {
+    let (directory, sweep) = (tempfile::tempdir().unwrap(), sweep(&[]));
+    let trainer = Fake::new(&sweep, |_| Err(Error::Interrupted));
+    let (outcome, _) = work(&directory, &trainer);
+    assert!(matches!(outcome, Err(Error::Interrupted)));
     assert_eq!(directory.path().join("runs").read_dir().unwrap().count(), 0);
 }
 
 #[test]
-fn a_promoted_run_starts_from_the_checkpoint_that_its_rung_has_left() {
+fn runs_that_go_together_are_trained_in_groups_of_one_size() {
+    let (directory, sweep) = (tempfile::tempdir().unwrap(), sweep(&[]));
+    let mut trainer = Fake::new(&sweep, completed);
+    trainer.most_at_once = 5;
+    let (outcome, _) = work(&directory, &trainer);
+    assert_eq!(outcome.unwrap().tally.completed, 12);
+    // Six of each width, in as few groups as hold them.
+    assert_eq!(trainer.groups.into_inner().unwrap(), [3, 3, 3, 3]);
+}
+
+#[test]
+fn a_promoted_run_is_given_the_rungs_behind_it_and_all_but_the_last_keep_theirs() {
     let directory = tempfile::tempdir().unwrap();
-    let sweep = halving();
-    let data = load(&sweep.run.data).unwrap();
-    let first = known_runs(&sweep, None).unwrap();
-    let mut options = options(2);
-    options.selected.only = first.runs.iter().map(|run| run.id.clone()).collect();
-    let store =
-        ResultStore::create(directory.path(), &sweep, "digest", TrainingDevice::Flex).unwrap();
-    let cancel = Cancel::default();
-    let outcome = run(&sweep, &data, &store, &options, &cancel, |_| {}).unwrap();
-    assert_eq!(outcome.trained, 3);
-    let kept = || {
-        let entries = directory.path().join("checkpoints").read_dir();
-        entries.map_or(0, Iterator::count)
-    };
-    // Nothing can start from the two that were pruned.
-    assert_eq!(kept(), 1);
-    // With other labels from here on, the first epoch shows whose it is.
-    let mut other = data.clone();
-    other.train.labels.fill(0);
-    let (outcome, store) = run_in(directory.path(), &sweep, &other);
-    assert_eq!((outcome.trained, outcome.tally.completed), (1, 4));
-    let known = known_runs(&sweep, Some(&store)).unwrap();
-    let promoted = known
-        .runs
-        .iter()
-        .find(|run| run.spec.train.epochs == 3)
-        .unwrap();
-    let result = store.result(&promoted.id).unwrap().unwrap();
-    let rung = store.result(&promoted.cut_short(1).id).unwrap().unwrap();
-    assert_eq!(result.epochs[0], rung.epochs[0]);
-    let anew = train(&promoted.spec, &other, &cancel, |_| {}).unwrap();
-    assert_ne!(result.epochs[0], anew.epochs[0]);
-    assert_eq!(kept(), 0);
+    let text = SWEEP
+        .replace("lr = [0.25, 0.5]", "")
+        .replace("\"{lr}\"", "\"{lr}/{rho}\"");
+    let search = "[search]\nmethod = 'halving'\npoints = 6\nlr = { log2_from = -3, log2_to = -1 }\n\
+                  rho = { log2_from = -3, log2_to = -1 }\n";
+    let sweep = parse_sweep(&format!("{text}{search}"), "s.toml", &[], &[COMMAND]).unwrap();
+    let mut trainer = Fake::new(&sweep, completed);
+    trainer.most_at_once = 5;
+    let (outcome, _) = work(&directory, &trainer);
+    assert_eq!(outcome.unwrap().tally.failed, 0);
+    let starts = trainer.starts.into_inner().unwrap();
+    let expected = [
+        ((1, true), vec![]),
+        ((3, true), vec![1]),
+        ((9, false), vec![3, 1]),
+    ];
+    assert_eq!(starts, BTreeMap::from(expected));
+    assert!(trainer.groups.into_inner().unwrap().is_empty());
+    assert_eq!(checkpoints(&directory), 0);
 }

@@ -9,7 +9,6 @@ mod evaluate;
 mod evaluation;
 mod exchange;
 mod feed;
-mod one_core;
 mod reduction;
 mod resume;
 mod run;
@@ -30,10 +29,8 @@ pub use device::{device_model, open_device};
 pub use device_memory::free_memory;
 pub use evaluate::accuracy;
 pub use exchange::{Accuracies, evaluate_weights, ours, theirs};
-pub(crate) use one_core::panic_message;
-pub use one_core::{TRIAL_THREAD, one_core_pool};
 pub use resume::{Checkpointing, Earlier, Keeping};
-pub use run::{Cancel, Progress, train, train_resumably, train_together};
+pub use run::{Progress, train, train_resumably, train_together};
 pub(crate) use setup::{Setup, setup};
 pub use share::check_processes;
 pub use stack::{check_stack, train_stack};
@@ -41,3 +38,8 @@ pub use stack_memory::trial_memory;
 pub use throughput::{Throughput, ThroughputOptions, throughput};
 pub use trained::{TrainedWeights, run_of_weights};
 pub use weights::{effective_weights, with_effective_weights};
+
+use crate::config::RunSpec;
+
+/// The result of a run of the built-in trainer.
+pub type RunResult = crate::results::RunResult<RunSpec>;

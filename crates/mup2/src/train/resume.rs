@@ -1,5 +1,6 @@
 //! Keeping a training in the middle, and taking it up again to the same bits.
 
+use super::RunResult;
 use super::setup::Setup;
 use super::share::Share;
 use super::trained::TrainedWeights;
@@ -12,7 +13,6 @@ use crate::checkpoint::{
 use crate::config::{RunId, RunSpec};
 use crate::error::{Error, Result};
 use crate::model::Network;
-use crate::results::RunResult;
 use crate::step::parameters;
 use burn::tensor::Bytes;
 use std::collections::BTreeMap;

@@ -1,5 +1,6 @@
 //! The loop over epochs and steps of one run.
 
+use super::RunResult;
 use super::device::open_device;
 use super::evaluation::{Evaluated, Evaluation};
 use super::feed::{Feed, StepBatch};
@@ -7,31 +8,15 @@ use super::resume::{Keeper, Keeping, Position, place};
 use super::setup::{Setup, setup};
 use super::share::Share;
 use super::weights::checksum;
+use crate::cancel::Cancel;
 use crate::collective::{Collective, Solo};
 use crate::config::{PerturbationBatch, RunId, RunSpec, TrainingDevice};
 use crate::data::{BATCHES_AHEAD, BatchOrder, Dataset, Loader};
 use crate::error::{Error, Result};
 use crate::low_rank::LowRank;
 use crate::model::Network;
-use crate::results::{EpochMetrics, RunResult, RunStatus};
+use crate::results::{EpochMetrics, RunStatus};
 use crate::step::{StepReport, scale_gradients, weight_norm};
-use std::sync::atomic::{AtomicBool, Ordering};
-
-/// A flag that ends training at the next step.
-#[derive(Debug, Default)]
-pub struct Cancel(AtomicBool);
-
-impl Cancel {
-    /// Asks for the end.
-    pub fn cancel(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether the end was asked for.
-    pub fn is_cancelled(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-}
 
 /// What a run tells while it trains.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,19 +1,20 @@
 //! The training of several runs at once as one stacked model, for devices that one run leaves idle.
 
+use super::RunResult;
 use super::batch::Batch;
 use super::device::open_device;
 use super::evaluate::accuracies;
 use super::feed::Feed;
-use super::run::Cancel;
 use super::share::Share;
 use super::stack_setup::StackSetup;
+use crate::cancel::Cancel;
 use crate::collective::Solo;
 use crate::config::{RunSpec, TrainingDevice};
 use crate::data::{BATCHES_AHEAD, BatchOrder, Dataset, Loader};
 use crate::error::{Error, Result};
 use crate::low_rank::LowRank;
 use crate::model::{BatchStatistics, Network, Pass};
-use crate::results::{EpochMetrics, RunResult, RunStatus};
+use crate::results::{EpochMetrics, RunStatus};
 use crate::step::{StepReport, weight_norms};
 use burn::module::Module;
 use burn::tensor::Device;

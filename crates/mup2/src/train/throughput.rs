@@ -1,11 +1,12 @@
 //! How fast this machine trains a run.
 
-use super::one_core::panic_message;
 use super::resume::Keeping;
-use super::run::{Cancel, Progress, train_resumably};
+use super::run::{Progress, train_resumably};
+use crate::cancel::Cancel;
 use crate::config::{RunSpec, TrainingDevice};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
+use crate::one_core::panic_message;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;

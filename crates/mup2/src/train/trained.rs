@@ -1,9 +1,10 @@
 //! The weights that a training leaves behind: those of its best and of its last evaluation.
 
+use super::RunResult;
 use crate::checkpoint::{Weights, write_weights};
 use crate::config::RunSpec;
 use crate::error::{Error, Result};
-use crate::results::{EpochMetrics, RunResult};
+use crate::results::EpochMetrics;
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 

@@ -4,6 +4,7 @@ use super::nets::{INPUTS, Perceptron, batch, gradient, loss, perceptron_shapes};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
+use mup2::cancel::Cancel;
 use mup2::check::{
     CheckReport, ModuleCheckOptions, ModuleTraining, Verdict, check_module, terminal_table,
 };
@@ -11,7 +12,6 @@ use mup2::error::Result;
 use mup2::model::Trace;
 use mup2::scaling::{Parameterization, Perturbation, Rule, Scheme};
 use mup2::step::{BaseOptimizerConfig, Sgd};
-use mup2::train::Cancel;
 
 fn options(widths: &[usize]) -> ModuleCheckOptions {
     ModuleCheckOptions {

@@ -3,15 +3,16 @@
 
 mod threads;
 
+use mup2::cancel::Cancel;
 use mup2::checkpoint::{CheckpointDirectory, Weights, read_weights};
 use mup2::collective::{Collective, Solo};
 use mup2::config::{RunSpec, TrainingDevice, parse_run};
 use mup2::data::load;
 use mup2::error::{Error, Result};
-use mup2::results::{RunResult, RunStatus};
-use mup2::train::{
-    Cancel, Checkpointing, Keeping, Progress, TrainedWeights, one_core_pool, train_together,
-};
+use mup2::one_core::one_core_pool;
+use mup2::results::RunStatus;
+use mup2::train::RunResult;
+use mup2::train::{Checkpointing, Keeping, Progress, TrainedWeights, train_together};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};

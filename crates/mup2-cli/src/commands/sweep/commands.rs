@@ -4,7 +4,7 @@ use super::{existing, read};
 use crate::arguments::SweepCommandsArguments;
 use crate::terminal::print;
 use mup2::error::Error;
-use mup2::results::ResultStore;
+use mup2::results::{PROCESSOR, ResultStore};
 use mup2::sweep::{Selected, known_runs, refuse_halving};
 use std::path::Path;
 use std::process::ExitCode;
@@ -21,9 +21,9 @@ pub fn run(arguments: &SweepCommandsArguments) -> anyhow::Result<ExitCode> {
     }
     words.extend(["--out".into(), quoted(&arguments.out)?]);
     if let Some(device) = store.as_ref().map(ResultStore::device)
-        && !device.is_processor()
+        && device != PROCESSOR
     {
-        words.extend(["--device".into(), device.to_string()]);
+        words.extend(["--device".into(), device.to_owned()]);
     }
     let call = words.join(" ");
     let selected = Selected::default();

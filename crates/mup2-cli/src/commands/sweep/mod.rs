@@ -9,6 +9,7 @@ mod submit;
 pub use run::{SweepRequest, run_sweep};
 
 use crate::arguments::{SweepArguments, SweepCommand, SweepFileArguments};
+use mup2::built_in::KINDS;
 use mup2::config::{SweepSpec, read_sweep};
 use mup2::error::Error;
 use mup2::results::ResultStore;
@@ -29,11 +30,11 @@ pub fn run(arguments: &SweepArguments) -> anyhow::Result<ExitCode> {
 /// The results directory, if it is one already.
 fn existing(directory: &Path) -> Result<Option<ResultStore>, Error> {
     match directory.join("sweep.json").exists() {
-        true => Ok(Some(ResultStore::open(directory)?.0)),
+        true => Ok(Some(ResultStore::open(directory, KINDS)?.0)),
         false => Ok(None),
     }
 }
 
 fn read(arguments: &SweepFileArguments) -> Result<SweepSpec, Error> {
-    read_sweep(&arguments.spec, &arguments.overrides)
+    read_sweep(&arguments.spec, &arguments.overrides, KINDS)
 }

@@ -3,6 +3,7 @@
 use crate::arguments::{StatusFormat, SweepStatusArguments};
 use crate::progress::clock;
 use crate::terminal::print;
+use mup2::built_in::KINDS;
 use mup2::results::ResultStore;
 use mup2::sweep::{SweepStatus, status};
 use std::io::IsTerminal;
@@ -18,7 +19,7 @@ pub fn run(arguments: &SweepStatusArguments) -> anyhow::Result<ExitCode> {
     let mut lines_above = 0;
     loop {
         // Read again each time: a sweep may be extended while it is watched.
-        let (store, manifest) = ResultStore::open(&arguments.directory)?;
+        let (store, manifest) = ResultStore::open(&arguments.directory, KINDS)?;
         let status = status(&manifest.sweep, &store)?;
         let text = match arguments.format {
             StatusFormat::Table => table(&status),

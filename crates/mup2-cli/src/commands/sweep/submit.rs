@@ -5,12 +5,14 @@ use super::read;
 use crate::arguments::{StatusFormat, SweepCancelArguments, SweepSubmitArguments};
 use crate::dataset;
 use crate::terminal::print;
+use mup2::built_in::{BuiltIn, StackSize, check_data, run_of};
 use mup2::config::{SweepSpec, TrainingDevice};
 use mup2::error::Error;
 use mup2::publish::write_atomically;
-use mup2::results::ResultStore;
+use mup2::results::{Fingerprint, ResultStore};
+use mup2::sweep::command::Commands;
 use mup2::sweep::{
-    self, DEFAULT_MOST_TASKS, JobTexts, Submission, Submissions, known_runs, refuse_halving,
+    DEFAULT_MOST_TASKS, JobTexts, Submission, Submissions, known_runs, refuse_halving,
 };
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -25,10 +27,9 @@ pub fn submit(arguments: &SweepSubmitArguments) -> anyhow::Result<ExitCode> {
     let sweep = read(&arguments.sweep)?;
     check_time(arguments.time.as_deref())?;
     let shards = tasks(arguments, &sweep)?;
-    // The data are read here too: a job that finds them missing would be found out hours later.
-    let data = dataset::open(&sweep.run.data)?;
-    sweep::check_data(&sweep, &data)?;
-    ResultStore::create(&arguments.out, &sweep, &data.digest, TrainingDevice::Flex)?;
+    // What is missing here would be found out hours later by a job.
+    let fingerprint = fingerprint(&sweep)?;
+    ResultStore::create(&arguments.out, &sweep, &fingerprint)?;
     let out = arguments.out.canonicalize()?;
     let files = Files::write(&out, &sweep, shards)?;
     let array = array_arguments(arguments, &files, shards)?;
@@ -63,6 +64,18 @@ pub fn submit(arguments: &SweepSubmitArguments) -> anyhow::Result<ExitCode> {
         ),
     })?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What the results will depend on beside their specs; the data are read, and a command is looked for.
+fn fingerprint(sweep: &SweepSpec) -> anyhow::Result<Fingerprint> {
+    let Some(run) = run_of(sweep) else {
+        Commands::new(sweep, &[])?;
+        return Ok(Fingerprint::default());
+    };
+    let data = dataset::open(&run.data)?;
+    check_data(run, sweep.selection, &data)?;
+    let trainer = BuiltIn::new(sweep, &data, TrainingDevice::Flex, StackSize::AtMost(1))?;
+    Ok(trainer.fingerprint())
 }
 
 pub fn cancel(arguments: &SweepCancelArguments) -> anyhow::Result<ExitCode> {

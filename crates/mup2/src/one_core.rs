@@ -25,7 +25,7 @@ pub fn one_core_pool() -> Result<rayon::ThreadPool> {
 }
 
 /// The first line of what a panic said.
-pub(crate) fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+pub fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
     let message = panic
         .downcast_ref::<String>()
         .map(String::as_str)

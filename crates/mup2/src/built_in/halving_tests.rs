@@ -1,6 +1,7 @@
 //! What the rungs of a halving are, which runs they are, and what is said when they cannot be.
 
-use super::*;
+use super::KINDS;
+use crate::config::{PlannedRun, RunId, RunSpec, SweepSpec, parse_run, parse_sweep};
 
 const SWEEP: &str = r#"
 name = "test"
@@ -20,7 +21,7 @@ rho = { log2_from = -6, log2_to = 1 }
 
 fn parsed(overrides: &[&str]) -> crate::error::Result<SweepSpec> {
     let overrides: Vec<String> = overrides.iter().map(|text| (*text).to_owned()).collect();
-    parse_sweep(SWEEP, "s.toml", &overrides)
+    parse_sweep(SWEEP, "s.toml", &overrides, KINDS)
 }
 
 fn error(overrides: &[&str]) -> String {
@@ -76,7 +77,11 @@ fn the_last_rung_is_the_ordinary_run() {
     let sweep = parsed(&["run.optimizer.schedule=cosine"]).unwrap();
     let plain = parsed(&["run.optimizer.schedule=cosine", "search.method=sobol"]).unwrap();
     let last = *sweep.halving().unwrap().rungs().last().unwrap();
-    let rungs: Vec<PlannedRun> = sweep.plan().iter().map(|run| run.cut_short(last)).collect();
+    let rungs: Vec<PlannedRun> = sweep
+        .plan()
+        .iter()
+        .map(|run| sweep.cut_short(run, last))
+        .collect();
     assert_eq!(rungs, plain.plan());
 }
 
@@ -121,5 +126,5 @@ fn a_run_begins_with_what_it_is_cut_to_and_with_nothing_else() {
 fn a_halving_survives_being_written_and_read() {
     let spec = parsed(&["search.first_epochs=2", "search.factor=4"]).unwrap();
     let toml = toml::to_string(&spec).unwrap();
-    assert_eq!(parse_sweep(&toml, "s.toml", &[]).unwrap(), spec);
+    assert_eq!(parse_sweep(&toml, "s.toml", &[], KINDS).unwrap(), spec);
 }

@@ -1,6 +1,7 @@
 //! What a user may write, and what is said when it is wrong.
 
-use super::*;
+use super::KINDS;
+use crate::config::{RunId, RunSpec, SchemeName, SweepSpec, parse_run, parse_sweep};
 use crate::data::{Corrupt, Storage};
 use crate::scaling::{Parameterization, Perturbation, Rule};
 use std::collections::HashSet;
@@ -18,7 +19,7 @@ seed = [0, 1]
 "#;
 
 fn sweep() -> SweepSpec {
-    parse_sweep(SWEEP, "s.toml", &[]).unwrap()
+    parse_sweep(SWEEP, "s.toml", &[], KINDS).unwrap()
 }
 
 fn run_error(text: &str) -> String {
@@ -27,7 +28,7 @@ fn run_error(text: &str) -> String {
 
 fn sweep_error(from: &str, to: &str) -> String {
     assert!(SWEEP.contains(from));
-    parse_sweep(&SWEEP.replace(from, to), "s.toml", &[])
+    parse_sweep(&SWEEP.replace(from, to), "s.toml", &[], KINDS)
         .unwrap_err()
         .to_string()
 }
@@ -41,7 +42,7 @@ fn an_empty_run_file_is_the_default_run() {
 fn a_spec_survives_being_written_and_read() {
     let spec = sweep();
     let text = toml::to_string(&spec).unwrap();
-    assert_eq!(parse_sweep(&text, "s.toml", &[]).unwrap(), spec);
+    assert_eq!(parse_sweep(&text, "s.toml", &[], KINDS).unwrap(), spec);
 }
 
 #[test]
@@ -139,12 +140,12 @@ fn a_scheme_may_name_its_rule_and_says_what_it_expects_when_it_does_not_know_it(
 fn schemes_with_different_rules_are_different_runs_that_share_those_without_perturbation() {
     let mut sweep = sweep();
     let names = ["mup2", "mup2+asam", "mup2+asam-layer"];
-    sweep.grid.scheme = names.iter().map(|name| name.parse().unwrap()).collect();
+    sweep.grid.scheme = names.map(str::to_owned).into();
     let cells = sweep.plan();
     let distinct = |rho_is_zero: bool| {
         let of = cells
             .iter()
-            .filter(|cell| (cell.spec.sam.rho == 0.0) == rho_is_zero);
+            .filter(|cell| (cell.cell.rho == 0.0) == rho_is_zero);
         let ids: HashSet<_> = of.clone().map(|cell| cell.id.clone()).collect();
         (of.count(), ids.len())
     };
@@ -158,10 +159,7 @@ fn schemes_with_different_rules_are_different_runs_that_share_those_without_pert
 fn at_the_base_width_all_schemes_are_one_run() {
     let plan = sweep().plan();
     assert_eq!(plan.len(), 4 * 2 * 2 * 4 * 2);
-    let base: Vec<_> = plan
-        .iter()
-        .filter(|run| run.spec.model.width == 16)
-        .collect();
+    let base: Vec<_> = plan.iter().filter(|run| run.cell.width == 16).collect();
     let mut ids: Vec<_> = base.iter().map(|run| run.id.clone()).collect();
     ids.sort();
     ids.dedup();
@@ -172,11 +170,9 @@ fn at_the_base_width_all_schemes_are_one_run() {
 fn without_perturbation_all_perturbation_scalings_are_one_run() {
     let wide_and_unperturbed = |scheme: &str| {
         let plan = sweep().plan();
-        let found = plan.into_iter().find(|run| {
-            run.scheme.to_string() == scheme
-                && run.spec.model.width == 64
-                && run.spec.sam.rho == 0.0
-        });
+        let found = plan
+            .into_iter()
+            .find(|run| &*run.cell.scheme == scheme && run.cell.width == 64 && run.cell.rho == 0.0);
         found.unwrap().id
     };
     assert_eq!(
@@ -253,7 +249,7 @@ fn extending_a_grid_keeps_the_ids_of_its_runs() {
 #[test]
 fn the_widest_runs_come_first() {
     let runs = sweep().distinct_runs();
-    assert!(runs.is_sorted_by_key(|run| std::cmp::Reverse(run.spec.model.width)));
+    assert!(runs.is_sorted_by_key(|run| std::cmp::Reverse(run.cell.width)));
 }
 
 #[test]
@@ -262,7 +258,7 @@ fn the_largest_grid_is_checked_in_seconds() {
     let text =
         format!("name = 'x'\n[grid]\nscheme = ['mup2']\nwidth = [128]\nrho = [0]\n{million}");
     let start = std::time::Instant::now();
-    let sweep = parse_sweep(&text, "s.toml", &[]).unwrap();
+    let sweep = parse_sweep(&text, "s.toml", &[], KINDS).unwrap();
     assert_eq!(sweep.grid.lr.unwrap().len(), 1e6);
     // Comparing each value with each other would take many minutes.
     assert!(start.elapsed().as_secs() < 20);
