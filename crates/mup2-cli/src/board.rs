@@ -1,8 +1,8 @@
 //! A training's curves for TensorBoard.
 
 use mup2_scaling::error::Error;
+use mup2_sweep::results::EpochMetrics;
 use mup2_train::config::RunSpec;
-use mup2_train::results::EpochMetrics;
 use mup2_train::tensorboard::{EventWriter, Hyperparameter};
 use mup2_train::train::Progress;
 use std::collections::BTreeMap;

@@ -3,9 +3,11 @@
 
 use crate::terminal::say;
 use mup2_scaling::error::Error;
-use mup2_train::config::{SweepSpec, TrainingDevice};
-use mup2_train::sweep::StackSize;
-use mup2_train::train::{device_model, free_memory};
+use mup2_train::built_in::StackSize;
+use mup2_train::config::RunSpec;
+use mup2_train::config::TrainingDevice;
+use mup2_train::train::device_model;
+use mup2_train::train::free_memory;
 
 /// Opens the device and says which GPU it is.
 pub fn announce(device: TrainingDevice) -> anyhow::Result<()> {
@@ -32,7 +34,8 @@ const MEMORY_SHARE: f64 = 0.5;
 pub fn check_stack(
     device: TrainingDevice,
     asked: Option<u16>,
-    sweep: &SweepSpec,
+    run: &RunSpec,
+    is_halving: bool,
 ) -> anyhow::Result<()> {
     let Some(asked) = asked.filter(|asked| *asked > 1) else {
         return Ok(());
@@ -47,13 +50,13 @@ pub fn check_stack(
             "1, or a `--device` that is a GPU",
         );
     }
-    if sweep.halving().is_some() {
+    if is_halving {
         return refuse(
             "the runs of a search by halving go on from each other's checkpoints",
             "1 with `search = \"halving\"`",
         );
     }
-    if !sweep.run.can_be_stacked() {
+    if !run.can_be_stacked() {
         return refuse(
             "these runs divide their batches, take statistics anew or measure sharpness",
             "1, or `run.train.micro_batches = 1`, `run.train.recalibrate_batches = 0` and `run.sharpness.every_epochs = 0`",

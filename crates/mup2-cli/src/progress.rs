@@ -3,9 +3,11 @@
 use crate::terminal::{say, shows_bars};
 use indicatif::{ProgressBar, ProgressStyle};
 use mup2_scaling::error::one_line;
-use mup2_train::config::Selection;
-use mup2_train::results::{RunResult, RunStatus};
-use mup2_train::sweep::Event;
+use mup2_sweep::Event;
+use mup2_sweep::config::PlannedRun;
+use mup2_sweep::config::SweepSpec;
+use mup2_sweep::results::RunResult;
+use mup2_sweep::results::RunStatus;
 use std::time::{Duration, Instant};
 
 /// Between two lines where there is no terminal.
@@ -22,9 +24,9 @@ pub fn bar(length: u64, template: &str) -> anyhow::Result<ProgressBar> {
 }
 
 /// Progress of a sweep: runs done, ETA, best so far.
-pub struct SweepProgress {
+pub struct SweepProgress<'a> {
     bar: ProgressBar,
-    selection: Selection,
+    sweep: &'a SweepSpec,
     is_terminal: bool,
     start: Instant,
     last_line: Instant,
@@ -39,15 +41,15 @@ pub struct SweepProgress {
     stack: Option<String>,
 }
 
-impl SweepProgress {
-    /// A bar for a sweep that is selected by `selection`.
-    pub fn new(selection: Selection) -> anyhow::Result<Self> {
+impl<'a> SweepProgress<'a> {
+    /// A bar for a sweep.
+    pub fn new(sweep: &'a SweepSpec) -> anyhow::Result<Self> {
         let bar = bar(0, "{bar:30.cyan/dim} {pos}/{len} runs {msg}")?;
         // The clock must go on while a long run gives no news.
         bar.enable_steady_tick(Duration::from_millis(500));
         Ok(Self {
             bar,
-            selection,
+            sweep,
             is_terminal: shows_bars(),
             start: Instant::now(),
             last_line: Instant::now(),
@@ -77,10 +79,11 @@ impl SweepProgress {
                     ));
                 }
             }
-            Event::Finished { result, cost } | Event::FinishedElsewhere { result, cost } => {
+            Event::Finished { run, result, cost }
+            | Event::FinishedElsewhere { run, result, cost } => {
                 self.done += 1;
                 self.cost_done += cost;
-                self.count(result);
+                self.count(run, result);
                 self.stack = None;
             }
             Event::Stacked { runs, step, total } => {
@@ -114,7 +117,7 @@ impl SweepProgress {
         self.bar.suspend(|| say(text));
     }
 
-    fn count(&mut self, result: &RunResult) {
+    fn count(&mut self, run: &PlannedRun, result: &RunResult) {
         match &result.status {
             RunStatus::Diverged => self.diverged += 1,
             RunStatus::Failed { reason } => {
@@ -122,21 +125,31 @@ impl SweepProgress {
                 self.line(&format!("run {} failed: {}", result.id, one_line(reason)));
             }
             RunStatus::Completed => {
-                let Some((accuracy, _)) = result.accuracies(self.selection) else {
+                let Ok(scores) = result.scores(self.sweep) else {
                     return;
                 };
-                if self.best.as_ref().is_none_or(|(best, _)| accuracy > *best) {
-                    let spec = &result.spec;
+                let (score, minimize) = (scores.selection, self.minimizes());
+                let is_better = |best: f64| match minimize {
+                    true => score < best,
+                    false => score > best,
+                };
+                if self.best.as_ref().is_none_or(|(best, _)| is_better(*best)) {
+                    let cell = &run.cell;
                     let what = format!(
                         "width {}, log2 η {}, log2 ρ {}",
-                        spec.model.width,
-                        log2(spec.optimizer.lr),
-                        log2(spec.sam.rho),
+                        cell.width,
+                        log2(cell.lr),
+                        log2(cell.rho),
                     );
-                    self.best = Some((accuracy, what));
+                    self.best = Some((score, what));
                 }
             }
         }
+    }
+
+    fn minimizes(&self) -> bool {
+        let metric = self.sweep.runs.metric();
+        metric.is_some_and(|metric| metric.minimize)
     }
 
     fn message(&self) -> String {
@@ -148,7 +161,10 @@ impl SweepProgress {
         }
         parts.extend(self.stack.clone());
         if let Some((accuracy, what)) = &self.best {
-            parts.push(format!("best {:.1} % ({what})", accuracy * 100.0));
+            parts.push(match self.sweep.runs.metric() {
+                None => format!("best {:.1} % ({what})", accuracy * 100.0),
+                Some(metric) => format!("best {} {accuracy} ({what})", metric.name),
+            });
         }
         for (count, name) in [(self.diverged, "diverged"), (self.failed, "failed")] {
             if count > 0 {

@@ -5,8 +5,9 @@
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use divan::{Bencher, black_box};
-use mup2::one_core::one_core_pool;
-use mup2_train::config::{RunSpec, parse_run};
+use mup2_scaling::workers::one_core_pool;
+use mup2_train::config::RunSpec;
+use mup2_train::config::parse_run;
 
 fn main() {
     one_core_pool().unwrap().install(divan::main);
@@ -190,7 +191,8 @@ mod twenty_steps {
     use mup2_scaling::workers::Cancel;
     use mup2_train::config::TrainingDevice;
     use mup2_train::data::load;
-    use mup2_train::train::{ThroughputOptions, throughput};
+    use mup2_train::train::ThroughputOptions;
+    use mup2_train::train::throughput;
 
     #[divan::bench(args = [64, 256, 1024], sample_count = 10)]
     fn perceptron(bencher: Bencher, width: usize) {
@@ -213,7 +215,7 @@ mod twenty_steps {
 mod plan {
     use super::{Bencher, black_box, run};
     use mup2_scaling::scale;
-    use mup2_train::config::RunId;
+    use mup2_sweep::config::RunId;
     use mup2_train::data::load;
     use mup2_train::train::tensor_shapes;
 

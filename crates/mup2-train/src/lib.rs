@@ -3,20 +3,17 @@
 //!
 //! The library never prints.
 
+pub mod built_in;
 pub mod check;
 pub mod checkpoint;
 pub mod collective;
 pub mod config;
 pub mod data;
-pub mod export;
 pub mod model;
 pub mod pytorch;
-pub mod results;
-pub mod sweep;
 pub mod tensorboard;
 pub mod train;
 
 use mup2::{fused, ghost_norm, sharpness, step};
-use mup2_report::report;
 use mup2_scaling as scaling;
 use mup2_scaling::{error, publish, random};

@@ -10,9 +10,8 @@ use mup2_train::check::{CheckOptions, check};
 use mup2_train::checkpoint::{CheckpointDirectory, Weights, read_weights};
 use mup2_train::config::{RunSpec, TrainingDevice, parse_run};
 use mup2_train::data::load;
-use mup2_train::results::RunResult;
 use mup2_train::train::{
-    Checkpointing, Keeping, Progress, TrainedWeights, evaluate_weights, open_device,
+    Checkpointing, Keeping, Progress, RunResult, TrainedWeights, evaluate_weights, open_device,
     train_resumably,
 };
 use std::collections::BTreeMap;

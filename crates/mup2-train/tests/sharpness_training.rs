@@ -2,9 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use mup2_scaling::workers::Cancel;
+use mup2_sweep::results::SharpnessMetrics;
 use mup2_train::config::parse_run;
 use mup2_train::data::load;
-use mup2_train::results::{RunResult, SharpnessMetrics};
+use mup2_train::train::RunResult;
 use mup2_train::train::train;
 
 fn trained(toml: &[&str]) -> RunResult {

@@ -2,12 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use mup2_scaling::workers::Cancel;
+use mup2_sweep::config::RunId;
 use mup2_train::checkpoint::{Weights, read_weights};
-use mup2_train::config::{RunId, RunSpec, TrainingDevice, parse_run};
+use mup2_train::config::{RunSpec, TrainingDevice, parse_run};
 use mup2_train::data::load;
-use mup2_train::results::RunResult;
 use mup2_train::train::{
-    Keeping, TrainedWeights, evaluate_weights, ours, run_of_weights, theirs, train, train_resumably,
+    Keeping, RunResult, TrainedWeights, evaluate_weights, ours, run_of_weights, theirs, train,
+    train_resumably,
 };
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -17,13 +17,15 @@ use burn::nn::{Embedding, EmbeddingConfig, LayerNorm, LayerNormConfig, Linear, L
 use burn::optim::{AdamWConfig, GradientsParams};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use mup2::check::{CheckReport, ModuleCheckOptions, ModuleTraining, check_module};
+use mup2::check::ModuleCheckOptions;
+use mup2::check::ModuleTraining;
+use mup2::check::check_module;
 use mup2::error::Result;
 use mup2::module::{BaseShapes, WeightGain};
 use mup2::scaling::workers::Cancel;
 use mup2::scaling::{BaseOptimizer, Parameterization, Perturbation, Scheme};
 use mup2::shapes::Declarations;
-use mup2_report::check::terminal_table;
+use mup2_scaling::check::CheckReport;
 
 /// In the public domain: see `text/README.md`.
 const TEXT: &str = include_str!("text/declaration-of-independence.txt");

@@ -13,7 +13,6 @@ pub mod fused;
 pub mod ghost_norm;
 pub mod initialization;
 pub mod module;
-pub mod one_core;
 pub mod sharpness;
 pub mod step;
 pub mod trace;

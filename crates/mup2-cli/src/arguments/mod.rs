@@ -194,7 +194,8 @@ where
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   mup2 spec run > RUN.toml
-  mup2 spec sweep > SWEEP.toml")]
+  mup2 spec sweep > SWEEP.toml
+  mup2 spec command > SWEEP.toml")]
 pub struct SpecArguments {
     /// Which file
     #[arg(value_enum)]
@@ -207,4 +208,6 @@ pub enum SpecKind {
     Run,
     /// The file of `mup2 sweep run`
     Sweep,
+    /// The file of `mup2 sweep run` for a training script of your own
+    Command,
 }

@@ -2,8 +2,9 @@
 
 use super::names;
 use clap::{Args, Subcommand, ValueEnum};
-use mup2_train::config::{RunId, TrainingDevice};
-use mup2_train::sweep::{Rerun, Selected, Shard};
+use mup2_sweep::config::RunId;
+use mup2_sweep::{Rerun, Selected, Shard};
+use mup2_train::config::TrainingDevice;
 use std::path::PathBuf;
 
 #[derive(Debug, Args)]
@@ -22,6 +23,7 @@ pub enum SweepCommand {
   mup2 sweep run SWEEP.toml --out results/first --rerun diverged
   mup2 sweep run SWEEP.toml --out results/first --shard 2/8                 # one of eight machines
   mup2 sweep run SWEEP.toml --out results/gpu --device vulkan --stack 81    # 81 trials at once
+  mup2 sweep run COMMAND.toml --out results/mine --gpus 0,1,2               # of your own script
 
 Runs whose result exists are skipped, so an interrupted sweep goes on where it was. Several calls may
 work on one directory at the same time, also from several machines: a run that another process is at
@@ -170,13 +172,20 @@ pub struct SweepRunArguments {
     /// What computes; a GPU needs a build with its feature. A results directory keeps to one device
     #[arg(long, value_name = "NAME", default_value = "flex", value_parser = names::<TrainingDevice>())]
     pub device: TrainingDevice,
-    /// Worker threads; one trial a thread [default: one a core; 1 on a GPU]
+    /// Worker threads; one trial a thread [default: one a core; 1 on a GPU and for commands]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub workers: Option<u16>,
     /// Trials that a GPU trains at once, as one model: those of a width that differ in learning rate,
     /// radius and seed [default: as many as fit into half of its free memory]
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u16).range(1..))]
     pub stack: Option<u16>,
+    /// GPUs for the commands of a `[command]` sweep, such as 0,1,2: each worker's commands see one of them
+    /// (CUDA_VISIBLE_DEVICES); there are as many workers, unless --workers says otherwise
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub gpus: Vec<String>,
+    /// Print the commands that are missing of a `[command]` sweep, and run none
+    #[arg(long)]
+    pub dry_run: bool,
     #[command(flatten)]
     pub selection: SelectionArguments,
 }

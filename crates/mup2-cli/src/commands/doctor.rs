@@ -2,31 +2,36 @@
 
 use crate::arguments::{DoctorArguments, DoctorFormat};
 use crate::terminal::{print, table_options};
-use mup2_report::doctor::{Case, Theory, diagnose, text};
+use mup2_report::doctor::Case;
+use mup2_report::doctor::Theory;
+use mup2_report::doctor::diagnose;
+use mup2_report::doctor::text;
 use mup2_report::report::build;
 use mup2_scaling::SchemeName;
 use mup2_scaling::error::Error;
 use mup2_scaling::scale;
-use mup2_train::config::SweepSpec;
+use mup2_sweep::config::SweepSpec;
+use mup2_sweep::report_input;
+use mup2_sweep::results::ResultStore;
+use mup2_train::built_in::KINDS;
+use mup2_train::built_in::run_of;
+use mup2_train::config::RunSpec;
 use mup2_train::data::ImageShape;
-use mup2_train::results::ResultStore;
-use mup2_train::sweep::report_input;
 use mup2_train::train::tensor_shapes;
 use std::process::ExitCode;
 
 pub fn run(arguments: &DoctorArguments) -> anyhow::Result<ExitCode> {
-    let (store, manifest) = ResultStore::open(&arguments.directory)?;
+    let (store, manifest) = ResultStore::open(&arguments.directory, KINDS)?;
     let sweep = &manifest.sweep;
     let command = format!("mup2 doctor {}", arguments.directory.display());
     let report = build(&report_input(sweep, &store, &command)?);
-    let theory = sweep
-        .grid
-        .scheme
-        .iter()
-        .map(|scheme| theory(sweep, *scheme));
     let diagnosis = diagnose(&Case {
         report: &report,
-        theory: theory.collect::<Result<_, _>>()?,
+        theory: match run_of(sweep) {
+            Some(run) => theories(sweep, run)?,
+            // Nobody knows the tensors of a command.
+            None => Vec::new(),
+        },
     });
     print(&match arguments.format {
         DoctorFormat::Text => text(&diagnosis, table_options().colour),
@@ -35,9 +40,16 @@ pub fn run(arguments: &DoctorArguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// What the theory says of each scheme.
+fn theories(sweep: &SweepSpec, run: &RunSpec) -> Result<Vec<Theory>, Error> {
+    // What is no scheme was refused when the sweep was read.
+    let schemes = sweep.grid.scheme.iter().flat_map(|name| name.parse());
+    schemes.map(|scheme| theory(sweep, run, scheme)).collect()
+}
+
 /// What the theory says of a scheme at the sweep's widest width.
-fn theory(sweep: &SweepSpec, scheme: SchemeName) -> Result<Theory, Error> {
-    let mut spec = sweep.run.clone();
+fn theory(sweep: &SweepSpec, run: &RunSpec, scheme: SchemeName) -> Result<Theory, Error> {
+    let mut spec = run.clone();
     spec.set_scheme(scheme);
     spec.model.width = sweep.grid.width.iter().copied().max().unwrap_or(1);
     // The doctor reads exponents and width ratios, which depend on neither images nor classes.

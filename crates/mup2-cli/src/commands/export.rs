@@ -1,13 +1,16 @@
 //! `mup2 export`: the results of a sweep as tables for other programs.
 
 use crate::arguments::ExportArguments;
-use crate::terminal::{print, say};
-use mup2_train::export::{Format, export};
-use mup2_train::results::ResultStore;
+use crate::terminal::print;
+use crate::terminal::say;
+use mup2_sweep::export::Format;
+use mup2_sweep::export::export;
+use mup2_sweep::results::ResultStore;
+use mup2_train::built_in::KINDS;
 use std::process::ExitCode;
 
 pub fn run(arguments: &ExportArguments) -> anyhow::Result<ExitCode> {
-    let (store, manifest) = ResultStore::open(&arguments.directory)?;
+    let (store, manifest) = ResultStore::open(&arguments.directory, KINDS)?;
     let out = arguments.out.as_deref().unwrap_or(&arguments.directory);
     let formats = [
         (arguments.csv, Format::Csv),

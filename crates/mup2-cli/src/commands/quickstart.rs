@@ -3,8 +3,10 @@
 use super::sweep::{SweepRequest, run_sweep};
 use crate::arguments::QuickstartArguments;
 use crate::terminal::print;
-use mup2_train::config::{TrainingDevice, parse_sweep};
-use mup2_train::sweep::Selected;
+use mup2_sweep::Selected;
+use mup2_sweep::config::parse_sweep;
+use mup2_train::built_in::KINDS;
+use mup2_train::config::TrainingDevice;
 use std::process::ExitCode;
 
 /// The sweep, which a user can print, change and run as her own.
@@ -15,13 +17,14 @@ pub fn run(arguments: &QuickstartArguments) -> anyhow::Result<ExitCode> {
         print(SWEEP)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let sweep = parse_sweep(SWEEP, "quickstart.toml", &[])?;
+    let sweep = parse_sweep(SWEEP, "quickstart.toml", &[], KINDS)?;
     run_sweep(&SweepRequest {
         sweep,
         out: &arguments.out,
         device: TrainingDevice::Flex,
         workers: arguments.workers,
         stack: None,
+        gpus: &[],
         selected: Selected::default(),
         command: "mup2 quickstart",
     })
@@ -30,15 +33,18 @@ pub fn run(arguments: &QuickstartArguments) -> anyhow::Result<ExitCode> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use mup2_train::built_in::run_of;
 
     #[test]
     fn the_quickstart_compares_four_schemes_over_four_widths_a_factor_of_16_apart() {
-        let sweep = parse_sweep(SWEEP, "quickstart.toml", &[]).unwrap();
-        let schemes: Vec<String> = sweep.grid.scheme.iter().map(ToString::to_string).collect();
-        assert_eq!(schemes, ["sp-naive", "mup-naive", "mup-global", "mup2"]);
+        let sweep = parse_sweep(SWEEP, "quickstart.toml", &[], KINDS).unwrap();
+        assert_eq!(
+            sweep.grid.scheme,
+            ["sp-naive", "mup-naive", "mup-global", "mup2"]
+        );
         let widths = &sweep.grid.width;
         assert!(widths.len() >= 4);
-        assert_eq!(widths[0], sweep.run.model.base_width);
+        assert_eq!(widths[0], run_of(&sweep).unwrap().model.base_width);
         assert!(widths[widths.len() - 1] >= 16 * widths[0]);
     }
 }

@@ -1,15 +1,21 @@
 //! `mup2 report`: the tables and figures of a results directory.
 
 use crate::arguments::{ReportArguments, ReportFormat};
-use crate::terminal::{print, say, table_options};
-use mup2_report::report::{Report, build, terminal_table, write};
-use mup2_train::config::SweepSpec;
-use mup2_train::results::ResultStore;
-use mup2_train::sweep::report_input;
+use crate::terminal::print;
+use crate::terminal::say;
+use crate::terminal::table_options;
+use mup2_report::report::Report;
+use mup2_report::report::build;
+use mup2_report::report::terminal_table;
+use mup2_report::report::write;
+use mup2_sweep::config::SweepSpec;
+use mup2_sweep::report_input;
+use mup2_sweep::results::ResultStore;
+use mup2_train::built_in::KINDS;
 use std::process::ExitCode;
 
 pub fn run(arguments: &ReportArguments) -> anyhow::Result<ExitCode> {
-    let (store, manifest) = ResultStore::open(&arguments.directory)?;
+    let (store, manifest) = ResultStore::open(&arguments.directory, KINDS)?;
     let command = format!("mup2 report {}", arguments.directory.display());
     let report = write_report(&manifest.sweep, &store, &command)?;
     match arguments.format {

@@ -12,14 +12,15 @@ use indicatif::ProgressBar;
 use mup2_scaling::error::Error;
 use mup2_scaling::publish::{check_directory, check_file, write_atomically};
 use mup2_scaling::workers::Cancel;
+use mup2_sweep::config::RunId;
+use mup2_sweep::results::{EpochMetrics, RunStatus, SharpnessMetrics};
+use mup2_train::built_in::describe;
 use mup2_train::checkpoint::CheckpointDirectory;
-use mup2_train::config::{RunId, RunSpec, read_run};
+use mup2_train::config::{RunSpec, read_run};
 use mup2_train::data::{Dataset, load};
-use mup2_train::results::{EpochMetrics, RunResult, RunStatus, SharpnessMetrics};
-use mup2_train::sweep::describe;
 use mup2_train::train::{
-    Checkpointing, Earlier, Keeping, Progress, StartWeights, TrainedWeights, check_processes,
-    device_model, train_together,
+    Checkpointing, Earlier, Keeping, Progress, RunResult, StartWeights, TrainedWeights,
+    check_processes, device_model, train_together,
 };
 use std::io::ErrorKind;
 use std::path::Path;

@@ -4,6 +4,7 @@
 mod bad_input;
 mod book;
 mod check;
+mod command;
 mod convert_rho;
 mod device;
 mod doctor;

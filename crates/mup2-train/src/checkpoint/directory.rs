@@ -4,9 +4,9 @@
 use super::file::STATE;
 use super::safetensors_file::read_header;
 use super::{Checkpoint, TrainingState};
-use crate::config::RunId;
 use crate::error::{Error, Result};
 use crate::publish::{attempt_path, read_regular, remove_abandoned, write_atomically_with};
+use mup2_sweep::config::RunId;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;

@@ -2,8 +2,8 @@
 
 use super::safetensors_file::{self, Numbers, OutTensor, check_shapes};
 use super::{CHECKPOINT_FORMAT, Checkpoint, TrainingState, Weights};
-use crate::config::RunId;
 use crate::error::{Error, Result};
+use mup2_sweep::config::RunId;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;

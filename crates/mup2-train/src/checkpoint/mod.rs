@@ -12,8 +12,9 @@ mod weights_file;
 pub use directory::CheckpointDirectory;
 pub use weights_file::{read_metadata, read_shapes, read_weights, write_weights};
 
-use crate::config::RunId;
-use crate::results::RunResult;
+use crate::config::RunSpec;
+use mup2_sweep::config::RunId;
+use mup2_sweep::results::RunResult;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -29,7 +30,7 @@ pub struct TrainingState {
     /// Id of the run that it belongs to.
     pub id: RunId,
     /// The result so far: metrics, and the number of steps, which give the place in the data.
-    pub result: RunResult,
+    pub result: RunResult<RunSpec>,
     /// Sum of the losses of the current epoch's steps.
     pub loss_sum: f64,
     /// Steps that SAM has counted: the place in its random streams and in `sam.every`.

@@ -3,7 +3,7 @@
 use super::*;
 use crate::config::RunSpec;
 use crate::error::Error;
-use crate::results::{RESULT_FORMAT, RunStatus};
+use mup2_sweep::results::RunStatus;
 use std::fs;
 use std::path::Path;
 
@@ -22,13 +22,10 @@ fn checkpoint(seed: u64, steps: usize) -> Checkpoint {
             format: CHECKPOINT_FORMAT,
             id: id.clone(),
             result: RunResult {
-                format: RESULT_FORMAT,
-                id,
                 mup2_version: "0".to_owned(),
-                spec,
                 status: RunStatus::Completed,
                 steps,
-                epochs: Vec::new(),
+                ..RunResult::new(id, spec)
             },
             loss_sum: 0.1 + 0.2,
             sam_steps: 7,

@@ -242,7 +242,7 @@ impl RunSpec {
     }
 
     /// As [`RunSpec::validate`], for a run that stands in its file below the key `prefix`.
-    pub(super) fn validate_below(&self, place: &str, prefix: &str) -> Result<()> {
+    pub(crate) fn validate_below(&self, place: &str, prefix: &str) -> Result<()> {
         let key = |key: &str| format!("{place}: {prefix}{key}");
         self.data.validate(&key("data"))?;
         self.model.validate(&|name| key(&format!("model.{name}")))?;
@@ -282,7 +282,7 @@ impl RunSpec {
     }
 
     /// Refuses a rule that perturbs nothing of the model; `name` at `place` is what set it.
-    pub(super) fn validate_rule(&self, place: &str, name: impl std::fmt::Display) -> Result<()> {
+    pub(crate) fn validate_rule(&self, place: &str, name: impl std::fmt::Display) -> Result<()> {
         if self.sam.rule == Rule::SamOn && !self.model.has_norms() {
             let kind = self.model.kind();
             return Err(Error::invalid(

@@ -8,9 +8,9 @@ use crate::config::RunSpec;
 use crate::data::{BatchOrder, Dataset};
 use crate::error::Result;
 use crate::model::Network;
-use crate::results::EpochMetrics;
 use burn::module::Module;
 use burn::tensor::Device;
+use mup2_sweep::results::EpochMetrics;
 
 /// What an evaluation of one run needs to know.
 pub(super) struct Evaluation<'a> {

@@ -28,8 +28,15 @@ pub(crate) use batch::Batch;
 pub use device::{device_model, open_device};
 pub use device_memory::free_memory;
 pub use evaluate::accuracy;
-pub use exchange::{Accuracies, check_weight_shapes, evaluate_weights, ours, theirs};
-pub use resume::{Checkpointing, Earlier, Keeping, StartWeights};
+pub use exchange::Accuracies;
+pub use exchange::check_weight_shapes;
+pub use exchange::evaluate_weights;
+pub use exchange::ours;
+pub use exchange::theirs;
+pub use resume::Checkpointing;
+pub use resume::Earlier;
+pub use resume::Keeping;
+pub use resume::StartWeights;
 pub use run::{Progress, train, train_resumably, train_together};
 pub(crate) use setup::{Setup, setup};
 pub use share::check_processes;
@@ -38,3 +45,8 @@ pub use stack_memory::trial_memory;
 pub use throughput::{Throughput, ThroughputOptions, throughput};
 pub use trained::{TrainedWeights, classes_of_weights, run_of_weights};
 pub use weights::{effective_weights, with_effective_weights};
+
+use crate::config::RunSpec;
+
+/// The result of a run of the built-in trainer.
+pub type RunResult = mup2_sweep::results::RunResult<RunSpec>;

@@ -1,5 +1,6 @@
 //! Keeping a training in the middle, and taking it up again to the same bits.
 
+use super::RunResult;
 use super::average::Average;
 use super::setup::Setup;
 use super::share::Share;
@@ -11,13 +12,13 @@ use super::weights::{
 use crate::checkpoint::{
     CHECKPOINT_FORMAT, Checkpoint, CheckpointDirectory, TrainingState, Weights, read_weights,
 };
-use crate::config::{RunId, RunSpec};
+use crate::config::RunSpec;
 use crate::error::{Error, Result};
 use crate::model::Network;
 use crate::publish::read_regular;
-use crate::results::RunResult;
 use crate::step::parameters;
 use burn::tensor::Bytes;
+use mup2_sweep::config::RunId;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,5 +1,6 @@
 //! The loop over epochs and steps of one run.
 
+use super::RunResult;
 use super::device::open_device;
 use super::evaluation::{Evaluated, Evaluation};
 use super::feed::{Feed, StepBatch};
@@ -8,13 +9,19 @@ use super::setup::{Setup, setup};
 use super::share::Share;
 use super::weights::checksum;
 use crate::collective::{Collective, Solo};
-use crate::config::{PerturbationBatch, RunId, RunSpec, TrainingDevice};
+use crate::config::{PerturbationBatch, RunSpec, TrainingDevice};
 use crate::data::{BATCHES_AHEAD, BatchOrder, Dataset, Loader};
 use crate::error::{Error, Result};
-use crate::model::{Network, Pass};
-use crate::results::{EpochMetrics, RunResult, RunStatus};
-use crate::step::{Sharing, StepReport, scale_gradients, weight_norm};
+use crate::model::Network;
+use crate::model::Pass;
+use crate::step::Sharing;
+use crate::step::StepReport;
+use crate::step::scale_gradients;
+use crate::step::weight_norm;
 use mup2_scaling::workers::Cancel;
+use mup2_sweep::config::RunId;
+use mup2_sweep::results::EpochMetrics;
+use mup2_sweep::results::RunStatus;
 
 /// What a run tells while it trains.
 #[derive(Debug, Clone, PartialEq)]

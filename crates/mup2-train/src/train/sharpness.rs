@@ -7,14 +7,14 @@ use crate::config::{RunSpec, SharpnessGeometry};
 use crate::data::{Dataset, sample_indices};
 use crate::error::Result;
 use crate::model::{Network, Pass};
-use crate::results::{
-    EigenvalueMetrics, LayerSharpness, SamSharpnessMetrics, SharpnessMeasures, SharpnessMetrics,
-    TraceMetrics,
-};
 use crate::sharpness::{Measures, Options, PowerIteration, Sharpness, measure};
 use crate::step::{Geometry, scale_gradients};
 use burn::optim::GradientsAccumulator;
 use burn::tensor::{Device, Tensor};
+use mup2_sweep::results::{
+    EigenvalueMetrics, LayerSharpness, SamSharpnessMetrics, SharpnessMeasures, SharpnessMetrics,
+    TraceMetrics,
+};
 
 /// Power iteration stops when an iteration changes the eigenvalue by at most this share of it. With the
 /// customary 1e-3 it stops some per cent too low where the second eigenvalue is close.

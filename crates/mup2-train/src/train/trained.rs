@@ -1,9 +1,11 @@
 //! The weights that a training leaves behind: those of its best and of its last evaluation.
 
+use super::RunResult;
 use crate::checkpoint::{Weights, write_weights};
-use crate::config::{RunId, RunSpec};
+use crate::config::RunSpec;
 use crate::error::{Error, Result};
-use crate::results::{EpochMetrics, RunResult};
+use mup2_sweep::config::RunId;
+use mup2_sweep::results::EpochMetrics;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

@@ -3,9 +3,8 @@
 use super::CheckProgress;
 use super::Measured;
 use crate::error::{Error, Result};
-use crate::one_core::one_core_pool;
 use crate::scaling::check::Extent;
-use crate::scaling::workers::{panic_message, run_workers};
+use mup2_scaling::workers::{one_core_pool, panic_message, run_workers};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;

@@ -5,8 +5,11 @@ use crate::arguments::SweepCommandsArguments;
 use crate::encoded::{ENCODED, encoded};
 use crate::terminal::print;
 use mup2_scaling::error::Error;
-use mup2_train::results::ResultStore;
-use mup2_train::sweep::{Selected, known_runs, refuse_halving};
+use mup2_sweep::Selected;
+use mup2_sweep::known_runs;
+use mup2_sweep::refuse_halving;
+use mup2_sweep::results::PROCESSOR;
+use mup2_sweep::results::ResultStore;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -20,9 +23,9 @@ pub fn run(arguments: &SweepCommandsArguments) -> anyhow::Result<ExitCode> {
     }
     words.extend(["--out".into(), text(&arguments.out)?]);
     if let Some(device) = store.as_ref().map(ResultStore::device)
-        && !device.is_processor()
+        && device != PROCESSOR
     {
-        words.extend(["--device".into(), device.to_string()]);
+        words.extend(["--device".into(), device.to_owned()]);
     }
     let program = quoted(&std::env::current_exe()?)?;
     // Tools that start one line each differ in what they make of quotes and backslashes.

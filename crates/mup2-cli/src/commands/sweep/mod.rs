@@ -10,8 +10,10 @@ pub use run::{SweepRequest, run_sweep};
 
 use crate::arguments::{SweepArguments, SweepCommand, SweepFileArguments};
 use mup2_scaling::error::Error;
-use mup2_train::config::{SweepSpec, read_sweep};
-use mup2_train::results::ResultStore;
+use mup2_sweep::config::SweepSpec;
+use mup2_sweep::config::read_sweep;
+use mup2_sweep::results::ResultStore;
+use mup2_train::built_in::KINDS;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -29,11 +31,11 @@ pub fn run(arguments: &SweepArguments) -> anyhow::Result<ExitCode> {
 /// The results directory, if it is one already.
 fn existing(directory: &Path) -> Result<Option<ResultStore>, Error> {
     match directory.join("sweep.json").exists() {
-        true => Ok(Some(ResultStore::open(directory)?.0)),
+        true => Ok(Some(ResultStore::open(directory, KINDS)?.0)),
         false => Ok(None),
     }
 }
 
 fn read(arguments: &SweepFileArguments) -> Result<SweepSpec, Error> {
-    read_sweep(&arguments.spec, &arguments.overrides)
+    read_sweep(&arguments.spec, &arguments.overrides, KINDS)
 }

@@ -3,8 +3,8 @@
 use super::{existing, read};
 use crate::arguments::{PlanFormat, SweepPlanArguments};
 use crate::terminal::{print, say};
-use mup2_train::config::PlannedRun;
-use mup2_train::sweep::{KnownRuns, Selected, cost_within, known_runs};
+use mup2_sweep::config::PlannedRun;
+use mup2_sweep::{KnownRuns, Selected, cost_within, known_runs};
 use serde_json::json;
 use std::process::ExitCode;
 
@@ -25,13 +25,12 @@ pub fn run(arguments: &SweepPlanArguments) -> anyhow::Result<ExitCode> {
         let cost = cost(&run) / cheapest;
         text += &match arguments.format {
             PlanFormat::Table if halving.is_some() => {
-                format!("{} epochs {}", line(&run, cost), run.spec.train.epochs)
+                format!("{} epochs {}", line(&run, cost), run.epochs)
             }
             PlanFormat::Table => line(&run, cost),
             PlanFormat::Json => {
-                let scheme = run.scheme.to_string();
-                json!({ "id": run.id, "cost": cost, "scheme": scheme, "spec": run.spec })
-                    .to_string()
+                let (scheme, spec) = (&*run.cell.series, sweep.spec(&run));
+                json!({ "id": run.id, "cost": cost, "scheme": scheme, "spec": spec }).to_string()
             }
         };
         text.push('\n');
@@ -61,14 +60,9 @@ fn later(known: &KnownRuns) -> String {
 }
 
 fn line(run: &PlannedRun, cost: f64) -> String {
-    let spec = &run.spec;
+    let cell = &run.cell;
     format!(
         "{}  cost {cost:<8.1} {:<14} width {:<6} lr {:<12} rho {:<12} seed {}",
-        run.id,
-        run.scheme.to_string(),
-        spec.model.width,
-        spec.optimizer.lr,
-        spec.sam.rho,
-        spec.seed
+        run.id, cell.series, cell.width, cell.lr, cell.rho, cell.seed
     )
 }

@@ -1,5 +1,6 @@
 //! `mup2 sweep run`: trains what is missing, then reports.
 
+use super::commands::quoted;
 use super::{existing, read};
 use crate::arguments::SweepRunArguments;
 use crate::commands::report::write_report;
@@ -7,13 +8,27 @@ use crate::dataset;
 use crate::device;
 use crate::interrupt::cancel_on_signal;
 use crate::progress::SweepProgress;
-use crate::terminal::{print, say, table_options};
-use mup2::one_core::TRIAL_THREAD;
+use crate::terminal::print;
+use crate::terminal::say;
+use crate::terminal::table_options;
 use mup2_report::report::terminal_table;
 use mup2_scaling::error::Error;
-use mup2_train::config::{SweepSpec, TrainingDevice};
-use mup2_train::results::ResultStore;
-use mup2_train::sweep::{self, RunOptions, Selected, describe, known_runs};
+use mup2_scaling::workers::TRIAL_THREAD;
+use mup2_sweep;
+use mup2_sweep::RunOptions;
+use mup2_sweep::Selected;
+use mup2_sweep::Trainer;
+use mup2_sweep::command::Commands;
+use mup2_sweep::config::SweepSpec;
+use mup2_sweep::known_runs;
+use mup2_sweep::results::Fingerprint;
+use mup2_sweep::results::ResultStore;
+use mup2_train::built_in::BuiltIn;
+use mup2_train::built_in::check_data;
+use mup2_train::built_in::describe;
+use mup2_train::built_in::run_of;
+use mup2_train::config::RunSpec;
+use mup2_train::config::TrainingDevice;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -25,15 +40,20 @@ pub fn run(arguments: &SweepRunArguments) -> anyhow::Result<ExitCode> {
         arguments.sweep.spec.display(),
         arguments.out.display()
     );
-    run_sweep(&SweepRequest {
+    let request = SweepRequest {
         sweep,
         out: &arguments.out,
         device: arguments.device,
         workers: arguments.workers,
         stack: arguments.stack,
+        gpus: &arguments.gpus,
         selected: arguments.selection.selected(),
         command: &command,
-    })
+    };
+    match arguments.dry_run {
+        true => dry_run(&request),
+        false => run_sweep(&request),
+    }
 }
 
 /// A sweep to run, and where.
@@ -44,6 +64,8 @@ pub struct SweepRequest<'a> {
     pub workers: Option<u16>,
     /// Trials that a GPU trains at once.
     pub stack: Option<u16>,
+    /// Devices of the workers of a command.
+    pub gpus: &'a [String],
     pub selected: Selected,
     /// What the report names as its origin.
     pub command: &'a str,
@@ -52,37 +74,106 @@ pub struct SweepRequest<'a> {
 /// Runs a sweep with a progress bar and ends with its report.
 pub fn run_sweep(request: &SweepRequest) -> anyhow::Result<ExitCode> {
     let sweep = &request.sweep;
+    match run_of(sweep) {
+        Some(run) => run_built_in(request, run),
+        None => run_commands(request),
+    }
+}
+
+fn run_built_in(request: &SweepRequest, run: &RunSpec) -> anyhow::Result<ExitCode> {
+    let sweep = &request.sweep;
     let start = Instant::now();
-    device::check_stack(request.device, request.stack, sweep)?;
+    if !request.gpus.is_empty() {
+        return Err(only_for_commands("--gpus", "--device").into());
+    }
+    device::check_stack(
+        request.device,
+        request.stack,
+        run,
+        sweep.halving().is_some(),
+    )?;
     // A device that is missing would break every run.
     device::announce(request.device)?;
-    let data = dataset::open(&sweep.run.data)?;
-    sweep::check_data(sweep, &data)?;
-    // Before a directory is made; a promoted run is known to one that exists.
-    let known = known_runs(sweep, existing(request.out)?.as_ref())?;
-    request.selected.runs(sweep, &known)?;
-    let store = ResultStore::create(request.out, sweep, &data.digest, request.device)?;
+    let data = dataset::open(&run.data)?;
+    check_data(run, sweep.selection, &data)?;
+    check_selected(request)?;
     let workers = device::workers(request.device, request.workers)?;
     let stack = device::stack(request.device, workers, request.stack)?;
+    let trainer = BuiltIn::new(sweep, &data, request.device, stack)?;
+    let store = ResultStore::create(request.out, sweep, &trainer.fingerprint())?;
     say(format_args!(
-        "{}: {} ({}), {workers} worker{}",
+        "{}: {} ({}), {}",
         sweep.name,
-        sweep.run.data.dataset,
+        run.data.dataset,
         describe(&data),
-        if workers == 1 { "" } else { "s" },
+        in_words(workers),
     ));
     if let Some(stacks) = device::describe(stack) {
         say(format_args!("trials at once: {stacks}"));
     }
+    work(request, &trainer, &store, workers, start)
+}
+
+/// Commands are run one after the other, or one on each GPU, unless more workers are asked for: how many
+/// cores each of them takes is its own affair.
+fn run_commands(request: &SweepRequest) -> anyhow::Result<ExitCode> {
+    let (sweep, start) = (&request.sweep, Instant::now());
+    if !request.device.is_processor() {
+        let device = format!("--device {}", request.device);
+        return Err(only_for_built_in(&device, "`--gpus`, which the commands see").into());
+    }
+    if request.stack.is_some() {
+        return Err(only_for_built_in("--stack", "`--workers`").into());
+    }
+    let trainer = Commands::new(sweep, request.gpus)?;
+    check_selected(request)?;
+    let workers = match request.workers {
+        Some(workers) => usize::from(workers),
+        None => request.gpus.len().max(1),
+    };
+    let store = ResultStore::create(request.out, sweep, &Fingerprint::default())?;
+    eprintln!("{}: a command, {}", sweep.name, in_words(workers));
+    work(request, &trainer, &store, workers, start)
+}
+
+fn only_for_commands(flag: &str, other: &str) -> Error {
+    let problem = "is for sweeps of a command";
+    Error::invalid(flag, problem, format!("`{other}` for the built-in trainer"))
+}
+
+fn only_for_built_in(flag: &str, other: &str) -> Error {
+    let problem = "is for the built-in trainer, and this is a sweep of a command";
+    Error::invalid(flag, problem, other)
+}
+
+/// Before a directory is made; a promoted run is known to one that exists.
+fn check_selected(request: &SweepRequest) -> Result<(), Error> {
+    let known = known_runs(&request.sweep, existing(request.out)?.as_ref())?;
+    request.selected.runs(&request.sweep, &known)?;
+    Ok(())
+}
+
+fn in_words(workers: usize) -> String {
+    let plural = if workers == 1 { "" } else { "s" };
+    format!("{workers} worker{plural}")
+}
+
+fn work(
+    request: &SweepRequest,
+    trainer: &dyn Trainer,
+    store: &ResultStore,
+    workers: usize,
+    start: Instant,
+) -> anyhow::Result<ExitCode> {
+    let sweep = &request.sweep;
     let cancel = cancel_on_signal()?;
     leave_trial_panics_to_the_report();
-    let mut progress = SweepProgress::new(sweep.selection)?;
+    let mut progress = SweepProgress::new(sweep)?;
     let options = RunOptions {
         workers,
         selected: request.selected.clone(),
-        stack,
     };
-    let outcome = sweep::run(sweep, &data, &store, &options, &cancel, |event| {
+    let outcome = mup2_sweep::run(sweep, trainer, store, &options, &cancel, |event| {
         progress.update(&event);
     });
     progress.finish();
@@ -99,8 +190,15 @@ pub fn run_sweep(request: &SweepRequest) -> anyhow::Result<ExitCode> {
         tally.diverged,
         tally.failed,
     );
-    if request.selected.is_everything() {
-        let report = write_report(sweep, &store, request.command)?;
+    let minimized = sweep.runs.metric().filter(|metric| metric.minimize);
+    if let Some(metric) = minimized {
+        // A report compares accuracies.
+        let (name, directory) = (metric.name, request.out.display());
+        eprintln!(
+            "{done}\nno report: less of `{name}` is better; mup2 export {directory} --csv has all numbers"
+        );
+    } else if request.selected.is_everything() {
+        let report = write_report(sweep, store, request.command)?;
         print(&terminal_table(&report, &table_options()))?;
         let page = request.out.join("report.html");
         say(format_args!("\n{done}\nreport: {}", page.display()));
@@ -116,6 +214,32 @@ pub fn run_sweep(request: &SweepRequest) -> anyhow::Result<ExitCode> {
     } else {
         ExitCode::SUCCESS
     })
+}
+
+/// Prints the commands of the runs that are missing, a shell line each, and runs none.
+fn dry_run(request: &SweepRequest) -> anyhow::Result<ExitCode> {
+    let sweep = &request.sweep;
+    if run_of(sweep).is_some() {
+        return Err(only_for_commands("--dry-run", "mup2 sweep plan").into());
+    }
+    let trainer = Commands::new(sweep, request.gpus)?;
+    let store = existing(request.out)?;
+    let known = known_runs(sweep, store.as_ref())?;
+    let mut text = String::new();
+    for run in request.selected.runs(sweep, &known)? {
+        let result = match &store {
+            Some(store) => store.result(&run.id)?,
+            None => None,
+        };
+        if result.is_none_or(|result| !request.selected.is_settled_by(&result)) {
+            let words = trainer.words(&run);
+            let words = words.iter().map(|word| quoted(Path::new(word)));
+            text += &words.collect::<Result<Vec<_>, _>>()?.join(" ");
+            text.push('\n');
+        }
+    }
+    print(&text)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// A panic of a trial is caught and shown as a failed run; its backtrace would tear the bar.

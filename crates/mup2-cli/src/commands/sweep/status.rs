@@ -4,8 +4,10 @@ use crate::arguments::{StatusFormat, SweepStatusArguments};
 use crate::progress::clock;
 use crate::terminal::print;
 use mup2_scaling::error::one_line;
-use mup2_train::results::ResultStore;
-use mup2_train::sweep::{SweepStatus, status};
+use mup2_sweep::SweepStatus;
+use mup2_sweep::results::ResultStore;
+use mup2_sweep::status;
+use mup2_train::built_in::KINDS;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -19,7 +21,7 @@ pub fn run(arguments: &SweepStatusArguments) -> anyhow::Result<ExitCode> {
     let mut lines_above = 0;
     loop {
         // Read again each time: a sweep may be extended while it is watched.
-        let (store, manifest) = ResultStore::open(&arguments.directory)?;
+        let (store, manifest) = ResultStore::open(&arguments.directory, KINDS)?;
         let status = status(&manifest.sweep, &store)?;
         let text = match arguments.format {
             StatusFormat::Table => table(&status),

@@ -7,12 +7,15 @@ use crate::dataset;
 use crate::terminal::print;
 use mup2_scaling::error::Error;
 use mup2_scaling::publish::{check_file, write_atomically};
-use mup2_train::config::{SweepSpec, TrainingDevice};
-use mup2_train::results::ResultStore;
-use mup2_train::sweep::{
-    self, DEFAULT_MOST_TASKS, Job, JobTexts, Submission, Submissions, TimeLimit, known_runs,
+use mup2_sweep::command::Commands;
+use mup2_sweep::config::SweepSpec;
+use mup2_sweep::results::{Fingerprint, ResultStore};
+use mup2_sweep::{
+    DEFAULT_MOST_TASKS, SubmittedJob, JobTexts, Submission, Submissions, TimeLimit, known_runs,
     refuse_halving, time_limit,
 };
+use mup2_train::built_in::{BuiltIn, StackSize, check_data, run_of};
+use mup2_train::config::TrainingDevice;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -26,10 +29,9 @@ pub fn submit(arguments: &SweepSubmitArguments) -> anyhow::Result<ExitCode> {
     let sweep = read(&arguments.sweep)?;
     check_times(arguments)?;
     let shards = tasks(arguments, &sweep)?;
-    // The data are read here too: a job that finds them missing would be found out hours later.
-    let data = dataset::open(&sweep.run.data)?;
-    sweep::check_data(&sweep, &data)?;
-    ResultStore::create(&arguments.out, &sweep, &data.digest, TrainingDevice::Flex)?;
+    // What is missing here would be found out hours later by a job.
+    let fingerprint = fingerprint(&sweep)?;
+    ResultStore::create(&arguments.out, &sweep, &fingerprint)?;
     let out = arguments.out.canonicalize()?;
     let files = Files::write(&out, &sweep, shards)?;
     let array = array_arguments(arguments, &files, shards)?;
@@ -73,6 +75,18 @@ pub fn submit(arguments: &SweepSubmitArguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// What the results will depend on beside their specs; the data are read, and a command is looked for.
+fn fingerprint(sweep: &SweepSpec) -> anyhow::Result<Fingerprint> {
+    let Some(run) = run_of(sweep) else {
+        Commands::new(sweep, &[])?;
+        return Ok(Fingerprint::default());
+    };
+    let data = dataset::open(&run.data)?;
+    check_data(run, sweep.selection, &data)?;
+    let trainer = BuiltIn::new(sweep, &data, TrainingDevice::Flex, StackSize::AtMost(1))?;
+    Ok(trainer.fingerprint())
+}
+
 pub fn cancel(arguments: &SweepCancelArguments) -> anyhow::Result<ExitCode> {
     let record = read_record(&arguments.directory)?;
     if record.submissions.is_empty() {
@@ -83,7 +97,7 @@ pub fn cancel(arguments: &SweepCancelArguments) -> anyhow::Result<ExitCode> {
         )
         .into());
     }
-    let jobs: Vec<&Job> = record
+    let jobs: Vec<&SubmittedJob> = record
         .submissions
         .iter()
         // The report first: it would start as soon as the array is gone.
@@ -302,7 +316,7 @@ fn check_times(arguments: &SweepSubmitArguments) -> Result<(), Error> {
 }
 
 /// The call with the cluster of the array, without which its id means nothing there.
-fn on_cluster(mut call: Vec<String>, arguments: &SweepSubmitArguments, array: &Job) -> Vec<String> {
+fn on_cluster(mut call: Vec<String>, arguments: &SweepSubmitArguments, array: &SubmittedJob) -> Vec<String> {
     let is_named =
         |argument: &String| argument.starts_with("--clusters") || argument.starts_with("-M");
     if let Some(cluster) = array.cluster()
@@ -370,9 +384,9 @@ fn shell(call: &[String]) -> Result<String, Error> {
 }
 
 /// Submits and returns the job.
-fn sbatch(call: &[String]) -> Result<Job, Error> {
+fn sbatch(call: &[String]) -> Result<SubmittedJob, Error> {
     let output = slurm("sbatch", &[&["--parsable".to_owned()], call].concat())?;
-    Job::in_output(&output).ok_or_else(|| {
+    SubmittedJob::in_output(&output).ok_or_else(|| {
         Error::invalid(
             "sbatch --parsable",
             format!(
