@@ -163,7 +163,7 @@ fn a_loss_that_bends_within_a_small_part_of_the_weights_norm_is_measured_closely
         let wave = point.w.val().narrow(0, 0, 1).mul_scalar(50.0).cos();
         let loss = wave.mul_scalar(-100.0).add_scalar(150.0);
         let gradients = GradientsParams::from_grads(loss.backward(), point);
-        (loss, gradients)
+        Ok((loss, gradients))
     };
     let mut landscape = Landscape::new(&point, wavy).unwrap();
     let geometry = Geometry::euclidean(&point);
@@ -284,7 +284,7 @@ fn the_loss_in_a_ball_of_a_quadratic_is_found_even_where_the_gradient_is_zero() 
         let loss = (point.w.val().square() * curvatures.clone()).sum();
         let loss = loss.mul_scalar(0.5);
         let gradients = GradientsParams::from_grads(loss.backward(), point);
-        (loss, gradients)
+        Ok((loss, gradients))
     };
     let mut landscape = Landscape::new(&point, bowl).unwrap();
     let geometry = Geometry::euclidean(&point);
