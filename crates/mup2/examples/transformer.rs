@@ -25,6 +25,7 @@ use mup2::module::{BaseShapes, WeightGain};
 use mup2::scaling::workers::Cancel;
 use mup2::scaling::{BaseOptimizer, Parameterization, Perturbation, Scheme};
 use mup2::shapes::Declarations;
+use mup2_report::check::terminal_table;
 use mup2_scaling::check::CheckReport;
 
 /// In the public domain: see `text/README.md`.

@@ -384,7 +384,7 @@ fn a_seed_beyond_signed_numbers_is_refused_before_anything_is_written() {
 #[test]
 fn the_documentation_lists_every_column_in_order_with_its_type() {
     let page = include_str!("../../../../docs/reference/export.md");
-    let module = include_str!("../export/mod.rs");
+    let module = include_str!("../../../mup2-sweep/src/export/mod.rs");
     for path in Case::new().export(Format::Parquet).files {
         let table = path.file_stem().unwrap().to_str().unwrap();
         let reader = SerializedFileReader::new(fs::File::open(&path).unwrap()).unwrap();

@@ -1,7 +1,7 @@
 //! What a user may write, and what is said when it is wrong.
 
 use super::KINDS;
-use crate::config::{RunSpec, SchemeName, parse_run};
+use crate::config::{Architecture, GruConfig, ModelSpec, Pooling, RunSpec, parse_run};
 use crate::data::{Corrupt, Storage};
 use crate::scaling::{Parameterization, Perturbation, Rule, SchemeName};
 use mup2_sweep::config::{RunId, SweepSpec, parse_sweep};

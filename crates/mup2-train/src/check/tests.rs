@@ -1,11 +1,13 @@
 //! Every measured quantity against hand-made cases and LAPACK's numbers
 //! (`scripts/reference/coordinate_check.py`).
 
+use super::subject::subject_of_run;
 use super::*;
 use crate::config::{Architecture, MlpConfig, ModelKind, ModelSpec, TrainingDevice, parse_run};
 use crate::data::{ImageShape, load};
+use crate::error::Result;
 use crate::model::{Mlp, Network, NetworkConfig, Trace};
-use crate::scaling::check::{CheckSubject, Extent, Measurement, slope, verdict};
+use crate::scaling::check::{Extent, Measurement, Point, Slope, SlopeVerdict, slope, verdict};
 use crate::scaling::{Parameterization, Perturbation, Rule, ScalingTable, Scheme, scale};
 use crate::step::{
     BaseOptimizerConfig, PerturbationRecord, Recorded, Sam, SamConfig, Sgd, build_optimizer,
@@ -383,7 +385,7 @@ fn a_check_says_of_a_resnet_what_it_is() {
         device: TrainingDevice::Flex,
     };
     let data = load(&spec.data).unwrap();
-    let subject = CheckSubject::of_run(&spec, &data, &options);
+    let subject = subject_of_run(&spec, &data, &options);
     let model = subject.settings.iter().find(|(name, _)| name == "Model");
     assert_eq!(
         model.unwrap().1,

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::scaling::Perturbation;
+use mup2_sweep::config::RunId;
 
 fn changed(change: impl Fn(&mut RunSpec)) -> RunSpec {
     let mut spec = RunSpec::default();

@@ -200,3 +200,28 @@ fn pays(rows: usize, [inputs, outputs]: [usize; 2], source: Source) -> bool {
 fn pays_to_descend(rows: usize, [inputs, outputs]: [usize; 2]) -> bool {
     2 * rows * (inputs + outputs) < inputs * outputs
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Source, pays};
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn factors_are_taken_only_where_they_spare_multiplications(
+            (rows, inputs, outputs) in (1usize..200, 1usize..4000, 1usize..4000),
+        ) {
+            // Multiplications: a Gram matrix of rows of n entries has half of rows² n.
+            let square = (rows * rows) as f64;
+            let (gradient, half) = ((rows * inputs * outputs) as f64, square * (inputs + outputs) as f64 / 2.0);
+            let layer = half + 2.0 * square * (inputs + outputs) as f64;
+            // The zeros of a ReLU are skipped.
+            prop_assert_eq!(pays(rows, [inputs, outputs], Source::Layer), layer < gradient / 2.0);
+            let batch = half + square * outputs as f64;
+            prop_assert_eq!(pays(rows, [inputs, outputs], Source::Batch), batch < gradient);
+            if rows >= inputs.min(outputs) {
+                prop_assert!(!pays(rows, [inputs, outputs], Source::Layer));
+            }
+        }
+    }
+}

@@ -11,7 +11,7 @@ use mup2_sweep::command::Commands;
 use mup2_sweep::config::SweepSpec;
 use mup2_sweep::results::{Fingerprint, ResultStore};
 use mup2_sweep::{
-    DEFAULT_MOST_TASKS, SubmittedJob, JobTexts, Submission, Submissions, TimeLimit, known_runs,
+    DEFAULT_MOST_TASKS, JobTexts, Submission, Submissions, SubmittedJob, TimeLimit, known_runs,
     refuse_halving, time_limit,
 };
 use mup2_train::built_in::{BuiltIn, StackSize, check_data, run_of};
@@ -316,7 +316,11 @@ fn check_times(arguments: &SweepSubmitArguments) -> Result<(), Error> {
 }
 
 /// The call with the cluster of the array, without which its id means nothing there.
-fn on_cluster(mut call: Vec<String>, arguments: &SweepSubmitArguments, array: &SubmittedJob) -> Vec<String> {
+fn on_cluster(
+    mut call: Vec<String>,
+    arguments: &SweepSubmitArguments,
+    array: &SubmittedJob,
+) -> Vec<String> {
     let is_named =
         |argument: &String| argument.starts_with("--clusters") || argument.starts_with("-M");
     if let Some(cluster) = array.cluster()
