@@ -21,6 +21,7 @@ use mup2::scaling::workers::Cancel;
 use mup2::scaling::{Parameterization, Perturbation, Scheme, TensorKind};
 use mup2::shapes::Declarations;
 use mup2::step::{BaseOptimizerConfig, Sgd};
+use mup2::trace::Trace;
 use mup2_report::check::terminal_table;
 use mup2_scaling::check::CheckReport;
 use rand::RngExt;

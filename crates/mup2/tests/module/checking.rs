@@ -11,6 +11,8 @@ use mup2::error::Result;
 use mup2::scaling::workers::Cancel;
 use mup2::scaling::{Parameterization, Perturbation, Rule, Scheme};
 use mup2::step::{BaseOptimizerConfig, Sgd};
+use mup2::trace::Trace;
+use mup2_report::check::terminal_table;
 use mup2_scaling::check::CheckReport;
 use mup2_scaling::check::SlopeVerdict;
 
