@@ -7,14 +7,16 @@
 use super::cells::{Cells, Group};
 use super::statistics::{Scores, round};
 use super::{MetricKind, Scale};
-use mup2_scaling::number::signed;
+use mup2_scaling::number::{ABSENT, two_decimals};
 use mup2_scaling::random::stream;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// So many values on each side of the best one are under the parabola.
-const REACH: usize = 2;
+/// Points within so many octaves of the best one are under the parabola, where the grid is fine, and
+/// so many points on each side where it is coarse.
+const OCTAVES: f64 = 1.5;
+const POINTS: usize = 2;
 /// Times that the seeds are drawn again.
 const DRAWS: usize = 400;
 
@@ -27,15 +29,27 @@ pub struct Fit {
     pub hyperparameter: String,
     /// The sizes' optima; a size whose optimum cannot be fitted is not among them.
     pub optima: Vec<FittedOptimum>,
-    /// Sizes that were left out, since their best point lies on the edge or has too few neighbours.
+    /// Sizes that were left out, since no optimum lies between other points.
     pub left_out: Vec<usize>,
     /// Exponent p of optimum ~ size^p; absent for fewer than two fitted sizes.
     pub exponent: Option<f64>,
-    /// Its standard error: the larger one of what the seeds show (by drawing them again) and what the
-    /// distances from the line show; absent for one seed and two sizes.
+    /// Its standard error: the largest one of three, since each rests on few numbers. What drawing the
+    /// seeds again shows; what the noise of the points shows (over seeds, and around the parabolas);
+    /// what the distances from the line show. Absent where there is none of them.
     pub stderr: Option<f64>,
     /// The finding in a sentence.
     pub sentence: String,
+}
+
+impl Fit {
+    /// The exponent with its error: `−0.48 ± 0.05`.
+    pub fn exponent_in_words(&self) -> String {
+        let error = self
+            .stderr
+            .map_or(String::new(), |stderr| format!(" ± {stderr:.2}"));
+        let number = self.exponent.map_or(ABSENT.to_owned(), two_decimals);
+        format!("{number}{error}")
+    }
 }
 
 /// The optimum at one size.
@@ -45,7 +59,7 @@ pub struct FittedOptimum {
     pub width: usize,
     /// log₂ of the hyperparameter at the parabola's vertex.
     pub log2: f64,
-    /// Its standard error from the seeds; absent for fewer than two.
+    /// Its standard error, the larger one of what the seeds and the noise of the points show.
     pub stderr: Option<f64>,
 }
 
@@ -113,14 +127,23 @@ fn fit(
     let purpose = format!("bootstrap/{}/{scheme}", words.symbol);
     let drawn = drawn(&peaks, &purpose);
     let by_seeds = deviation(&drawn.slopes);
-    let stderr = [by_seeds, line.and_then(|line| line.1)];
+    let noise = noise(&peaks);
+    let stderr = [
+        by_seeds,
+        noise.and_then(|noise| slope_noise(&peaks, noise)),
+        line.and_then(|line| line.1),
+    ];
     let stderr = stderr.into_iter().flatten().reduce(f64::max).map(round);
     let exponent = line.map(|line| round(line.0));
     let optima = peaks.iter().zip(&drawn.vertices);
     let optima = optima.map(|(peak, vertices)| FittedOptimum {
         width: peak.size,
         log2: round(peak.vertex),
-        stderr: deviation(vertices).map(round),
+        stderr: {
+            let noise = noise.map(|noise| noise * peak.leverage);
+            let errors = [deviation(vertices), noise];
+            errors.into_iter().flatten().reduce(f64::max).map(round)
+        },
     });
     Some(Fit {
         scheme: scheme.to_owned(),
@@ -175,10 +198,16 @@ struct Peak<'cells> {
     seeds: Vec<u64>,
     sign: f64,
     vertex: f64,
+    /// Standard deviation of the vertex where that of each point's mean is 1.
+    leverage: f64,
+    /// Sum of squares of the means' noise, and its degrees of freedom.
+    squares: f64,
+    freedom: f64,
 }
 
 impl<'cells> Peak<'cells> {
-    /// Nothing where the best point is on the edge, or the points around it have no maximum.
+    /// Nothing where the best point is on the edge, or the points around it have no maximum between
+    /// them.
     fn of(cells: &Cells, size: usize, profile: &[(f64, &'cells Group)]) -> Option<Self> {
         let metric = &cells.axes.metric;
         let goodness = |group: &Group| {
@@ -192,9 +221,12 @@ impl<'cells> Peak<'cells> {
         if best == 0 || best + 1 >= profile.len() {
             return None;
         }
-        let around = best.saturating_sub(REACH)..(best + REACH + 1).min(profile.len());
-        let around = profile.get(around)?;
         let centre = profile.get(best)?.0;
+        let first = profile.partition_point(|(place, _)| *place < centre - OCTAVES - 1e-9);
+        let end = profile.partition_point(|(place, _)| *place <= centre + OCTAVES + 1e-9);
+        let first = first.min(best.saturating_sub(POINTS));
+        let around = first..end.max(best + POINTS + 1).min(profile.len());
+        let around = profile.get(around)?;
         let scores: Vec<&Scores> = around.iter().map(|(_, group)| &group.scores).collect();
         let mut seeds: Vec<u64> = Vec::new();
         for own in &scores {
@@ -211,9 +243,25 @@ impl<'cells> Peak<'cells> {
             seeds,
             sign: metric.goodness(1.0),
             vertex: 0.0,
+            leverage: 0.0,
+            squares: 0.0,
+            freedom: 0.0,
         };
         let means: Vec<f64> = around.iter().map(|(_, group)| goodness(group)).collect();
-        peak.vertex = centre + vertex(&peak.places, &means)?;
+        let (low, high) = (*peak.places.first()?, *peak.places.last()?);
+        let is_inside = |parabola: &Parabola| (low..=high).contains(&parabola.vertex);
+        let parabola = Parabola::of(&peak.places, &means).filter(is_inside)?;
+        peak.vertex = centre + parabola.vertex;
+        peak.leverage = parabola.leverage;
+        peak.squares = parabola.residuals;
+        peak.freedom = means.len() as f64 - 3.0;
+        for (_, group) in around {
+            if let Some(stderr) = group.cell.stderr {
+                let freedom = group.scores.len() as f64 - 1.0;
+                peak.squares += freedom * stderr.powi(2);
+                peak.freedom += freedom;
+            }
+        }
         Some(peak)
     }
 
@@ -245,35 +293,84 @@ impl<'cells> Peak<'cells> {
             let best = pairs.max_by(|left, right| left.1.total_cmp(right.1));
             best.map_or(0.0, |(place, _)| *place)
         };
-        self.centre + vertex(&self.places, &means).unwrap_or_else(highest)
+        let parabola = Parabola::of(&self.places, &means);
+        let vertex = parabola.map_or_else(highest, |parabola| parabola.vertex);
+        match (self.places.first(), self.places.last()) {
+            (Some(low), Some(high)) => self.centre + vertex.clamp(*low, *high),
+            _ => self.centre,
+        }
     }
 }
 
-/// The vertex of the least-squares parabola, within the places; nothing if it opens upwards.
-fn vertex(places: &[f64], heights: &[f64]) -> Option<f64> {
-    if places.len() < 3 {
-        return None;
+/// The least-squares parabola through some points.
+struct Parabola {
+    /// Place of the maximum.
+    vertex: f64,
+    /// Standard deviation of the vertex where that of each height is 1, to first order.
+    leverage: f64,
+    /// Sum of the squares of the points' distances from it.
+    residuals: f64,
+}
+
+impl Parabola {
+    /// Nothing for fewer than three points, or if it opens upwards.
+    fn of(places: &[f64], heights: &[f64]) -> Option<Self> {
+        if places.len() < 3 {
+            return None;
+        }
+        // Orthogonal polynomials: 1, x, and a quadratic without constant and linear part.
+        let count = places.len() as f64;
+        let mean = |values: &[f64]| values.iter().sum::<f64>() / count;
+        let middle = mean(places);
+        let x: Vec<f64> = places.iter().map(|place| place - middle).collect();
+        let square: f64 = x.iter().map(|x| x * x).sum();
+        let tilt = x.iter().map(|x| x.powi(3)).sum::<f64>() / square;
+        let q: Vec<f64> = x
+            .iter()
+            .map(|x| x * x - tilt * x - square / count)
+            .collect();
+        let q_square: f64 = q.iter().map(|q| q * q).sum();
+        if !(square > 0.0 && q_square > 0.0) {
+            return None;
+        }
+        let dot = |left: &[f64]| left.iter().zip(heights).map(|(l, r)| l * r).sum::<f64>();
+        let (slope, curve) = (dot(&x) / square, dot(&q) / q_square);
+        // slope·x + curve·(x² − tilt·x − …) is highest where its derivative is 0.
+        let vertex = middle + (tilt - slope / curve) / 2.0;
+        let height = mean(heights);
+        let parts = || x.iter().zip(&q);
+        let residuals = parts()
+            .zip(heights)
+            .map(|((x, q), own)| (own - height - slope * x - curve * q).powi(2));
+        // How the vertex moves with each height.
+        let moves =
+            parts().map(|(x, q)| (slope * q / (curve * q_square) - x / square) / (2.0 * curve));
+        (curve < 0.0 && vertex.is_finite()).then(|| Self {
+            vertex,
+            leverage: moves.map(|one| one * one).sum::<f64>().sqrt(),
+            residuals: residuals.sum(),
+        })
     }
-    // Orthogonal polynomials: 1, x − m, and a quadratic without constant and linear part.
-    let count = places.len() as f64;
-    let mean = places.iter().sum::<f64>() / count;
-    let x: Vec<f64> = places.iter().map(|place| place - mean).collect();
-    let square: f64 = x.iter().map(|x| x * x).sum();
-    let (flat, tilt) = (
-        square / count,
-        x.iter().map(|x| x.powi(3)).sum::<f64>() / square,
-    );
-    let q: Vec<f64> = x.iter().map(|x| x * x - tilt * x - flat).collect();
-    let q_square: f64 = q.iter().map(|q| q * q).sum();
-    if !(square > 0.0 && q_square > 0.0) {
-        return None;
-    }
-    let dot = |left: &[f64]| left.iter().zip(heights).map(|(l, r)| l * r).sum::<f64>();
-    let (slope, curve) = (dot(&x) / square, dot(&q) / q_square);
-    // slope·x + curve·(x² − tilt·x − flat) is highest where its derivative is 0.
-    let at = mean + (curve * tilt - slope) / (2.0 * curve);
-    let (low, high) = (places.first()?, places.last()?);
-    (curve < 0.0 && at.is_finite()).then(|| at.clamp(*low, *high))
+}
+
+/// The standard deviation of a point's mean, pooled over all sizes.
+fn noise(peaks: &[Peak]) -> Option<f64> {
+    let sum = |of: fn(&Peak) -> f64| peaks.iter().map(of).sum::<f64>();
+    let freedom = sum(|peak| peak.freedom);
+    (freedom > 0.0).then(|| (sum(|peak| peak.squares) / freedom).sqrt())
+}
+
+/// The standard error of the slope from the noise of the points.
+fn slope_noise(peaks: &[Peak], noise: f64) -> Option<f64> {
+    let middle = peaks.iter().map(|peak| peak.log2_size).sum::<f64>() / peaks.len() as f64;
+    let spread: f64 = peaks
+        .iter()
+        .map(|peak| (peak.log2_size - middle).powi(2))
+        .sum();
+    let parts = peaks
+        .iter()
+        .map(|peak| ((peak.log2_size - middle) * peak.leverage).powi(2));
+    (spread > 0.0).then(|| noise * parts.sum::<f64>().sqrt() / spread)
 }
 
 /// Slope and its standard error from the residuals, which two points do not have.
@@ -356,11 +453,11 @@ fn sentence(
     let Some(exponent) = exponent else {
         return format!(
             "{scheme}: the exponent of the best {name} cannot be fitted, since at fewer than two \
-             values of {size} the best {} lies between others.",
+             values of {size} an optimum of {} lies between other points.",
             words.symbol
         );
     };
-    let number = two(exponent);
+    let number = two_decimals(exponent);
     let error = stderr.map_or(String::new(), |stderr| format!(" ± {stderr:.2}"));
     let is_level = stderr.is_some_and(|stderr| exponent.abs() <= 2.0 * stderr);
     let moves = match exponent {
@@ -376,22 +473,17 @@ fn sentence(
     let mut text =
         format!("{scheme}: the best {name} {moves} as {size}^{number}{error}; {reference}");
     if stderr.is_none() {
-        text.push_str(" (no error: one seed and two sizes)");
+        text.push_str(" (with too few points for an error)");
     }
     if !left_out.is_empty() {
         let sizes: Vec<String> = left_out.iter().map(ToString::to_string).collect();
         text.push_str(&format!(
-            " ({size} {} left out: the best point is on the edge or stands alone)",
+            " ({size} {} left out: no optimum between other points)",
             sizes.join(", ")
         ));
     }
     text.push('.');
     text
-}
-
-/// An exponent in two decimals, with the minus sign of mathematics.
-fn two(exponent: f64) -> String {
-    signed(0.0, &mup2_scaling::number::two_decimals(exponent))
 }
 
 #[cfg(test)]
@@ -403,7 +495,7 @@ mod tests {
         // scripts/reference/optimum_fit.py
         let places = [-2.0, -1.0, 0.0, 1.0, 2.5];
         let heights = [0.70, 0.79, 0.83, 0.80, 0.60];
-        let found = vertex(&places, &heights).unwrap();
+        let found = Parabola::of(&places, &heights).unwrap().vertex;
         assert!((found - VERTEX).abs() < 1e-9, "{found}");
         let points = [(6.0, -3.1), (7.0, -3.45), (8.0, -4.1), (9.0, -4.4)];
         let (slope, stderr) = line(&points).unwrap();
@@ -417,7 +509,7 @@ mod tests {
 
     #[test]
     fn a_parabola_that_opens_upwards_has_no_maximum() {
-        assert_eq!(vertex(&[-1.0, 0.0, 1.0], &[1.0, 0.5, 1.0]), None);
-        assert_eq!(vertex(&[0.0, 1.0], &[1.0, 0.5]), None);
+        assert!(Parabola::of(&[-1.0, 0.0, 1.0], &[1.0, 0.5, 1.0]).is_none());
+        assert!(Parabola::of(&[0.0, 1.0], &[1.0, 0.5]).is_none());
     }
 }

@@ -25,6 +25,7 @@ pub(super) fn page(report: &Report, svgs: &[String]) -> String {
     body.push_str(&settings(report));
     body.push_str(&figures(report, svgs));
     body.push_str(&transfer_section(report));
+    body.push_str(&fits_section(report));
     body.push_str(&baseline_section(report));
     body.push_str(&optima_section(report));
     body.push_str(&halving_section(report));
@@ -337,6 +338,49 @@ fn transfer_section(report: &Report) -> String {
         table(&headings, &rows),
         escape(&axes.drift_unit()),
         report.axes.metric.loss_in_words(NEAR_OPTIMUM)
+    )
+}
+
+/// How the optima move with the size; nothing where it was not fitted.
+fn fits_section(report: &Report) -> String {
+    if report.fits.is_empty() {
+        return String::new();
+    }
+    let size = escape(&report.axes.size);
+    let rows: Vec<Vec<String>> = report
+        .fits
+        .iter()
+        .map(|fit| {
+            let optima = fit.optima.iter().map(|optimum| {
+                let error = optimum
+                    .stderr
+                    .map_or(String::new(), |stderr| format!(" ± {stderr:.2}"));
+                format!("{}: {}{error}", optimum.width, two_decimals(optimum.log2))
+            });
+            let left_out: Vec<String> = fit.left_out.iter().map(ToString::to_string).collect();
+            vec![
+                escape(&fit.scheme),
+                escape(&fit.hyperparameter),
+                fit.exponent_in_words(),
+                optima.collect::<Vec<_>>().join(", "),
+                left_out.join(", "),
+            ]
+        })
+        .collect();
+    let headings = [
+        ("scheme", true),
+        ("of", true),
+        ("exponent", false),
+        (&format!("log₂ of the optimum, by {size}"), true),
+        ("left out", true),
+    ];
+    format!(
+        "<h2>How the optimum moves</h2>\n{}<p class=\"note\">The optimum of each {size} is the vertex \
+         of a parabola through the points around the best one, the exponent the slope of its log₂ over \
+         log₂ of the {size}. ± is one standard error: the largest one of what drawing the seeds \
+         again, the noise of the points and the distances from the line show. A {size} without an optimum between other points is \
+         left out.</p>\n",
+        table(&headings, &rows)
     )
 }
 

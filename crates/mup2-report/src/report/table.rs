@@ -61,6 +61,15 @@ pub fn terminal_table(report: &Report, options: &TableOptions) -> String {
         text.push('\n');
         text.push_str(&baseline_table(report).render(options));
     }
+    if !report.fits.is_empty() {
+        text.push_str(&paint(
+            options,
+            BOLD,
+            &format!("\n{}", fits_heading(report)),
+        ));
+        text.push('\n');
+        text.push_str(&fits_table(report).render(options));
+    }
     if let Some(halving) = &report.halving {
         let heading = "\nPruned by successive halving (epochs: points in → going on)";
         text.push_str(&paint(options, BOLD, heading));
@@ -171,6 +180,68 @@ fn baseline_table(report: &Report) -> Table {
         ]);
     }
     table
+}
+
+fn fits_heading(report: &Report) -> String {
+    format!("Exponents of the optimum over {}", report.axes.size)
+}
+
+fn fits_table(report: &Report) -> Table {
+    let sizes = plural(&report.axes.size);
+    let mut table = Table::new(&[
+        ("scheme", Align::Left, 0),
+        ("of", Align::Left, 0),
+        ("exponent", Align::Right, 0),
+        (&sizes, Align::Left, 2),
+        ("left out", Align::Left, 1),
+    ]);
+    let list = |sizes: &mut dyn Iterator<Item = usize>| {
+        let sizes: Vec<String> = sizes.map(|size| size.to_string()).collect();
+        sizes.join(", ")
+    };
+    for fit in &report.fits {
+        table.row(vec![
+            fit.scheme.clone(),
+            fit.hyperparameter.clone(),
+            fit.exponent_in_words(),
+            list(&mut fit.optima.iter().map(|optimum| optimum.width)),
+            list(&mut fit.left_out.iter().copied()),
+        ]);
+    }
+    table
+}
+
+/// The tables of a report with their headings, for papers and notes.
+pub(super) fn tables(report: &Report) -> Vec<(String, Vec<String>, Vec<Vec<String>>)> {
+    let axes = &report.axes;
+    let mut tables = Vec::new();
+    let mut add = |heading: String, table: Table| {
+        let headings = table.headings.into_iter().map(|one| one.0).collect();
+        tables.push((heading, headings, table.rows));
+    };
+    if !report.transfer.is_empty() {
+        let heading = format!(
+            "Transfer of the {} {}'s optimum, {} ({})",
+            smallest(report),
+            axes.size,
+            axes.metric.in_unit(),
+            report.selection
+        );
+        add(heading, transfer_table(report));
+    }
+    if report.has_baselines() {
+        let heading = format!(
+            "{} against {} at their own optima, test {}",
+            axes.baseline_name(),
+            axes.tuned_name(),
+            axes.metric.in_unit()
+        );
+        add(heading, baseline_table(report));
+    }
+    if !report.fits.is_empty() {
+        add(fits_heading(report), fits_table(report));
+    }
+    tables
 }
 
 fn halving_table(halving: &Halving) -> Table {

@@ -5,6 +5,7 @@ use super::columns::{Columns, Found, Value};
 use super::files::{Source, broken};
 use mup2_scaling::error;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use std::borrow::Cow;
 use std::fmt;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -40,7 +41,8 @@ pub(super) fn read(
             return Err(broken(path, number, problem));
         }
         let mut row = vec![Value::Missing; wanted.len()];
-        let mut json = serde_json::Deserializer::from_slice(bytes);
+        let bytes = without_bare_nan(bytes);
+        let mut json = serde_json::Deserializer::from_slice(&bytes);
         let seed = Object {
             prefix: "",
             wanted,
@@ -53,6 +55,40 @@ pub(super) fn read(
             .map_err(|error| broken(path, number, error))?;
         columns.push(&row);
     }
+}
+
+/// Puts quotes around the words `NaN` and `Infinity` outside of texts: Python writes them into JSON,
+/// which has none.
+pub(crate) fn without_bare_nan(line: &[u8]) -> Cow<'_, [u8]> {
+    const WORDS: [&[u8]; 3] = [b"NaN", b"-Infinity", b"Infinity"];
+    let has = |word: &[u8]| line.windows(word.len()).any(|part| part == word);
+    if !has(b"NaN") && !has(b"Infinity") {
+        return Cow::Borrowed(line);
+    }
+    let mut mended = Vec::with_capacity(line.len() + 8);
+    let (mut place, mut in_text) = (0, false);
+    while let Some(&byte) = line.get(place) {
+        let rest = line.get(place..).unwrap_or_default();
+        let word = WORDS
+            .into_iter()
+            .find(|word| !in_text && rest.starts_with(word));
+        if let Some(word) = word {
+            mended.push(b'"');
+            mended.extend_from_slice(word);
+            mended.push(b'"');
+            place += word.len();
+            continue;
+        }
+        if in_text && byte == b'\\' {
+            mended.extend(rest.iter().take(2));
+            place += 2;
+            continue;
+        }
+        in_text ^= byte == b'"';
+        mended.push(byte);
+        place += 1;
+    }
+    Cow::Owned(mended)
 }
 
 /// One object, whose keys continue `prefix`.
@@ -80,7 +116,7 @@ impl<'de> Visitor<'de> for Object<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(key) = map.next_key::<std::borrow::Cow<str>>()? {
+        while let Some(key) = map.next_key::<Cow<str>>()? {
             let name = if self.prefix.is_empty() {
                 key.into_owned()
             } else {

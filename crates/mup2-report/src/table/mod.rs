@@ -22,6 +22,7 @@ use names::{Names, Wanted};
 use std::path::PathBuf;
 
 pub use files::{EXTENSIONS, is_table};
+pub(crate) use json_lines::without_bare_nan;
 
 /// Which columns of a table are what.
 ///

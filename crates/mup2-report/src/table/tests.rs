@@ -491,3 +491,15 @@ fn a_loss_over_one_hyperparameter_has_curves_an_exponent_and_its_own_unit() {
     assert!(directory.path().join("figures/curves.svg").is_file());
     insta::assert_snapshot!(terminal_table(&report, &Default::default()));
 }
+
+#[test]
+fn the_nan_that_python_writes_into_json_is_a_diverged_run_and_a_text_stays_a_text() {
+    let text = r#"{"width":16,"lr":0.25,"accuracy":NaN,"scheme":"a\"NaN"}
+{"width":16,"lr":0.5,"accuracy":-Infinity,"scheme":"a\"NaN"}
+{"width":16,"lr":1,"accuracy":0.5,"scheme":"a\"NaN"}
+"#;
+    let input = of("a.jsonl", text, &TableQuery::default());
+    assert_eq!(input.observations[0].outcome, Outcome::Diverged);
+    assert_eq!(input.observations[1].outcome, Outcome::Diverged);
+    assert_eq!(input.observations[2].scheme, "a\"NaN");
+}

@@ -1,5 +1,6 @@
 //! Tests of the whole report on inputs small enough to compute by hand.
 
+mod fits;
 mod numbers;
 mod pages;
 mod properties;
