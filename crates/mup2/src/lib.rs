@@ -26,7 +26,7 @@ pub mod sweep;
 pub mod tensorboard;
 pub mod train;
 
-pub use mup2_report::{doctor, phases, report};
+pub use mup2_report::{doctor, phases, report, table};
 pub use mup2_scaling as scaling;
 pub use mup2_scaling::{error, publish, random, shapes};
 

@@ -1,23 +1,61 @@
-//! `mup2 report`: the tables and figures of a results directory.
+//! `mup2 report`: the tables and figures of a results directory, or of tables that anybody made.
 
-use crate::arguments::{ReportArguments, ReportFormat};
+use crate::arguments::{ReportArguments, ReportFormat, only_directory};
 use crate::terminal::{print, table_options};
 use mup2::config::SweepSpec;
-use mup2::report::{Report, build, terminal_table, write};
+use mup2::report::{Markup, Report, build, markup_tables, terminal_table, write};
 use mup2::results::ResultStore;
 use mup2::sweep::report_input;
+use mup2::table;
+use std::path::Path;
 use std::process::ExitCode;
 
 pub fn run(arguments: &ReportArguments) -> anyhow::Result<ExitCode> {
-    let (store, manifest) = ResultStore::open(&arguments.directory)?;
-    let command = format!("mup2 report {}", arguments.directory.display());
-    let report = write_report(&manifest.sweep, &store, &command)?;
-    match arguments.format {
-        ReportFormat::Table => print(&terminal_table(&report, &table_options()))?,
-        ReportFormat::Json => print(&format!("{}\n", serde_json::to_string_pretty(&report)?))?,
+    match only_directory(&arguments.paths)? {
+        Some(directory) => report_of_sweep(arguments, directory),
+        None => report_of_tables(arguments),
     }
-    let path = arguments.directory.join("report.html");
-    eprintln!("report: {}", path.display());
+}
+
+fn report_of_sweep(arguments: &ReportArguments, directory: &Path) -> anyhow::Result<ExitCode> {
+    arguments.table.refuse_for(directory)?;
+    let (store, manifest) = ResultStore::open(directory)?;
+    let command = format!("mup2 report {}", directory.display());
+    let report = write_report(&manifest.sweep, &store, &command)?;
+    show(arguments, &report, directory)
+}
+
+fn report_of_tables(arguments: &ReportArguments) -> anyhow::Result<ExitCode> {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let command = shlex::try_join(words.iter().map(String::as_str))
+        .map_or_else(|_| words.join(" "), |words| words);
+    let command = format!("mup2 {command}");
+    let query = arguments.table.query(&arguments.paths, None, &command)?;
+    let report = build(&table::read(&arguments.paths, &query)?);
+    write(&report, &arguments.out)?;
+    for warning in &report.warnings {
+        eprintln!("warning: {}", without_control(warning));
+    }
+    show(arguments, &report, &arguments.out)
+}
+
+/// A cell of a table may hold anything; control characters would command the terminal.
+pub fn without_control(text: &str) -> String {
+    text.chars().filter(|one| !one.is_control()).collect()
+}
+
+fn show(
+    arguments: &ReportArguments,
+    report: &Report,
+    directory: &Path,
+) -> anyhow::Result<ExitCode> {
+    match arguments.format {
+        ReportFormat::Table => print(&terminal_table(report, &table_options()))?,
+        ReportFormat::Json => print(&format!("{}\n", serde_json::to_string_pretty(report)?))?,
+        ReportFormat::Markdown => print(&markup_tables(report, Markup::Markdown))?,
+        ReportFormat::Latex => print(&markup_tables(report, Markup::Latex))?,
+    }
+    eprintln!("report: {}", directory.join("report.html").display());
     Ok(ExitCode::SUCCESS)
 }
 

@@ -16,6 +16,7 @@ mod resume;
 mod scale;
 mod scale_files;
 mod sweep;
+mod tables;
 
 use std::path::Path;
 use std::process::{Command, Output};

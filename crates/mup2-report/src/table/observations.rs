@@ -103,6 +103,9 @@ pub(super) fn input(
             "there is no column `seed`: rows of one point were taken for its seeds".to_owned(),
         );
     }
+    if query.y.is_none() && query.x != "rho" && found.columns.contains("rho") {
+        warnings.push("the column `rho` is not used; --y rho makes it the second axis".to_owned());
+    }
     let unstable_below = threshold(query, &metric, unit, values);
     if let Some(text) = threshold_in_words(query, &metric, unstable_below) {
         warnings.push(text);

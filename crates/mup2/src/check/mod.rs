@@ -14,7 +14,7 @@ mod workers;
 
 pub use defaults::{default_run, default_steps, default_widths};
 pub use module::{ModuleCheckOptions, ModuleTraining, TracedGradient, check_module};
-pub use mup2_report::check::{html, terminal_table};
+pub use mup2_report::check::{ForeignPoints, html, read_points, terminal_table};
 pub use mup2_scaling::check::{CheckReport, Divergence, Point, Slope, TensorFinding, Verdict};
 pub use run::{CheckOptions, CheckProgress, check};
 pub use spectral::{SPECTRAL_NORM_TOLERANCE, spectral_norm};

@@ -54,6 +54,8 @@ pub fn report_input(sweep: &SweepSpec, store: &ResultStore, command: &str) -> Re
         dataset: dataset(&sweep.run),
         selection: sweep.selection.to_string(),
         base_width: sweep.run.model.base_width,
+        axes: crate::report::Axes::default(),
+        fits: false,
         sampling: sampling(sweep),
         halving,
         settings: settings(sweep, distinct_runs),
