@@ -35,17 +35,7 @@ pub fn terminal_table(report: &Report, options: &TableOptions) -> String {
     let axes = &report.axes;
     let mut text = String::new();
     if !report.transfer.is_empty() {
-        text.push_str(&paint(
-            options,
-            BOLD,
-            &format!(
-                "Transfer of the {} {}'s optimum, {} ({})",
-                smallest(report),
-                axes.size,
-                axes.metric.in_unit(),
-                report.selection
-            ),
-        ));
+        text.push_str(&paint(options, BOLD, &transfer_heading(report)));
         text.push('\n');
         text.push_str(&transfer_table(report).render(options));
         text.push('\n');
@@ -182,6 +172,22 @@ fn baseline_table(report: &Report) -> Table {
     table
 }
 
+fn transfer_heading(report: &Report) -> String {
+    let axes = &report.axes;
+    let heading = format!(
+        "Transfer of the {} {}'s optimum, {}",
+        smallest(report),
+        axes.size,
+        axes.metric.in_unit()
+    );
+    // A table is selected by its metric, which is named already.
+    if report.selection == axes.metric.name {
+        heading
+    } else {
+        format!("{heading} ({})", report.selection)
+    }
+}
+
 fn fits_heading(report: &Report) -> String {
     format!("Exponents of the optimum over {}", report.axes.size)
 }
@@ -220,14 +226,7 @@ pub(super) fn tables(report: &Report) -> Vec<(String, Vec<String>, Vec<Vec<Strin
         tables.push((heading, headings, table.rows));
     };
     if !report.transfer.is_empty() {
-        let heading = format!(
-            "Transfer of the {} {}'s optimum, {} ({})",
-            smallest(report),
-            axes.size,
-            axes.metric.in_unit(),
-            report.selection
-        );
-        add(heading, transfer_table(report));
+        add(transfer_heading(report), transfer_table(report));
     }
     if report.has_baselines() {
         let heading = format!(
