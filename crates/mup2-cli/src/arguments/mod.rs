@@ -153,9 +153,9 @@ pub struct TrainArguments {
 #[command(after_help = "Examples:
   mup2 report mup2-quickstart
   mup2 report results/first --format json | jq .transfer
-  mup2 report runs.csv --y rho                          # columns scheme, width, lr, rho, seed, accuracy
+  mup2 report runs.csv --y rho        # with columns scheme, width, lr, rho, seed, accuracy
   mup2 report a.jsonl.gz b.parquet --x weight_decay --metric loss --minimize --out transfer
-  mup2 report wandb.csv --column lr=optimizer.lr --column width=model.width --metric val_acc
+  mup2 report runs.csv --column lr=optimizer.lr --column width=model.width --metric val_acc
 
 Tables are CSV, TSV, JSON Lines or Parquet, also packed with gzip; several files are one table. What
 cannot be used is counted in the report's warnings.")]

@@ -108,6 +108,10 @@ fn transferred(axes: &Axes, narrowest: &Optimum, widest: &Transfer, is_grid: boo
             metric.difference_unit(),
             widest.to
         ),
+        (_, None) if !axes.is_default() && widest.accuracy_best.is_some() => format!(
+            "was not run at {size} {}, so what transfer costs is not known",
+            widest.to
+        ),
         (_, None) => format!("has no result at {size} {}", widest.to),
     };
     let edge = match (widest.edge_rho_drift, widest.edge_rho_drift_bound) {

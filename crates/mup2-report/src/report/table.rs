@@ -52,11 +52,10 @@ pub fn terminal_table(report: &Report, options: &TableOptions) -> String {
         text.push_str(&baseline_table(report).render(options));
     }
     if !report.fits.is_empty() {
-        text.push_str(&paint(
-            options,
-            BOLD,
-            &format!("\n{}", fits_heading(report)),
-        ));
+        if report.has_baselines() {
+            text.push('\n');
+        }
+        text.push_str(&paint(options, BOLD, &fits_heading(report)));
         text.push('\n');
         text.push_str(&fits_table(report).render(options));
     }
