@@ -109,6 +109,16 @@ impl Axes {
             .is_some_and(|axis| axis.symbol == "ρ" && axis.scale == Scale::Log2)
     }
 
+    /// The label of the strip of cells with 0, which has room for a symbol but not for a name.
+    pub(super) fn zero_label(&self) -> String {
+        let symbol = self.y.as_ref().map_or("", |axis| &axis.symbol);
+        if symbol.chars().count() == 1 {
+            format!("{symbol}=0")
+        } else {
+            "0".to_owned()
+        }
+    }
+
     /// What a second hyperparameter of 0 is called: `SGD`, or `weight_decay = 0`.
     pub fn baseline_name(&self) -> String {
         match &self.y {

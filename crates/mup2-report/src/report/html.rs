@@ -209,11 +209,10 @@ fn figures(report: &Report, svgs: &[String]) -> String {
     let mut html = format!("<h2>{name} over {x} and {y}</h2>\n");
     if let Some(plane) = svgs.next() {
         html.push_str(&format!(
-            "<figure>\n{plane}<figcaption>Mean {} ({}) over seeds; one colour scale for all \
+            "<figure>\n{plane}<figcaption>Mean {} over seeds; one colour scale for all \
              panels, with more colours for {good}. Hover over a {cell} for its \
              numbers.</figcaption>\n</figure>\n",
-            escape(&axes.metric.name),
-            escape(&report.selection)
+            escape(&report.measured())
         ));
     }
     html.push_str(&format!(

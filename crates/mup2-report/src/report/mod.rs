@@ -113,6 +113,23 @@ pub struct Report {
 }
 
 impl Report {
+    /// The metric, and what it was measured on: `accuracy (validation)`. A table is selected by its
+    /// metric, which is said once.
+    pub(crate) fn measured(&self) -> String {
+        let name = &self.axes.metric.name;
+        if self.selection == *name {
+            name.clone()
+        } else {
+            format!("{name} ({})", self.selection)
+        }
+    }
+
+    /// Whether figures explain what unstable cells are; those of our own sweeps always do.
+    pub(crate) fn shows_unstable(&self) -> bool {
+        let is_unstable = |cell: &Cell| cell.status == Status::Unstable;
+        self.axes.is_default() || self.cells.iter().any(is_unstable)
+    }
+
     /// Whether anything was run with a second hyperparameter of 0; our own sweeps always say so.
     pub(crate) fn has_baselines(&self) -> bool {
         self.axes.is_default() || self.baselines.iter().any(|row| row.sgd_accuracy.is_some())

@@ -33,10 +33,9 @@ pub(super) fn slices(report: &Report, schemes: &[String]) -> String {
     let axes = &report.axes;
     let index = CellIndex::new(&report.cells);
     let subtitle = format!(
-        "{}: {} ({}) along {} at the {} {}'s best {}",
+        "{}: {} along {} at the {} {}'s best {}",
         report.dataset,
-        axes.metric.name,
-        report.selection,
+        report.measured(),
         y_symbol(report),
         smallest(report),
         axes.size,
@@ -398,21 +397,23 @@ fn legend(canvas: &mut Canvas, report: &Report, scales: &Scales, width: f64, top
             }
         ),
     ));
-    items.push((
-        r##"<rect x="-9" y="-5" width="18" height="10" fill="#8a939c" fill-opacity="0.3"/>"##
-            .to_owned(),
-        format!(
-            "{}; lines leave the frame {})",
-            unstable_label(report).trim_end_matches(')'),
-            match report.axes.metric.kind {
-                MetricKind::Share => format!("under {} %", trimmed(scales.accuracy.0 * 100.0)),
-                MetricKind::Number if report.axes.metric.minimize => {
-                    format!("above {}", plain(scales.accuracy.1))
+    if report.shows_unstable() {
+        items.push((
+            r##"<rect x="-9" y="-5" width="18" height="10" fill="#8a939c" fill-opacity="0.3"/>"##
+                .to_owned(),
+            format!(
+                "{}; lines leave the frame {})",
+                unstable_label(report).trim_end_matches(')'),
+                match report.axes.metric.kind {
+                    MetricKind::Share => format!("under {} %", trimmed(scales.accuracy.0 * 100.0)),
+                    MetricKind::Number if report.axes.metric.minimize => {
+                        format!("above {}", plain(scales.accuracy.1))
+                    }
+                    MetricKind::Number => format!("under {}", plain(scales.accuracy.0)),
                 }
-                MetricKind::Number => format!("under {}", plain(scales.accuracy.0)),
-            }
-        ),
-    ));
+            ),
+        ));
+    }
     let (mut x, mut y) = (LEFT, top);
     for (symbol, label) in items {
         let room = 28.0 + text_width(&label, 11.0) + 10.0;

@@ -493,7 +493,11 @@ fn threshold<I: Iterator<Item = f64>>(
     match (query.unstable, metric.kind) {
         (Some(given), _) => given / unit,
         (None, MetricKind::Share) => good().fold(0.0, f64::max) / 2.0,
-        (None, MetricKind::Number) => metric.goodness(good().reduce(f64::min).unwrap_or_default()),
+        (None, MetricKind::Number) => {
+            let worst = good().reduce(f64::min).unwrap_or_default();
+            // A mean is rounded; the worst cell must not fall below itself.
+            metric.goodness(worst - worst.abs() * 1e-9)
+        }
     }
 }
 

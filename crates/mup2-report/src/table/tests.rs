@@ -503,3 +503,16 @@ fn the_nan_that_python_writes_into_json_is_a_diverged_run_and_a_text_stays_a_tex
     assert_eq!(input.observations[1].outcome, Outcome::Diverged);
     assert_eq!(input.observations[2].scheme, "a\"NaN");
 }
+
+#[test]
+fn the_worst_of_all_losses_is_not_unstable_by_rounding() {
+    let text = "width,lr,loss\n16,0.25,4.1380000000000345\n16,0.5,3.0\n16,1,3.1\n";
+    let query = TableQuery {
+        metric: "loss".to_owned(),
+        minimize: true,
+        ..TableQuery::default()
+    };
+    let report = build(&of("a.csv", text, &query));
+    let is_ok = |cell: &crate::report::Cell| cell.status == crate::report::Status::Ok;
+    assert!(report.cells.iter().all(is_ok));
+}

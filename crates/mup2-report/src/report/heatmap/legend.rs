@@ -84,17 +84,19 @@ fn threshold(report: &Report) -> String {
 /// Draws the legend from `top` on and returns the figure's height.
 pub(super) fn legend(canvas: &mut Canvas, report: &Report, layout: &Layout, top: f64) -> f64 {
     let outlined = format!("{}{}", square("#26828e"), contour_stroke("M2 1H12V11H2V1"));
-    let items = vec![
+    let mut items = vec![
         (cross(7.0, 6.0, 4.0), "optimum".to_owned()),
         (outlined, near_label(report)),
         (
             transferred_outline(1.0, 0.0, 12.0, 12.0),
             transferred_label(report),
         ),
-        (square(UNSTABLE), unstable_label(report)),
-        (square(DIVERGED), "diverged".to_owned()),
-        (square(NO_RESULT), "no result".to_owned()),
     ];
+    if report.shows_unstable() {
+        items.push((square(UNSTABLE), unstable_label(report)));
+    }
+    items.push((square(DIVERGED), "diverged".to_owned()));
+    items.push((square(NO_RESULT), "no result".to_owned()));
     let ends = (LEFT, layout.width - RIGHT);
     layout.colours.legend(canvas, ends, top, items)
 }

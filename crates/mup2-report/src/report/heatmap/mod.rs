@@ -32,10 +32,9 @@ pub(super) fn heatmaps(report: &Report, schemes: &[String]) -> String {
         &fit(&report.title, 15.0, room),
     );
     let subtitle = format!(
-        "{}: {} ({}) over {} and {}",
+        "{}: {} over {} and {}",
         report.dataset,
-        axes.metric.name,
-        report.selection,
+        report.measured(),
         axes.y.as_ref().map_or(String::new(), Axis::words),
         axes.x.words()
     );

@@ -187,7 +187,7 @@ impl<'report> Panel<'report> {
 
     fn draw_axes(&self, canvas: &mut Canvas, is_first: bool) {
         let bottom = self.top + self.layout.panel_height;
-        let y_symbol = self.axes.y.as_ref().map_or("", |axis| &axis.symbol);
+        let zero = self.axes.zero_label();
         let most = ((self.layout.panel_width - self.layout.inset) / 19.0) as usize;
         let y_axis = self.axes.y.iter();
         for (tick, label) in y_axis.flat_map(|axis| axis.ticks(self.layout.rho, most)) {
@@ -197,13 +197,7 @@ impl<'report> Panel<'report> {
         }
         if self.layout.inset > 0.0 {
             let x = self.left + SGD_STRIP / 2.0;
-            canvas.text(
-                x,
-                bottom + 15.0,
-                Anchor::Middle,
-                TICK,
-                &format!("{y_symbol}=0"),
-            );
+            canvas.text(x, bottom + 15.0, Anchor::Middle, TICK, &zero);
         }
         if is_first {
             for (tick, label) in self.axes.x.ticks(self.layout.lr, 6) {

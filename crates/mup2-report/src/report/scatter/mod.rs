@@ -24,10 +24,9 @@ pub(super) fn scatter(report: &Report, schemes: &[String]) -> String {
     let axes = &report.axes;
     let index = CellIndex::new(&report.cells);
     let subtitle = format!(
-        "{}: {} ({}) at each point ({}, {}) of the search",
+        "{}: {} at each point ({}, {}) of the search",
         report.dataset,
-        axes.metric.name,
-        report.selection,
+        report.measured(),
         axes.y.as_ref().map_or("", |axis| &axis.symbol),
         axes.x.symbol
     );

@@ -139,7 +139,7 @@ impl Panel<'_> {
         let layout = self.layout;
         let bottom = self.top + layout.panel_height;
         let most = ((layout.panel_width - layout.inset) / 19.0) as usize;
-        let y_symbol = self.axes.y.as_ref().map_or("", |axis| &axis.symbol);
+        let zero = self.axes.zero_label();
         let y_axis = self.axes.y.iter();
         for (tick, label) in y_axis.flat_map(|axis| axis.ticks(layout.rho, most)) {
             let x = self.left + layout.x(tick);
@@ -148,13 +148,7 @@ impl Panel<'_> {
         }
         if layout.inset > 0.0 {
             let x = self.left + SGD_STRIP / 2.0;
-            canvas.text(
-                x,
-                bottom + 15.0,
-                Anchor::Middle,
-                TICK,
-                &format!("{y_symbol}=0"),
-            );
+            canvas.text(x, bottom + 15.0, Anchor::Middle, TICK, &zero);
         }
         if is_first {
             for (tick, label) in self.axes.x.ticks(layout.lr, 6) {
