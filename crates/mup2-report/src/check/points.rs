@@ -70,12 +70,12 @@ fn number<'de, D: serde::Deserializer<'de>>(
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Number {
-        Number(f64),
+        Plain(f64),
         Text(String),
         Nothing(()),
     }
     match Number::deserialize(deserializer)? {
-        Number::Number(number) => Ok(Some(number)),
+        Number::Plain(number) => Ok(Some(number)),
         Number::Text(text) => text.parse().map(Some).map_err(serde::de::Error::custom),
         Number::Nothing(()) => Ok(None),
     }

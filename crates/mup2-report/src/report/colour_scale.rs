@@ -89,7 +89,7 @@ impl ColourScale {
     ) -> f64 {
         let label = fit(&self.metric.label(), 11.0, 260.0);
         canvas.text(left, top + 10.0, Anchor::Start, LABEL, &label);
-        let bar = left + text_width(&label, 11.0).max(72.8).min(260.0) + 5.2;
+        let bar = left + text_width(&label, 11.0).clamp(72.8, 260.0) + 5.2;
         self.bar(canvas, bar, top);
         let (mut x, mut y) = (bar + BAR + 36.0, top);
         for (symbol, label) in items {
