@@ -238,6 +238,8 @@ impl Bracket {
             dataset: String::new(),
             selection: String::new(),
             base_width: self.width,
+            axes: crate::report::Axes::default(),
+            fits: false,
             sampling: Sampling::Grid,
             halving: None,
             settings: Vec::new(),

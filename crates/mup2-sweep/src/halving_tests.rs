@@ -143,6 +143,8 @@ proptest! {
             dataset: String::new(),
             selection: String::new(),
             base_width: 16,
+            axes: crate::report::Axes::default(),
+            fits: false,
             sampling: Sampling::Grid,
             halving: Some(halving),
             settings: Vec::new(),

@@ -65,6 +65,8 @@ pub fn report_input(sweep: &SweepSpec, store: &ResultStore, command: &str) -> Re
         dataset: description.dataset,
         selection: sweep.selected_by(),
         base_width: description.base_width,
+        axes: crate::report::Axes::default(),
+        fits: false,
         sampling: sampling(sweep),
         halving,
         settings,

@@ -17,6 +17,7 @@ use std::path::PathBuf;
   mup2 check --model resnet --rule sam-on
   mup2 check RUN.toml --base-width 64 --format json | jq '.tensors[] | {name, verdict}'
   mup2 check --exponent d=0.5                       # what a wrong sign of d does
+  mup2 check --points points.jsonl --scheme mup2    # what another framework measured
 
 Trains a few real steps at each width on one batch and fits the slope of each layer's effect against
 the width, on logarithmic axes: 0 is effective, below 0 vanishes, above 0 explodes. Open it first
@@ -32,6 +33,14 @@ pub struct CheckArguments {
     /// Check this run's model, data, optimizer and scheme; other flags replace its values
     #[arg(value_name = "RUN.toml")]
     pub spec: Option<PathBuf>,
+    /// Judge points that another framework measured, and train nothing: JSON Lines with tensor, role
+    /// or shape, size, seed, effect, update
+    #[arg(
+        long,
+        value_name = "POINTS.jsonl",
+        conflicts_with_all = ["spec", "model", "widths", "steps", "dataset", "base_width", "depth", "bias", "lr", "rho", "batch_size", "overrides", "workers"]
+    )]
+    pub points: Option<PathBuf>,
     /// Architecture [default: mlp, or the run file's]
     #[arg(long, value_name = "NAME", conflicts_with = "spec", value_parser = names::<ModelKind>())]
     pub model: Option<ModelKind>,

@@ -11,6 +11,7 @@ mod phases;
 mod scale;
 mod scale_files;
 mod sweep;
+mod table;
 mod weights;
 
 pub use bench::BenchArguments;
@@ -28,6 +29,7 @@ pub use sweep::{
     SweepCommandsArguments, SweepFileArguments, SweepPlanArguments, SweepRunArguments,
     SweepStatusArguments, SweepSubmitArguments,
 };
+pub use table::{TableArguments, only_directory};
 pub use weights::{EvaluateArguments, WeightNames, WeightsArguments};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -58,7 +60,7 @@ pub enum Command {
     Weights(WeightsArguments),
     /// Run a grid of trainings
     Sweep(SweepArguments),
-    /// Write report.html, report.json and figures of a results directory
+    /// Write report.html, report.json and figures of a results directory, or of any tables
     Report(ReportArguments),
     /// Print each tensor's multipliers and the theory's verdict
     Scale(ScaleArguments),
@@ -157,11 +159,22 @@ pub struct TrainArguments {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   mup2 report mup2-quickstart
-  mup2 report results/first --format json | jq .transfer")]
+  mup2 report results/first --format json | jq .transfer
+  mup2 report runs.csv --y rho        # with columns scheme, width, lr, rho, seed, accuracy
+  mup2 report a.jsonl.gz b.parquet --x weight_decay --metric loss --minimize --out transfer
+  mup2 report runs.csv --column lr=optimizer.lr --column width=model.width --metric val_acc
+
+Tables are CSV, TSV, JSON Lines or Parquet, also packed with gzip; several files are one table. What
+cannot be used is counted in the report's warnings.")]
 pub struct ReportArguments {
-    /// A directory made by `mup2 sweep run` or `mup2 quickstart`
-    #[arg(value_name = "DIR")]
-    pub directory: PathBuf,
+    /// A directory made by `mup2 sweep run` or `mup2 quickstart`, or files of tables
+    #[arg(value_name = "DIR|FILE", required = true)]
+    pub paths: Vec<PathBuf>,
+    /// Where the report of tables goes; that of a sweep stays in its directory
+    #[arg(long, value_name = "DIR", default_value = "mup2-report")]
+    pub out: PathBuf,
+    #[command(flatten)]
+    pub table: TableArguments,
     /// What to print; the files are written in any case
     #[arg(long, value_enum, default_value = "table")]
     pub format: ReportFormat,
@@ -173,6 +186,10 @@ pub enum ReportFormat {
     Table,
     /// The contents of report.json
     Json,
+    /// Tables for a note
+    Markdown,
+    /// Tables for a paper (booktabs)
+    Latex,
 }
 
 /// The flags of an MLP as overrides of its keys: they are refused where another model is asked for.

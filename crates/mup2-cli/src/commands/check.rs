@@ -6,14 +6,25 @@ use crate::device;
 use crate::interrupt::cancel_on_signal;
 use crate::progress::bar;
 use crate::terminal::{print, table_options};
-use mup2_report::check::{html, terminal_table};
+use mup2_report::check::{html, read_points, terminal_table};
+use mup2_scaling::check::CheckReport;
 use mup2_scaling::error::Error;
-use mup2_scaling::{BaseOptimizer, CustomExponents};
+use mup2_scaling::{BaseOptimizer, CustomExponents, Parameterization, Perturbation};
 use mup2_train::check::{CheckOptions, check, default_run, default_steps, default_widths};
 use mup2_train::config::{ModelKind, OptimizerName, RunSpec, parse_run, read_run};
 use std::process::ExitCode;
 
 pub fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
+    if let Some(path) = &arguments.points {
+        // Of the run, the scheme alone is asked for.
+        let scheme = spec(arguments)?.scheme();
+        let name = match (scheme.parameterization, scheme.perturbation) {
+            (Parameterization::Mup, Perturbation::Mup2) => "mup2".to_owned(),
+            (parameterization, perturbation) => format!("{parameterization}-{perturbation}"),
+        };
+        let report = read_points(path)?.judge(&name, &scheme, arguments.tolerance)?;
+        return show(arguments, &report);
+    }
     let spec = spec(arguments)?;
     let options = CheckOptions {
         widths: match &arguments.widths[..] {
@@ -43,11 +54,14 @@ pub fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
         bar.set_position(progress.done as u64);
     });
     bar.finish_and_clear();
-    let report = report?;
+    show(arguments, &report?)
+}
+
+fn show(arguments: &CheckArguments, report: &CheckReport) -> anyhow::Result<ExitCode> {
     print(&match arguments.format {
-        CheckFormat::Table => terminal_table(&report, table_options().colour),
-        CheckFormat::Json => format!("{}\n", serde_json::to_string_pretty(&report)?),
-        CheckFormat::Html => html(&report),
+        CheckFormat::Table => terminal_table(report, table_options().colour),
+        CheckFormat::Json => format!("{}\n", serde_json::to_string_pretty(report)?),
+        CheckFormat::Html => html(report),
     })?;
     Ok(if report.pass {
         ExitCode::SUCCESS

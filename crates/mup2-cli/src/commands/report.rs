@@ -1,28 +1,58 @@
-//! `mup2 report`: the tables and figures of a results directory.
+//! `mup2 report`: the tables and figures of a results directory, or of tables that anybody made.
 
-use crate::arguments::{ReportArguments, ReportFormat};
-use crate::terminal::print;
-use crate::terminal::say;
-use crate::terminal::table_options;
-use mup2_report::report::Report;
-use mup2_report::report::build;
-use mup2_report::report::terminal_table;
-use mup2_report::report::write;
+use crate::arguments::{ReportArguments, ReportFormat, only_directory};
+use crate::terminal::{print, say, table_options};
+use mup2_report::report::{Markup, Report, build, markup_tables, terminal_table, write};
+use mup2_report::table;
+use mup2_scaling::error::one_line;
 use mup2_sweep::config::SweepSpec;
 use mup2_sweep::report_input;
 use mup2_sweep::results::ResultStore;
 use mup2_train::built_in::KINDS;
+use std::path::Path;
 use std::process::ExitCode;
 
 pub fn run(arguments: &ReportArguments) -> anyhow::Result<ExitCode> {
-    let (store, manifest) = ResultStore::open(&arguments.directory, KINDS)?;
-    let command = format!("mup2 report {}", arguments.directory.display());
-    let report = write_report(&manifest.sweep, &store, &command)?;
-    match arguments.format {
-        ReportFormat::Table => print(&terminal_table(&report, &table_options()))?,
-        ReportFormat::Json => print(&format!("{}\n", serde_json::to_string_pretty(&report)?))?,
+    match only_directory(&arguments.paths)? {
+        Some(directory) => report_of_sweep(arguments, directory),
+        None => report_of_tables(arguments),
     }
-    let path = arguments.directory.join("report.html");
+}
+
+fn report_of_sweep(arguments: &ReportArguments, directory: &Path) -> anyhow::Result<ExitCode> {
+    arguments.table.refuse_for(directory)?;
+    let (store, manifest) = ResultStore::open(directory, KINDS)?;
+    let command = format!("mup2 report {}", directory.display());
+    let report = write_report(&manifest.sweep, &store, &command)?;
+    show(arguments, &report, directory)
+}
+
+fn report_of_tables(arguments: &ReportArguments) -> anyhow::Result<ExitCode> {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let command = shlex::try_join(words.iter().map(String::as_str))
+        .map_or_else(|_| words.join(" "), |words| words);
+    let command = format!("mup2 {command}");
+    let query = arguments.table.query(&arguments.paths, None, &command)?;
+    let report = build(&table::read(&arguments.paths, &query)?);
+    write(&report, &arguments.out)?;
+    for warning in &report.warnings {
+        say(format_args!("warning: {}", one_line(warning)));
+    }
+    show(arguments, &report, &arguments.out)
+}
+
+fn show(
+    arguments: &ReportArguments,
+    report: &Report,
+    directory: &Path,
+) -> anyhow::Result<ExitCode> {
+    match arguments.format {
+        ReportFormat::Table => print(&terminal_table(report, &table_options()))?,
+        ReportFormat::Json => print(&format!("{}\n", serde_json::to_string_pretty(report)?))?,
+        ReportFormat::Markdown => print(&markup_tables(report, Markup::Markdown))?,
+        ReportFormat::Latex => print(&markup_tables(report, Markup::Latex))?,
+    }
+    let path = directory.join("report.html");
     say(format_args!("report: {}", path.display()));
     Ok(ExitCode::SUCCESS)
 }

@@ -19,6 +19,7 @@ mod scale;
 mod scale_files;
 mod scheduler;
 mod sweep;
+mod tables;
 mod weights;
 
 use std::path::Path;

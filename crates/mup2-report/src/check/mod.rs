@@ -4,9 +4,11 @@ mod display;
 mod lines;
 mod page;
 mod panels;
+mod points;
 mod table;
 
 pub use page::html;
+pub use points::{ForeignPoints, read_points};
 pub use table::terminal_table;
 
 #[cfg(test)]

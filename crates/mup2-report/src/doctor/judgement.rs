@@ -3,6 +3,7 @@
 use super::Report;
 use super::words::{plain_points, points};
 use crate::report::{Cell, RIGHT_EDGE_LOSS, Status};
+use std::collections::HashMap;
 
 /// A difference must exceed this many standard errors.
 pub(super) const STANDARD_ERRORS: f64 = 2.0;
@@ -47,16 +48,20 @@ impl Noise {
     /// The median standard error of the stable cells within the right edge's loss of their width's
     /// best. Where accuracy falls off, seeds differ far more, which says nothing about optima.
     pub fn of(report: &Report) -> Self {
+        let optima: HashMap<(&str, usize), Option<f64>> = {
+            let rows = report.optima.iter();
+            rows.map(|row| ((row.scheme.as_str(), row.width), row.accuracy))
+                .collect()
+        };
         let mut errors: Vec<f64> = report
             .cells
             .iter()
             .filter(|cell| cell.status == Status::Ok && cell.seeds >= FEWEST_SEEDS)
             .filter(|cell| {
-                let best = report
-                    .optima
-                    .iter()
-                    .find(|row| row.scheme == cell.scheme && row.width == cell.width)
-                    .and_then(|row| row.accuracy);
+                let best = optima
+                    .get(&(cell.scheme.as_str(), cell.width))
+                    .copied()
+                    .flatten();
                 let fall = best.zip(cell.accuracy).map(|(best, own)| best - own);
                 fall.is_some_and(|fall| fall <= RIGHT_EDGE_LOSS)
             })

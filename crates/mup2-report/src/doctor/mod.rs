@@ -25,7 +25,8 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-use crate::report::Report;
+use crate::report::{Axis, MetricKind, Report};
+use mup2_scaling::error::{Error, Result};
 
 pub use finding::{Diagnosis, Evidence, Finding, SchemeDiagnosis, Signature, Standing};
 pub use text::text;
@@ -49,6 +50,38 @@ impl Case<'_> {
     fn theory_of(&self, scheme: &str) -> Option<&Theory> {
         self.theory.iter().find(|theory| theory.scheme == scheme)
     }
+}
+
+/// Whether the doctor's rules fit a report: they are about accuracies at several widths, over a
+/// learning rate and SAM's radius.
+///
+/// # Errors
+/// A report of something else.
+pub fn check_fits(report: &Report) -> Result<()> {
+    let axes = &report.axes;
+    let refuse =
+        |problem: String, allowed: &str| Err(Error::invalid("mup2 doctor", problem, allowed));
+    if axes.metric.kind != MetricKind::Share {
+        let problem = format!("{} is no accuracy", axes.metric.name);
+        return refuse(
+            problem,
+            "a metric between 0 and 1 or in per cent; `mup2 report` takes any",
+        );
+    }
+    let symbol = |axis: &Axis| axis.symbol.clone();
+    let (x, y) = (symbol(&axes.x), axes.y.as_ref().map(symbol));
+    if x != "η" || y.as_deref() != Some("ρ") || axes.size != "width" {
+        return refuse(
+            format!(
+                "judges optima of a learning rate and SAM's radius at widths, not of {}{} at {}",
+                x,
+                y.map_or(String::new(), |y| format!(" and {y}")),
+                axes.size
+            ),
+            "--size width --x lr --y rho, mapped with --column; `mup2 report` takes any",
+        );
+    }
+    Ok(())
 }
 
 /// Looks for the failure signatures in every scheme of the report.

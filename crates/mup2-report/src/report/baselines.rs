@@ -51,7 +51,9 @@ pub(super) fn baseline(cells: &Cells, scheme: &str, width: usize) -> Baseline {
     let sam = best_sam(cells, scheme, width);
     let gain = |value: fn(&Score) -> Option<f64>| {
         let (sam, sgd) = sam.zip(sgd)?;
-        paired_difference(&sam.scores, &sgd.scores, value)
+        paired_difference(&sam.scores, &sgd.scores, |score| {
+            value(score).map(|value| cells.axes.metric.goodness(value))
+        })
     };
     let selection_gain = gain(|score| Some(score.selection));
     let test_gain = gain(|score| score.test);
@@ -60,9 +62,9 @@ pub(super) fn baseline(cells: &Cells, scheme: &str, width: usize) -> Baseline {
     let sgd_at_edge = sgd.is_some_and(|best| {
         let known = || {
             let points = cells.known_points(scheme, width, |group| group.cell.seeds > 0);
-            points.filter(|(_, rho)| *rho == 0.0)
+            points.filter(|(_, rho)| cells.axes.is_baseline(*rho))
         };
-        let (low, high) = cells.sampling.lr_ends(best.lr);
+        let (low, high) = cells.sampling.lr_ends(cells.axes.x.place(best.lr));
         let is_lowest = low || known().all(|(lr, _)| lr >= best.lr);
         is_lowest || high || known().all(|(lr, _)| lr <= best.lr)
     });

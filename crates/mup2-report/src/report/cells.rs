@@ -1,12 +1,13 @@
 //! Observations grouped into cells: one per scheme, width, learning rate and perturbation radius.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
 use super::input::{Observation, Outcome, ReportInput};
 use super::statistics::{Score, Scores, estimate};
-use super::{Halving, Sampling};
+use super::{Axes, Halving, MetricKind, Sampling};
 
 /// How a cell of the grid ended over its seeds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,7 +38,8 @@ impl Status {
     }
 }
 
-/// One point of the grid, summarized over seeds. Accuracies are between 0 and 1.
+/// One point of the grid, summarized over seeds. The fields have the names of our own sweeps;
+/// [`Axes`] says what they are in others.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Cell {
     /// Scaling scheme.
@@ -69,20 +71,45 @@ pub struct Cell {
 }
 
 impl Cell {
-    /// The accuracy with a diverged cell counted as 0; absent when nothing is known.
-    pub(super) fn accuracy_or_zero(&self) -> Option<f64> {
-        match self.status {
-            Status::Diverged => Some(0.0),
+    /// The metric with a diverged cell counted as 0 where it is a share; absent when nothing is
+    /// known.
+    pub(super) fn accuracy_or_zero(&self, axes: &Axes) -> Option<f64> {
+        match (self.status, axes.metric.kind) {
+            (Status::Diverged, MetricKind::Share) => Some(0.0),
             _ => self.accuracy,
         }
     }
 
-    /// The test accuracy with a diverged cell counted as 0; absent when nothing is known.
-    pub(super) fn test_accuracy_or_zero(&self) -> Option<f64> {
-        match self.status {
-            Status::Diverged => Some(0.0),
+    /// The same on the test set.
+    pub(super) fn test_accuracy_or_zero(&self, axes: &Axes) -> Option<f64> {
+        match (self.status, axes.metric.kind) {
+            (Status::Diverged, MetricKind::Share) => Some(0.0),
             _ => self.test_accuracy,
         }
+    }
+}
+
+/// The cells of a report by scheme and width.
+pub(crate) struct CellIndex<'report>(HashMap<(&'report str, usize), &'report [Cell]>);
+
+impl<'report> CellIndex<'report> {
+    /// Of cells that are sorted by scheme and width, as those of a report are.
+    pub fn new(cells: &'report [Cell]) -> Self {
+        let parts =
+            cells.chunk_by(|left, right| left.width == right.width && left.scheme == right.scheme);
+        Self(
+            parts
+                .map(|own| ((own[0].scheme.as_str(), own[0].width), own))
+                .collect(),
+        )
+    }
+
+    /// The cells of one scheme at one width, by learning rate and radius.
+    pub fn of<'key>(&self, scheme: &'key str, width: usize) -> &'report [Cell]
+    where
+        'report: 'key,
+    {
+        self.0.get(&(scheme, width)).copied().unwrap_or_default()
     }
 }
 
@@ -97,8 +124,11 @@ pub(super) struct Group {
 #[derive(Debug)]
 pub(super) struct Cells {
     pub schemes: Vec<String>,
+    pub axes: Axes,
     pub sampling: Sampling,
     pub groups: Vec<Group>,
+    /// Where the cells of each scheme and width are.
+    places: HashMap<String, BTreeMap<usize, Range<usize>>>,
     /// What successive halving has pruned.
     pub halving: Option<Halving>,
     /// Reasons of failed runs and how often each occurred.
@@ -108,73 +138,73 @@ pub(super) struct Cells {
 }
 
 impl Cells {
-    /// The cells of one scheme at one width.
-    pub fn of<'cells>(
-        &'cells self,
-        scheme: &'cells str,
-        width: usize,
-    ) -> impl Iterator<Item = &'cells Group> {
-        self.groups
-            .iter()
-            .filter(move |group| group.cell.scheme == scheme && group.cell.width == width)
+    /// The cells of one scheme at one width, by learning rate and radius.
+    pub fn all_of(&self, scheme: &str, width: usize) -> &[Group] {
+        let place = self.places.get(scheme).and_then(|of| of.get(&width));
+        place
+            .and_then(|place| self.groups.get(place.clone()))
+            .unwrap_or_default()
+    }
+
+    /// The same, one by one.
+    pub fn of(&self, scheme: &str, width: usize) -> impl Iterator<Item = &Group> {
+        self.all_of(scheme, width).iter()
     }
 
     /// One cell, by exact values.
     pub fn at(&self, scheme: &str, width: usize, lr: f64, rho: f64) -> Option<&Group> {
-        self.groups.iter().find(|group| {
-            let cell = &group.cell;
-            cell.scheme == scheme && cell.width == width && cell.lr == lr && cell.rho == rho
-        })
+        let own = self.all_of(scheme, width);
+        let key = (ordered(lr), ordered(rho));
+        let place = own.binary_search_by_key(&key, |group| {
+            (ordered(group.cell.lr), ordered(group.cell.rho))
+        });
+        own.get(place.ok()?)
     }
 
     /// The widths at which a scheme was observed, ascending.
     pub fn widths(&self, scheme: &str) -> Vec<usize> {
-        let mut widths: Vec<usize> = self
-            .groups
-            .iter()
-            .filter(|group| group.cell.scheme == scheme)
-            .map(|group| group.cell.width)
-            .collect();
-        widths.dedup();
-        widths
+        let own = self.places.get(scheme);
+        own.map_or(Vec::new(), |own| own.keys().copied().collect())
     }
 }
 
-/// Non-negative floats sort like their bits, which makes them usable as keys.
+/// Scheme, width, learning rate and radius.
 type Key = (usize, usize, u64, u64);
+
+/// A whole number that sorts like the float; −0 is 0.
+fn ordered(value: f64) -> u64 {
+    let bits = (value + 0.0).to_bits();
+    if bits >> 63 == 0 {
+        bits | 1 << 63
+    } else {
+        !bits
+    }
+}
 
 /// Groups the observations into cells.
 pub(super) fn collect(input: &ReportInput) -> Cells {
     let mut warnings = Vec::new();
     let schemes = display_order(input, &mut warnings);
-    let mut runs: BTreeMap<Key, BTreeMap<u64, Outcome>> = BTreeMap::new();
-    let (mut unusable, mut repeated) = (0_usize, 0_usize);
+    let indices: HashMap<&str, usize> = schemes.iter().map(String::as_str).zip(0..).collect();
+    let mut runs: Vec<(Key, &Observation)> = Vec::with_capacity(input.observations.len());
     for observation in &input.observations {
-        let Some(index) = schemes.iter().position(|name| *name == observation.scheme) else {
-            continue;
-        };
-        if !has_usable_coordinates(observation) {
-            unusable += 1;
-            continue;
+        if let Some(&index) = indices.get(observation.scheme.as_str())
+            && has_usable_coordinates(&input.axes, observation)
+        {
+            let (lr, rho) = (ordered(observation.lr), ordered(observation.rho));
+            runs.push(((index, observation.width, lr, rho), observation));
         }
-        // Adding zero turns −0 into 0, whose bits differ.
-        let rho = observation.rho + 0.0;
-        let key = (
-            index,
-            observation.width,
-            observation.lr.to_bits(),
-            rho.to_bits(),
-        );
-        let seeds = runs.entry(key).or_default();
-        if seeds.contains_key(&observation.seed) {
-            repeated += 1;
-            continue;
-        }
-        seeds.insert(observation.seed, checked(&observation.outcome));
     }
+    let unusable = input.observations.len() - runs.len();
+    // Stable: of two runs with one seed, the first is taken.
+    runs.sort_by_key(|(key, run)| (*key, run.seed));
+    let before = runs.len();
+    runs.dedup_by_key(|(key, run)| (*key, run.seed));
+    let repeated = before - runs.len();
     if unusable > 0 {
         warnings.push(format!(
-            "{unusable} observations were left out: η must be positive and ρ at least 0"
+            "{unusable} observations were left out: {}",
+            needed(&input.axes)
         ));
     }
     if repeated > 0 {
@@ -183,19 +213,23 @@ pub(super) fn collect(input: &ReportInput) -> Cells {
         ));
     }
     let mut failures = BTreeMap::new();
-    for outcome in runs.values().flat_map(BTreeMap::values) {
-        if let Outcome::Failed(reason) = outcome {
-            *failures.entry(reason.clone()).or_insert(0) += 1;
-        }
+    let mut groups: Vec<Group> = Vec::new();
+    let mut places: HashMap<String, BTreeMap<usize, Range<usize>>> = HashMap::new();
+    for of_cell in runs.chunk_by(|left, right| left.0 == right.0) {
+        let group = summarize(input, of_cell, &mut failures);
+        let own = places.entry(group.cell.scheme.clone()).or_default();
+        let place = own
+            .entry(group.cell.width)
+            .or_insert(groups.len()..groups.len());
+        place.end = groups.len() + 1;
+        groups.push(group);
     }
-    let groups = runs
-        .into_iter()
-        .map(|(key, seeds)| summarize(&schemes[key.0], key, &seeds, input.unstable_below))
-        .collect();
     Cells {
         schemes,
+        axes: input.axes.clone(),
         sampling: input.sampling.clone(),
         groups,
+        places,
         halving: input.halving.clone(),
         failures,
         warnings,
@@ -204,85 +238,136 @@ pub(super) fn collect(input: &ReportInput) -> Cells {
 
 /// The schemes that were observed, the listed ones first.
 fn display_order(input: &ReportInput, warnings: &mut Vec<String>) -> Vec<String> {
-    let observed = |scheme: &String| input.observations.iter().any(|run| run.scheme == *scheme);
-    let mut schemes: Vec<String> = Vec::new();
+    let observed: HashSet<&str> = input
+        .observations
+        .iter()
+        .map(|run| run.scheme.as_str())
+        .collect();
+    let (mut schemes, mut taken) = (Vec::new(), HashSet::new());
     for scheme in &input.schemes {
-        if !observed(scheme) {
+        if !observed.contains(scheme.as_str()) {
             warnings.push(format!("scheme {scheme} has no observations"));
-        } else if !schemes.contains(scheme) {
+        } else if taken.insert(scheme.as_str()) {
             schemes.push(scheme.clone());
         }
     }
     for observation in &input.observations {
-        if !schemes.contains(&observation.scheme) {
+        if taken.insert(&observation.scheme) {
             schemes.push(observation.scheme.clone());
         }
     }
     schemes
 }
 
-fn has_usable_coordinates(observation: &Observation) -> bool {
-    let finite = observation.lr.is_finite() && observation.rho.is_finite();
-    finite && observation.lr > 0.0 && observation.rho >= 0.0
+fn has_usable_coordinates(axes: &Axes, observation: &Observation) -> bool {
+    let rho = observation.rho;
+    let y = axes
+        .y
+        .as_ref()
+        .map_or(rho == 1.0, |axis| axis.holds(rho, true));
+    y && axes.x.holds(observation.lr, false)
 }
 
-/// An accuracy that is no accuracy is a failure, so that no mean can leave the finite numbers.
-fn checked(outcome: &Outcome) -> Outcome {
-    match outcome {
-        Outcome::Completed {
-            selection_accuracy, ..
-        } if !(0.0..=1.0).contains(selection_accuracy) => {
-            Outcome::Failed("the selection accuracy is not between 0 and 1".to_owned())
-        }
-        other => other.clone(),
+/// What [`has_usable_coordinates`] asks for.
+fn needed(axes: &Axes) -> String {
+    let is_log = |axis: &super::Axis| axis.scale == super::Scale::Log2;
+    let mut needs = Vec::new();
+    let x = if is_log(&axes.x) {
+        "positive"
+    } else {
+        "a number"
+    };
+    needs.push(format!("{} must be {x}", axes.x.symbol));
+    if let Some(y) = &axes.y {
+        let what = if is_log(y) { "at least 0" } else { "a number" };
+        needs.push(format!("{} {what}", y.symbol));
     }
+    needs.join(" and ")
 }
 
-fn summarize(scheme: &str, key: Key, seeds: &BTreeMap<u64, Outcome>, unstable_below: f64) -> Group {
-    let mut scores = Scores::new();
+/// What a run scored. A share that is none, and a number that is not finite, is a failure, so that no
+/// mean can leave the finite numbers.
+fn score(axes: &Axes, selection: f64, test: f64) -> Result<Score, String> {
+    let share = axes.metric.kind == MetricKind::Share;
+    let allowed = |value: &f64| {
+        if share {
+            (0.0..=1.0).contains(value)
+        } else {
+            value.is_finite()
+        }
+    };
+    if allowed(&selection) {
+        let test = Some(test).filter(allowed);
+        return Ok(Score { selection, test });
+    }
+    let name = &axes.metric.name;
+    Err(if share {
+        format!("the selection {name} is not between 0 and 1")
+    } else {
+        format!("the {name} is not finite")
+    })
+}
+
+fn summarize(
+    input: &ReportInput,
+    runs: &[(Key, &Observation)],
+    failures: &mut BTreeMap<String, usize>,
+) -> Group {
+    let axes = &input.axes;
+    let first = runs[0].1;
+    let mut scores = Scores::default();
     let (mut diverged, mut failed, mut missing) = (0, 0, 0);
-    for (seed, outcome) in seeds {
-        match outcome {
+    for (_, run) in runs {
+        let mut fail = |reason: &str| {
+            failed += 1;
+            *failures.entry(reason.to_owned()).or_insert(0) += 1;
+        };
+        match &run.outcome {
             Outcome::Completed {
                 selection_accuracy,
                 test_accuracy,
-            } => {
-                let score = Score {
-                    selection: *selection_accuracy,
-                    test: Some(*test_accuracy).filter(|value| (0.0..=1.0).contains(value)),
-                };
-                scores.insert(*seed, score);
-            }
+            } => match score(axes, *selection_accuracy, *test_accuracy) {
+                Ok(score) => scores.push(run.seed, score),
+                Err(reason) => fail(&reason),
+            },
             Outcome::Diverged => {
-                let score = Score {
-                    selection: 0.0,
-                    test: Some(0.0),
-                };
-                scores.insert(*seed, score);
                 diverged += 1;
+                if axes.metric.kind == MetricKind::Share {
+                    let score = Score {
+                        selection: 0.0,
+                        test: Some(0.0),
+                    };
+                    scores.push(run.seed, score);
+                }
             }
-            Outcome::Failed(_) => failed += 1,
+            Outcome::Failed(reason) => fail(reason),
             Outcome::Missing => missing += 1,
         }
     }
-    let completed = scores.len() - diverged;
+    let lost = match axes.metric.kind {
+        MetricKind::Share => diverged,
+        MetricKind::Number => 0,
+    };
+    let completed = scores.len() - lost;
     let selection: Vec<f64> = scores.values().map(|score| score.selection).collect();
     let test: Vec<f64> = scores.values().filter_map(|score| score.test).collect();
     let selection = estimate(&selection).filter(|_| completed > 0);
     let test = estimate(&test).filter(|_| completed > 0 && test.len() == scores.len());
+    let is_unstable = |mean| axes.metric.is_unstable(mean, input.unstable_below);
     let status = match selection {
-        Some(estimate) if diverged > 0 || estimate.mean < unstable_below => Status::Unstable,
+        Some(estimate) if diverged > 0 || is_unstable(estimate.mean) => Status::Unstable,
         Some(_) => Status::Ok,
         None if diverged > 0 => Status::Diverged,
         None if failed > 0 => Status::Failed,
         None => Status::Missing,
     };
     let cell = Cell {
-        scheme: scheme.to_owned(),
-        width: key.1,
-        lr: f64::from_bits(key.2),
-        rho: f64::from_bits(key.3),
-        seeds: scores.len(),
+        scheme: first.scheme.clone(),
+        width: first.width,
+        // Adding zero turns −0 into 0.
+        lr: first.lr + 0.0,
+        rho: first.rho + 0.0,
+        seeds: completed + diverged,
         accuracy: selection.map(|estimate| estimate.mean),
         stderr: selection.and_then(|estimate| estimate.stderr),
         status,

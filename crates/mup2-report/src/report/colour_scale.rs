@@ -1,16 +1,18 @@
 //! The colours of accuracies, one scale for all panels of a figure, and the legend that shows it.
 
-use super::Report;
 use super::cells::{Cell, Status};
+use super::{Metric, MetricKind, Report};
 use crate::figure::colour::{DIVERGED, UNSTABLE, viridis};
-use crate::figure::svg::{Anchor, Canvas, LABEL, text_width, ticks};
-use mup2_scaling::number::trimmed;
+use crate::figure::svg::{Anchor, Canvas, LABEL, fit, text_width, ticks};
+use mup2_scaling::number::{plain, trimmed};
 
-/// The stable accuracies' range, rounded outwards to whole per cents.
-#[derive(Debug, Clone, Copy)]
+/// The range of the stable cells' metric; that of a share is rounded outwards to whole per cents.
+#[derive(Debug, Clone)]
 pub(super) struct ColourScale {
-    low: f64,
-    high: f64,
+    metric: Metric,
+    /// The end with the darkest colour.
+    worst: f64,
+    best: f64,
 }
 
 impl ColourScale {
@@ -22,6 +24,30 @@ impl ColourScale {
                 .filter(|cell| cell.status == Status::Ok)
                 .filter_map(|cell| cell.accuracy)
         };
+        let metric = report.axes.metric.clone();
+        let (worst, best) = if metric.kind == MetricKind::Number {
+            let (best, worst) = metric.shown_range(stable()).unwrap_or((1.0, 0.0));
+            let width = f64::EPSILON.max(best.abs() * 1e-6);
+            let is_one = (best - worst).abs() < width;
+            (
+                if is_one {
+                    worst - metric.goodness(width)
+                } else {
+                    worst
+                },
+                best,
+            )
+        } else {
+            Self::share_range(stable)
+        };
+        Self {
+            metric,
+            worst,
+            best,
+        }
+    }
+
+    fn share_range<I: Iterator<Item = f64>>(stable: impl Fn() -> I) -> (f64, f64) {
         match (
             stable().min_by(f64::total_cmp),
             stable().max_by(f64::total_cmp),
@@ -29,24 +55,21 @@ impl ColourScale {
             (Some(low), Some(high)) => {
                 let low = (low * 100.0).floor() / 100.0;
                 let high = ((high * 100.0).ceil() / 100.0).max(low + 0.01);
-                Self { low, high }
+                (low, high)
             }
-            _ => Self {
-                low: 0.0,
-                high: 1.0,
-            },
+            _ => (0.0, 1.0),
         }
     }
 
     /// The place of an accuracy on the colour scale, 0 to 1. The square gives more colours to the
     /// top, where the cells that matter differ by a few points.
-    fn share(self, accuracy: f64) -> f64 {
-        let linear = (accuracy - self.low) / (self.high - self.low);
+    fn share(&self, accuracy: f64) -> f64 {
+        let linear = (accuracy - self.worst) / (self.best - self.worst);
         linear.clamp(0.0, 1.0).powi(2)
     }
 
     /// The fill of a cell, whatever became of it.
-    pub fn fill(self, cell: &Cell) -> String {
+    pub fn fill(&self, cell: &Cell) -> String {
         match (cell.status, cell.accuracy) {
             (Status::Ok, Some(accuracy)) => viridis(self.share(accuracy)),
             (Status::Ok | Status::Unstable, _) => UNSTABLE.to_owned(),
@@ -58,14 +81,15 @@ impl ColourScale {
     /// Draws the bar of colours and then the items (symbols of 14 × 12 with their labels) between
     /// `left` and `right` from `top` on; returns the figure's height.
     pub fn legend(
-        self,
+        &self,
         canvas: &mut Canvas,
         (left, right): (f64, f64),
         top: f64,
         items: Vec<(String, String)>,
     ) -> f64 {
-        canvas.text(left, top + 10.0, Anchor::Start, LABEL, "accuracy, %");
-        let bar = left + 78.0;
+        let label = fit(&self.metric.label(), 11.0, 260.0);
+        canvas.text(left, top + 10.0, Anchor::Start, LABEL, &label);
+        let bar = left + text_width(&label, 11.0).clamp(72.8, 260.0) + 5.2;
         self.bar(canvas, bar, top);
         let (mut x, mut y) = (bar + BAR + 36.0, top);
         for (symbol, label) in items {
@@ -87,7 +111,7 @@ impl ColourScale {
         (y + 30.0).max(top + 40.0)
     }
 
-    fn bar(self, canvas: &mut Canvas, left: f64, top: f64) {
+    fn bar(&self, canvas: &mut Canvas, left: f64, top: f64) {
         for step in 0..BAR as usize / 2 {
             let share = (step as f64 + 0.5) / (BAR / 2.0);
             canvas.push(&format!(
@@ -97,15 +121,24 @@ impl ColourScale {
             ));
         }
         let mut free_from = left;
-        for tick in ticks(self.low * 100.0, self.high * 100.0, 7) {
-            let x = left + self.share(tick / 100.0) * BAR;
+        let unit = self.metric.shown(1.0);
+        let (low, high) = (self.worst.min(self.best), self.worst.max(self.best));
+        let mut ticks = ticks(low * unit, high * unit, 7);
+        if self.metric.minimize {
+            ticks.reverse();
+        }
+        for tick in ticks {
+            let x = left + self.share(tick / unit) * BAR;
             // The scale crowds the low values; labels that would touch are left out.
             if x < free_from {
                 continue;
             }
             free_from = x + 22.0;
             canvas.axis_line((x, top + 12.0), (x, top + 15.0));
-            let label = trimmed(tick);
+            let label = match self.metric.kind {
+                MetricKind::Share => trimmed(tick),
+                MetricKind::Number => plain(tick),
+            };
             canvas.text(x, top + 26.0, Anchor::Middle, TICK, &label);
         }
     }

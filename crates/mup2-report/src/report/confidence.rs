@@ -82,16 +82,17 @@ pub(super) fn confidence(cells: &Cells) -> Confidence {
     let all = || cells.groups.iter().map(|group| &group.cell);
     let counted = || all().map(|cell| cell.seeds).filter(|seeds| *seeds > 0);
     let total = |count: fn(&Cell) -> usize| all().map(count).sum::<usize>();
-    let grid_steps = |coordinate| {
+    let grid_steps = |place: &dyn Fn(&Cell) -> f64| {
         let is_grid = cells.sampling.is_grid();
-        is_grid.then(|| steps(cells, coordinate)).flatten()
+        is_grid.then(|| steps(cells, place)).flatten()
     };
+    let axes = &cells.axes;
     let stable = all().filter(|cell| cell.status == Status::Ok);
     Confidence {
         seeds_min: counted().min().unwrap_or(0),
         seeds_max: counted().max().unwrap_or(0),
-        lr_step: grid_steps(|cell| cell.lr),
-        rho_step: grid_steps(|cell| cell.rho),
+        lr_step: grid_steps(&|cell| axes.x.place(cell.lr)),
+        rho_step: grid_steps(&|cell| axes.y_place(cell.rho)),
         density: density(cells),
         median_stderr: median(stable.filter_map(|cell| cell.stderr).collect()),
         completed: total(|cell| cell.seeds - cell.diverged),
@@ -115,7 +116,7 @@ fn density(cells: &Cells) -> Option<Density> {
         let widths = cells.widths(scheme).into_iter();
         widths.map(move |width| {
             let own = cells.known_points(scheme, width, |_| true);
-            own.filter(|(_, rho)| *rho > 0.0).count()
+            own.filter(|(_, rho)| !cells.axes.is_baseline(*rho)).count()
         })
     });
     let points = points.max().filter(|points| *points > 0)?;
@@ -126,14 +127,14 @@ fn density(cells: &Cells) -> Option<Density> {
 }
 
 /// The range of steps between neighbouring positive values, over all schemes and widths.
-fn steps(cells: &Cells, coordinate: fn(&Cell) -> f64) -> Option<StepRange> {
+fn steps(cells: &Cells, place: &dyn Fn(&Cell) -> f64) -> Option<StepRange> {
     let mut range: Option<StepRange> = None;
     for scheme in &cells.schemes {
         for width in cells.widths(scheme) {
             let mut values: Vec<f64> = cells
                 .of(scheme, width)
-                .filter(|group| group.cell.rho > 0.0)
-                .map(|group| round(coordinate(&group.cell).log2()))
+                .filter(|group| !cells.axes.is_baseline(group.cell.rho))
+                .map(|group| round(place(&group.cell)))
                 .collect();
             values.sort_by(f64::total_cmp);
             values.dedup();

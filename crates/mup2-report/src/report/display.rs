@@ -25,6 +25,22 @@ pub(super) fn points_with_error(difference: Option<f64>, stderr: Option<f64>) ->
     }
 }
 
+/// The name of a size for a column of several: `widths`.
+pub(super) fn plural(name: &str) -> String {
+    if name.ends_with('s') {
+        name.to_owned()
+    } else {
+        format!("{name}s")
+    }
+}
+
+/// A name at the beginning of a line.
+pub(super) fn capital(name: &str) -> String {
+    let mut letters = name.chars();
+    let first = letters.next().map(char::to_uppercase);
+    first.into_iter().flatten().chain(letters).collect()
+}
+
 /// A drift between grid values in octaves: `+1`, `0`, `−0.5`.
 pub(super) fn octaves(drift: Option<f64>) -> String {
     drift.map_or(ABSENT.to_owned(), |drift| signed(drift, &trimmed(drift)))

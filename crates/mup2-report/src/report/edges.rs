@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::MetricKind;
 use super::cells::Cells;
 use super::optima::{TOLERANCE, best_sam};
 use super::statistics::round;
@@ -74,20 +75,25 @@ pub(super) fn slice(
     unstable_below: f64,
 ) -> Slice {
     let lr = best_sam(cells, scheme, narrowest).map(|group| group.cell.lr);
+    let axes = &cells.axes;
+    let metric = &axes.metric;
     let points: Vec<(f64, f64)> = cells
         .of(scheme, width)
         .map(|group| &group.cell)
-        .filter(|cell| cell.rho > 0.0 && Some(cell.lr) == lr)
-        .filter_map(|cell| Some((cell.rho.log2(), cell.accuracy_or_zero()?)))
+        .filter(|cell| !axes.is_baseline(cell.rho) && Some(cell.lr) == lr)
+        .filter_map(|cell| {
+            let height = metric.goodness(cell.accuracy_or_zero(axes)?);
+            Some((axes.y_place(cell.rho), height))
+        })
         .collect();
     // A slice that diverged everywhere has no best accuracy to stay near to.
     let best = points
         .iter()
         .map(|point| point.1)
         .max_by(f64::total_cmp)
-        .filter(|best| *best > 0.0);
-    let right = best.and_then(|best| last_crossing(&points, best - RIGHT_EDGE_LOSS));
-    let instability = last_crossing(&points, unstable_below);
+        .filter(|best| metric.kind == MetricKind::Number || *best > 0.0);
+    let right = best.and_then(|best| last_crossing(&points, best - metric.edge_loss(best)));
+    let instability = last_crossing(&points, metric.goodness(unstable_below));
     let (instability_log2_rho, instability_before_grid) = match (instability, points.first()) {
         (Some(crossing), _) if crossing.beyond_grid => (None, false),
         (Some(crossing), _) => (Some(crossing.interpolated), false),

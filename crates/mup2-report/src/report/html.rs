@@ -1,15 +1,16 @@
 //! The report as one self-contained HTML page: no script, no network, light and dark.
 
 use super::cells::Status;
-use super::display::{fine_octaves, octaves, percent_with_error, points_with_error};
+use super::display::{capital, fine_octaves, octaves, plural};
 use super::edges::RIGHT_EDGE_LOSS;
 use super::html_confidence::confidence_section;
 use super::html_halving::halving_section;
 use super::html_sharpness::sharpness_section;
-use super::{GridEdge, NEAR_OPTIMUM, Report, Slice};
+use super::slices::smallest;
+use super::{Axes, GridEdge, MetricKind, NEAR_OPTIMUM, Report, Slice};
 use crate::figure::page::{flag, page as figure_page, settings as settings_table, table};
 use crate::figure::svg::escape;
-use mup2_scaling::number::{ABSENT, power, trimmed, two_decimals};
+use mup2_scaling::number::{ABSENT, two_decimals};
 
 /// Returns the whole page; the figures are SVG texts: heat maps and slices, or one scatter plot, and
 /// last the sharpness if it was measured.
@@ -24,6 +25,7 @@ pub(super) fn page(report: &Report, svgs: &[String]) -> String {
     body.push_str(&settings(report));
     body.push_str(&figures(report, svgs));
     body.push_str(&transfer_section(report));
+    body.push_str(&fits_section(report));
     body.push_str(&baseline_section(report));
     body.push_str(&optima_section(report));
     body.push_str(&halving_section(report));
@@ -38,10 +40,11 @@ pub(super) fn page(report: &Report, svgs: &[String]) -> String {
 
 fn header(report: &Report) -> String {
     let mut html = format!(
-        "<h1>{}</h1>\n<p class=\"subtitle\">{} · selected by {} · base width {} · {}</p>\n",
+        "<h1>{}</h1>\n<p class=\"subtitle\">{} · selected by {} · base {} {} · {}</p>\n",
         escape(&report.title),
         escape(&report.dataset),
         escape(&report.selection),
+        escape(&report.axes.size),
         report.base_width,
         super::table::seeds(report)
     );
@@ -55,9 +58,64 @@ fn header(report: &Report) -> String {
     html
 }
 
+/// How to read the report of a table, whose hyperparameters are not those of our own sweeps.
+fn reading_guide_of_table(report: &Report) -> String {
+    let axes = &report.axes;
+    let (size, metric) = (&axes.size, &axes.metric);
+    let points = match &axes.y {
+        Some(y) => format!("{} and {}", axes.x.words(), y.words()),
+        None => axes.x.words(),
+    };
+    let figure = match (&axes.y, report.sampling.is_grid()) {
+        (None, _) => "in the curves, the marked optima then lie below each other",
+        (Some(_), true) => {
+            "in the heat maps, the optimum × then stays in the dashed box from left to right"
+        }
+        (Some(_), false) => {
+            "in the scatter plots, the optimum × then stays in or near the dashed box from left to right"
+        }
+    };
+    let direction = if metric.minimize { "lower" } else { "higher" };
+    let diverged = match metric.kind {
+        MetricKind::Share => "A diverged run counts as 0.",
+        MetricKind::Number => {
+            "A diverged run has no value; a point of which a seed diverged cannot be the optimum."
+        }
+    };
+    let baseline = if report.has_baselines() {
+        format!(
+            " {} is compared with the others in a table of its own and is not among the optima.",
+            capital(&axes.baseline_name())
+        )
+    } else {
+        String::new()
+    };
+    let guide = format!(
+        "Each series is judged by {} ({direction} is better) at the points of {points}. It transfers \
+         if the point that is best for the smallest {size} is also best for the larger ones: \
+         {figure}. {diverged}{baseline}",
+        metric.name
+    );
+    let regret = format!(
+        "The regret is what a large {size} loses in {} by using the smallest one's optimum instead \
+         of its own. Drifts are given {}; on a logarithmic axis +1 means that the value doubled, and \
+         0 is perfect transfer.",
+        metric.name,
+        axes.drift_unit()
+    );
+    format!(
+        "<h2>How to read this</h2>\n<p>{}</p>\n<p>{}</p>\n",
+        escape(&guide),
+        escape(&regret)
+    )
+}
+
 fn reading_guide(report: &Report) -> String {
-    let near = count_points(NEAR_OPTIMUM);
-    let loss = count_points(RIGHT_EDGE_LOSS);
+    if !report.axes.is_default() {
+        return reading_guide_of_table(report);
+    }
+    let near = report.axes.metric.loss_in_words(NEAR_OPTIMUM);
+    let loss = report.axes.metric.loss_in_words(RIGHT_EDGE_LOSS);
     let is_grid = report.sampling.is_grid();
     let figure = if is_grid {
         format!(
@@ -98,16 +156,6 @@ fn reading_guide(report: &Report) -> String {
     )
 }
 
-/// `1 point`, `2 points`: percentage points of accuracy.
-fn count_points(accuracy: f64) -> String {
-    let points = trimmed(accuracy * 100.0);
-    if points == "1" {
-        "1 point".to_owned()
-    } else {
-        format!("{points} points")
-    }
-}
-
 fn settings(report: &Report) -> String {
     if report.settings.is_empty() && report.command.is_empty() {
         return String::new();
@@ -121,31 +169,55 @@ fn settings(report: &Report) -> String {
 }
 
 fn figures(report: &Report, svgs: &[String]) -> String {
+    let axes = &report.axes;
+    let name = capital(&escape(&axes.metric.name));
+    let x = escape(&axes.x.symbol);
+    let mut svgs = svgs.iter();
+    let Some(y) = axes.y.as_ref().map(|axis| escape(&axis.symbol)) else {
+        let curves = svgs.next().map_or("", String::as_str);
+        return format!(
+            "<h2>{name} over {x}</h2>\n<figure>\n{curves}<figcaption>Mean over seeds; bars are one \
+             standard error. The ring marks each line's optimum, the dashed line the optimum of the \
+             parabola around it.</figcaption>\n</figure>\n"
+        );
+    };
+    let what = if axes.has_sgd() { "radius" } else { "value" };
     let (cell, along_rho) = if report.sampling.is_grid() {
         (
             "cell",
-            "Bars are one standard error over seeds. Where the lines of all widths fall at the same \
-             ρ, the radius transfers.",
+            format!(
+                "Bars are one standard error over seeds. Where the lines of all {} fall at the same \
+                 {y}, the {what} transfers.",
+                escape(&plural(&axes.size))
+            ),
         )
     } else {
         (
             "point",
-            "Not drawn: each point of a search has its own η, so there is no line along ρ to draw. The \
-             right edge and the radius from which training is unstable are read from such lines \
-             and are absent as well; a grid shows them.",
+            format!(
+                "Not drawn: each point of a search has its own {x}, so there is no line along {y} to \
+                 draw. The right edge and the {what} from which training is unstable are read from \
+                 such lines and are absent as well; a grid shows them."
+            ),
         )
     };
-    let mut svgs = svgs.iter();
-    let mut html = "<h2>Accuracy over η and ρ</h2>\n".to_owned();
+    let good = if axes.metric.kind == MetricKind::Share {
+        plural_metric(&name.to_lowercase())
+    } else {
+        "good values".to_owned()
+    };
+    let mut html = format!("<h2>{name} over {x} and {y}</h2>\n");
     if let Some(plane) = svgs.next() {
         html.push_str(&format!(
-            "<figure>\n{plane}<figcaption>Mean accuracy ({}) over seeds; one colour scale for all \
-             panels, with more colours for high accuracies. Hover over a {cell} for its \
+            "<figure>\n{plane}<figcaption>Mean {} over seeds; one colour scale for all \
+             panels, with more colours for {good}. Hover over a {cell} for its \
              numbers.</figcaption>\n</figure>\n",
-            escape(&report.selection)
+            escape(&report.measured())
         ));
     }
-    html.push_str("<h2>Accuracy along ρ at the transferred η</h2>\n");
+    html.push_str(&format!(
+        "<h2>{name} along {y} at the transferred {x}</h2>\n"
+    ));
     html.push_str(&match svgs.next() {
         Some(slices) => {
             format!("<figure>\n{slices}<figcaption>{along_rho}</figcaption>\n</figure>\n")
@@ -155,32 +227,46 @@ fn figures(report: &Report, svgs: &[String]) -> String {
     html
 }
 
+/// `high accuracies`.
+fn plural_metric(name: &str) -> String {
+    match name.strip_suffix('y') {
+        Some(stem) => format!("high {stem}ies"),
+        None => format!("high {name}"),
+    }
+}
+
 fn transfer_section(report: &Report) -> String {
     if report.transfer.is_empty() {
-        return "<h2>Transfer</h2>\n<p>Only one width was run: there is nothing to transfer \
-                to.</p>\n"
-            .to_owned();
+        return format!(
+            "<h2>Transfer</h2>\n<p>Only one {} was run: there is nothing to transfer to.</p>\n",
+            escape(&report.axes.size)
+        );
     }
-    let is_grid = report.sampling.is_grid();
+    let axes = &report.axes;
+    let metric = &axes.metric;
+    let y = axes.y.as_ref().map(|axis| escape(&axis.symbol));
+    let is_grid = report.sampling.is_grid() && y.is_some();
     let rows: Vec<Vec<String>> = report
         .transfer
         .iter()
         .map(|row| {
             let carried = match row.status_transferred {
                 Some(Status::Diverged) => flag("diverged"),
-                _ => percent_with_error(row.accuracy_transferred, row.stderr_transferred),
+                _ => metric.with_error(row.accuracy_transferred, row.stderr_transferred),
             };
             let mut cells = vec![
                 escape(&row.scheme),
                 format!("{} → {}", row.from, row.to),
                 octaves(row.log2_lr_drift),
-                octaves(row.log2_rho_drift),
-                format!(
-                    "{} / {}",
-                    fine_octaves(row.centroid_lr_drift, None),
-                    fine_octaves(row.centroid_rho_drift, None)
-                ),
             ];
+            let centroid = fine_octaves(row.centroid_lr_drift, None);
+            if y.is_some() {
+                cells.push(octaves(row.log2_rho_drift));
+                let of_rho = fine_octaves(row.centroid_rho_drift, None);
+                cells.push(format!("{centroid} / {of_rho}"));
+            } else {
+                cells.push(centroid);
+            }
             if is_grid {
                 cells.extend([
                     fine_octaves(row.edge_rho_drift, row.edge_rho_drift_bound),
@@ -189,29 +275,40 @@ fn transfer_section(report: &Report) -> String {
             }
             cells.extend([
                 carried,
-                percent_with_error(row.accuracy_best, row.stderr_best),
-                percent_with_error(row.regret, row.regret_stderr),
-                percent_with_error(row.test_regret, row.test_regret_stderr),
+                metric.with_error(row.accuracy_best, row.stderr_best),
+                metric.with_error(row.regret, row.regret_stderr),
+                metric.with_error(row.test_regret, row.test_regret_stderr),
             ]);
             cells
         })
         .collect();
-    let mut headings = vec![
-        ("scheme", true),
-        ("widths", true),
-        ("η drift", false),
-        ("ρ drift", false),
-        ("centroid<br>η / ρ drift", false),
-    ];
-    if is_grid {
-        headings.extend([
-            ("right edge<br>of ρ, drift", false),
-            ("unstable ρ,<br>drift", false),
+    let x = escape(&axes.x.symbol);
+    let sizes = escape(&plural(&axes.size));
+    let mut names = vec![format!("{x} drift")];
+    match &y {
+        Some(y) => names.extend([format!("{y} drift"), format!("centroid<br>{x} / {y} drift")]),
+        None => names.push(format!("centroid<br>{x} drift")),
+    }
+    if let Some(y) = y.iter().find(|_| is_grid) {
+        names.extend([
+            format!("right edge<br>of {y}, drift"),
+            format!("unstable {y},<br>drift"),
         ]);
     }
+    let unit = if metric.kind == MetricKind::Share {
+        ", %"
+    } else {
+        ""
+    };
+    let (carried, own) = (
+        format!("carried<br>over{unit}"),
+        format!("own<br>optimum{unit}"),
+    );
+    let mut headings = vec![("scheme", true), (sizes.as_str(), true)];
+    headings.extend(names.iter().map(|name| (name.as_str(), false)));
     headings.extend([
-        ("carried<br>over, %", false),
-        ("own<br>optimum, %", false),
+        (carried.as_str(), false),
+        (own.as_str(), false),
         ("regret", false),
         ("test<br>regret", false),
     ]);
@@ -224,22 +321,79 @@ fn transfer_section(report: &Report) -> String {
     } else {
         ("– means that a number is missing.", "point")
     };
+    let (points, diverged) = match metric.kind {
+        MetricKind::Share => (
+            " in percentage points",
+            format!("a diverged {cell} counts as {} 0", escape(&metric.name)),
+        ),
+        MetricKind::Number => ("", format!("a diverged {cell} has none")),
+    };
     format!(
-        "<h2>Transfer from the narrowest width</h2>\n{}<p class=\"note\">Drifts in octaves. {absent} \
-         The centroid is the mean place of the {cell}s within {} of the optimum. Regrets in \
-         percentage points ± one standard error, paired over seeds; a diverged {cell} counts as \
-         accuracy 0.</p>\n",
+        "<h2>Transfer from the {} {}</h2>\n{}<p class=\"note\">Drifts {}. {absent} The centroid is \
+         the mean place of the {cell}s within {} of the optimum. Regrets{points} ± one standard \
+         error, paired over seeds; {diverged}.</p>\n",
+        smallest(report),
+        escape(&axes.size),
         table(&headings, &rows),
-        count_points(NEAR_OPTIMUM)
+        escape(&axes.drift_unit()),
+        report.axes.metric.loss_in_words(NEAR_OPTIMUM)
+    )
+}
+
+/// How the optima move with the size; nothing where it was not fitted.
+fn fits_section(report: &Report) -> String {
+    if report.fits.is_empty() {
+        return String::new();
+    }
+    let size = escape(&report.axes.size);
+    let rows: Vec<Vec<String>> = report
+        .fits
+        .iter()
+        .map(|fit| {
+            let optima = fit.optima.iter().map(|optimum| {
+                let error = optimum
+                    .stderr
+                    .map_or(String::new(), |stderr| format!(" ± {stderr:.2}"));
+                format!("{}: {}{error}", optimum.width, two_decimals(optimum.log2))
+            });
+            let left_out: Vec<String> = fit.left_out.iter().map(ToString::to_string).collect();
+            vec![
+                escape(&fit.scheme),
+                escape(&fit.hyperparameter),
+                fit.exponent_in_words(),
+                optima.collect::<Vec<_>>().join(", "),
+                left_out.join(", "),
+            ]
+        })
+        .collect();
+    let headings = [
+        ("scheme", true),
+        ("of", true),
+        ("exponent", false),
+        (&format!("log₂ of the optimum, by {size}"), true),
+        ("left out", true),
+    ];
+    format!(
+        "<h2>How the optimum moves</h2>\n{}<p class=\"note\">The optimum of each {size} is the vertex \
+         of a parabola through the points around the best one, the exponent the slope of its log₂ over \
+         log₂ of the {size}. ± is one standard error: the largest one of what drawing the seeds \
+         again, the noise of the points and the distances from the line show. A {size} without an optimum between other points is \
+         left out.</p>\n",
+        table(&headings, &rows)
     )
 }
 
 fn baseline_section(report: &Report) -> String {
+    if !report.has_baselines() {
+        return String::new();
+    }
+    let axes = &report.axes;
+    let metric = &axes.metric;
     let rows: Vec<Vec<String>> = report
         .baselines
         .iter()
         .map(|row| {
-            let sgd_lr = row.sgd_lr.map_or(ABSENT.to_owned(), power);
+            let sgd_lr = row.sgd_lr.map_or(ABSENT.to_owned(), |lr| axes.x.value(lr));
             let sgd_flag = if row.sgd_at_edge {
                 flag("edge")
             } else {
@@ -249,41 +403,54 @@ fn baseline_section(report: &Report) -> String {
                 escape(&row.scheme),
                 row.width.to_string(),
                 format!("{sgd_flag} {sgd_lr}"),
-                percent_with_error(row.sgd_accuracy, row.sgd_stderr),
-                percent_with_error(row.sam_accuracy, row.sam_stderr),
-                points_with_error(row.gain, row.gain_stderr),
-                percent_with_error(row.sgd_test_accuracy, row.sgd_test_stderr),
-                percent_with_error(row.sam_test_accuracy, row.sam_test_stderr),
-                points_with_error(row.test_gain, row.test_gain_stderr),
+                metric.with_error(row.sgd_accuracy, row.sgd_stderr),
+                metric.with_error(row.sam_accuracy, row.sam_stderr),
+                metric.difference(row.gain, row.gain_stderr),
+                metric.with_error(row.sgd_test_accuracy, row.sgd_test_stderr),
+                metric.with_error(row.sam_test_accuracy, row.sam_test_stderr),
+                metric.difference(row.test_gain, row.test_gain_stderr),
             ]
         })
         .collect();
     let selection = escape(&report.selection);
+    let (base, tuned) = (escape(&axes.baseline_name()), escape(&axes.tuned_name()));
+    let x = escape(&axes.x.symbol);
     let head_start = if report.sampling.is_grid() {
-        "SAM chooses from more cells than SGD, so on the selection set it has a small head start."
+        format!(
+            "{tuned} chooses from more cells than {base}, so on the selection set it has a small head \
+             start."
+        )
     } else {
-        "SGD, where it was run, chose from the same η as SAM."
+        format!("{base}, where it was run, chose from the same {x} as {tuned}.")
+    };
+    let unit = if metric.kind == MetricKind::Share {
+        ", %"
+    } else {
+        ""
     };
     let headings = [
         ("scheme", true),
-        ("width", false),
-        ("SGD's η", false),
-        (&format!("SGD, %<br>{selection}"), false),
-        (&format!("SAM, %<br>{selection}"), false),
-        (&format!("SAM − SGD<br>{selection}"), false),
-        ("SGD, %<br>test", false),
-        ("SAM, %<br>test", false),
-        ("SAM − SGD<br>test", false),
+        (&escape(&axes.size), false),
+        (&format!("{base}'s {x}"), false),
+        (&format!("{base}{unit}<br>{selection}"), false),
+        (&format!("{tuned}{unit}<br>{selection}"), false),
+        (&format!("{tuned} − {base}<br>{selection}"), false),
+        (&format!("{base}{unit}<br>test"), false),
+        (&format!("{tuned}{unit}<br>test"), false),
+        (&format!("{tuned} − {base}<br>test"), false),
     ];
     format!(
-        "<h2>SGD against SAM</h2>\n{}<p class=\"note\">Each at its own optimum, chosen by {selection} \
-         accuracy. The difference is the mean over seeds of the paired differences ± one standard \
+        "<h2>{base} against {tuned}</h2>\n{}<p class=\"note\">Each at its own optimum, chosen by {selection} \
+         {}. The difference is the mean over seeds of the paired differences ± one standard \
          error. {head_start}</p>\n",
-        table(&headings, &rows)
+        table(&headings, &rows),
+        escape(&metric.name)
     )
 }
 
 fn optima_section(report: &Report) -> String {
+    let axes = &report.axes;
+    let metric = &axes.metric;
     let rows: Vec<Vec<String>> = report
         .optima
         .iter()
@@ -292,40 +459,42 @@ fn optima_section(report: &Report) -> String {
             let mut cells = vec![
                 escape(&row.scheme),
                 row.width.to_string(),
-                row.lr.map_or(ABSENT.to_owned(), power),
-                row.rho.map_or(ABSENT.to_owned(), power),
-                percent_with_error(row.accuracy, row.stderr),
-                percent_with_error(row.test_accuracy, row.test_stderr),
-                row.near_optimum.to_string(),
+                row.lr.map_or(ABSENT.to_owned(), |lr| axes.x.value(lr)),
             ];
+            if let Some(axis) = &axes.y {
+                cells.push(row.rho.map_or(ABSENT.to_owned(), |rho| axis.value(rho)));
+            }
+            cells.extend([
+                metric.with_error(row.accuracy, row.stderr),
+                metric.with_error(row.test_accuracy, row.test_stderr),
+                row.near_optimum.to_string(),
+            ]);
             // Slices stand in the order of the optima; scattered points have none.
             cells.extend(report.slices.get(place).map(right_edge));
-            cells.push(edge_flags(&row.edges));
+            cells.push(edge_flags(axes, &row.edges));
             cells
         })
         .collect();
     let is_grid = report.sampling.is_grid();
-    let selection = format!("accuracy, %<br>{}", escape(&report.selection));
-    let mut headings = vec![
-        ("scheme", true),
-        ("width", false),
-        ("η", false),
-        ("ρ", false),
-        (&selection, false),
-        ("accuracy, %<br>test", false),
-    ];
-    headings.extend(if is_grid {
-        vec![
-            ("cells within<br>1 point", false),
-            ("right edge,<br>log₂ ρ", false),
-            ("on the grid's edge", true),
-        ]
+    let label = escape(&metric.label());
+    let selection = format!("{label}<br>{}", escape(&report.selection));
+    let test = format!("{label}<br>test");
+    let (size, x) = (escape(&axes.size), escape(&axes.x.symbol));
+    let y = axes.y.as_ref().map(|axis| escape(&axis.symbol));
+    let edge = axes.y.as_ref().filter(|_| is_grid);
+    let edge = edge.map(|axis| format!("right edge,<br>{}", escape(&axis.label())));
+    let cell = if is_grid { "cells" } else { "points" };
+    let near = format!("{cell} within<br>{}", metric.loss_in_words(NEAR_OPTIMUM));
+    let mut headings = vec![("scheme", true), (size.as_str(), false), (&x, false)];
+    headings.extend(y.iter().map(|y| (y.as_str(), false)));
+    headings.extend([(selection.as_str(), false), (&test, false), (&near, false)]);
+    headings.extend(edge.iter().map(|edge| (edge.as_str(), false)));
+    let at_edge = if is_grid {
+        "on the grid's edge"
     } else {
-        vec![
-            ("points within<br>1 point", false),
-            ("at the range's edge", true),
-        ]
-    });
+        "at the range's edge"
+    };
+    headings.push((at_edge, true));
     format!("<h2>Optima</h2>\n{}", table(&headings, &rows))
 }
 
@@ -337,7 +506,7 @@ fn right_edge(slice: &Slice) -> String {
     }
 }
 
-fn edge_flags(edges: &[GridEdge]) -> String {
-    let flags: Vec<String> = edges.iter().map(|edge| flag(edge.words())).collect();
+fn edge_flags(axes: &Axes, edges: &[GridEdge]) -> String {
+    let flags: Vec<String> = edges.iter().map(|edge| flag(&edge.words(axes))).collect();
     flags.join(" ")
 }

@@ -1,10 +1,9 @@
 //! The page's last section: how far its numbers can be trusted.
 
 use super::confidence::StepRange;
-use super::display::percent;
-use super::{EDGE_MARGIN, GridEdge, Report, Sampling};
+use super::{Axis, EDGE_MARGIN, GridEdge, MetricKind, Report, Sampling, Scale};
 use crate::figure::svg::escape;
-use mup2_scaling::number::{count, trimmed};
+use mup2_scaling::number::{count, plain, trimmed};
 
 /// At most this many reasons of failure are listed; `report.json` has all.
 const LISTED_FAILURES: usize = 10;
@@ -36,10 +35,12 @@ fn seeds(report: &Report) -> String {
     let seeds = super::table::seeds(report);
     match report.confidence.median_stderr {
         Some(stderr) => format!(
-            "Seeds: {seeds} per cell. The standard error of a stable cell's accuracy is {} points in \
-             the median; differences smaller than about twice that are noise. A standard error from \
-             so few seeds is itself rough.",
-            percent(Some(stderr))
+            "Seeds: {seeds} per cell. The standard error of a stable cell's {} is {}{} in the \
+             median; differences smaller than about twice that are noise. A standard error from so \
+             few seeds is itself rough.",
+            report.axes.metric.name,
+            report.axes.metric.text(Some(stderr)),
+            report.axes.metric.difference_unit()
         ),
         None => format!(
             "Seeds: {seeds} per cell, so there are no standard errors: small differences may be \
@@ -52,23 +53,43 @@ fn grid(report: &Report) -> String {
     if let Sampling::Scattered { method, .. } = &report.sampling {
         return search(report, method);
     }
-    format!(
-        "Grid: {}; {}. A drift of the optimum smaller than a step cannot be seen; the right edge is \
-         interpolated between grid points.",
-        step("η", report.confidence.lr_step),
-        step("ρ", report.confidence.rho_step)
-    )
+    let x = step(&report.axes.x, report.confidence.lr_step);
+    let (y, edge) = match &report.axes.y {
+        Some(axis) => (
+            format!("; {}", step(axis, report.confidence.rho_step)),
+            "; the right edge is interpolated between grid points",
+        ),
+        None => (String::new(), ""),
+    };
+    format!("Grid: {x}{y}. A drift of the optimum smaller than a step cannot be seen{edge}.")
 }
 
 fn search(report: &Report, method: &str) -> String {
+    let axes = &report.axes;
+    let y = axes.y.as_ref().map_or("", |axis| &axis.symbol);
+    let is_log = axes
+        .y
+        .as_ref()
+        .is_some_and(|axis| axis.scale == Scale::Log2);
+    let positive = if is_log {
+        format!(" with {y} > 0")
+    } else {
+        String::new()
+    };
+    let same = if axes.is_default() {
+        ", the same at every width"
+    } else {
+        " at one size"
+    };
     match report.confidence.density {
         Some(density) => format!(
-            "Search ({method}): {} with ρ > 0, the same at every width, about {} apart in η and ρ. A \
-             drift of the optimum smaller than that cannot be seen.",
+            "Search ({method}): {}{positive}{same}, about {} apart in {} and {y}. A drift of the \
+             optimum smaller than that cannot be seen.",
             count(density.points, "point"),
-            octaves(density.spacing)
+            octaves(density.spacing),
+            axes.x.symbol
         ),
-        None => format!("Search ({method}): no point with ρ > 0."),
+        None => format!("Search ({method}): no point{positive}."),
     }
 }
 
@@ -82,7 +103,12 @@ fn halving(report: &Report) -> Option<String> {
     ))
 }
 
-fn step(name: &str, range: Option<StepRange>) -> String {
+fn step(axis: &Axis, range: Option<StepRange>) -> String {
+    let name = &axis.symbol;
+    let octaves = |number: f64| match axis.scale {
+        Scale::Log2 => octaves(number),
+        Scale::Linear => plain(number),
+    };
     match range {
         None => format!("{name} has one value only, so it was not tuned"),
         Some(range) if range.largest - range.smallest < 1e-3 => {
@@ -90,7 +116,10 @@ fn step(name: &str, range: Option<StepRange>) -> String {
         }
         Some(range) => format!(
             "{name} in steps of {} to {}",
-            trimmed(range.smallest),
+            match axis.scale {
+                Scale::Log2 => trimmed(range.smallest),
+                Scale::Linear => plain(range.smallest),
+            },
             octaves(range.largest)
         ),
     }
@@ -111,14 +140,15 @@ fn edges(report: &Report) -> Option<String> {
         .iter()
         .filter(|optimum| optimum.at_edge)
         .map(|optimum| {
-            let words: Vec<&str> = optimum
+            let words: Vec<String> = optimum
                 .edges
                 .iter()
-                .map(|edge: &GridEdge| edge.words())
+                .map(|edge: &GridEdge| edge.words(&report.axes))
                 .collect();
             format!(
-                "{} at width {} ({})",
+                "{} at {} {} ({})",
                 optimum.scheme,
+                report.axes.size,
                 optimum.width,
                 words.join(", ")
             )
@@ -151,18 +181,30 @@ fn edges(report: &Report) -> Option<String> {
 
 fn winners_curse(report: &Report) -> Option<String> {
     (!report.transfer.is_empty()).then(|| {
-        "The own optimum is the best of many noisy cells, so its accuracy, and with it the regret, \
-         is too high by about one standard error; a regret of that size is no evidence against \
-         transfer."
-            .to_owned()
+        format!(
+            "The own optimum is the best of many noisy cells, so its {}, and with it the regret, is \
+             too {} by about one standard error; a regret of that size is no evidence against \
+             transfer.",
+            report.axes.metric.name,
+            if report.axes.metric.minimize { "good" } else { "high" }
+        )
     })
 }
 
 fn runs(report: &Report) -> String {
     let confidence = &report.confidence;
+    let metric = &report.axes.metric;
+    let counted = match metric.kind {
+        MetricKind::Share => format!("counted as {} 0", metric.name),
+        MetricKind::Number => "their cells are not among the optima".to_owned(),
+    };
+    let shared = if report.axes.is_default() {
+        " Runs that schemes share are counted once for each."
+    } else {
+        ""
+    };
     format!(
-        "Runs: {} completed, {} diverged (counted as accuracy 0), {} failed and {} missing (not \
-         counted). Runs that schemes share are counted once for each.",
+        "Runs: {} completed, {} diverged ({counted}), {} failed and {} missing (not counted).{shared}",
         confidence.completed, confidence.diverged, confidence.failed, confidence.missing
     )
 }

@@ -1,6 +1,6 @@
 //! What a report is made from: one observation per run, and the words that say what was run.
 
-use super::{Halving, Sampling, SharpnessObservation};
+use super::{Axes, Halving, Sampling, SharpnessObservation};
 
 /// The result of one run at one point (η, ρ).
 #[derive(Debug, Clone, PartialEq)]
@@ -48,6 +48,10 @@ pub struct ReportInput {
     pub selection: String,
     /// The width at which every scheme is the standard network.
     pub base_width: usize,
+    /// What size, hyperparameters and metric are.
+    pub axes: Axes,
+    /// Whether the exponents of the optima against the size are fitted.
+    pub fits: bool,
     /// How the points (η, ρ) of the observations were chosen.
     pub sampling: Sampling,
     /// What successive halving has pruned, of which there are no observations; nothing where all points

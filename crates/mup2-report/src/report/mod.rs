@@ -3,12 +3,15 @@
 //! [`build`] turns observations into numbers and knows nothing of their display; [`terminal_table`]
 //! and [`write()`] turn the numbers into what a reader sees and compute none.
 
+mod axes;
 mod baselines;
 mod cells;
 mod colour_scale;
 mod confidence;
+mod curves;
 mod display;
 mod edges;
+mod fits;
 mod halving;
 mod headlines;
 mod heatmap;
@@ -17,6 +20,7 @@ mod html_confidence;
 mod html_halving;
 mod html_sharpness;
 mod input;
+mod markup;
 mod optima;
 mod sampling;
 mod scatter;
@@ -29,16 +33,19 @@ mod transfer;
 mod write;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use serde::{Deserialize, Serialize};
 
+pub use axes::{Axes, Axis, Metric, MetricKind, Scale};
 pub use baselines::Baseline;
 pub use cells::{Cell, Status};
 pub use confidence::{Confidence, Density, FailureCount, StepRange};
 pub use edges::{Bound, RIGHT_EDGE_LOSS, Slice};
+pub use fits::{Fit, FittedOptimum};
 pub use halving::{Halving, HalvingBracket, HalvingRung, PrunedPoint};
 pub use input::{Observation, Outcome, ReportInput};
+pub use markup::{Markup, markup_tables};
 pub use optima::{GridEdge, NEAR_OPTIMUM, Optimum};
 pub use sampling::{EDGE_MARGIN, Sampling};
 pub use sharpness::{SharpnessCell, SharpnessObservation};
@@ -57,6 +64,10 @@ pub struct Report {
     pub selection: String,
     /// The width at which every scheme is the standard network.
     pub base_width: usize,
+    /// What size, hyperparameters and metric are; absent in `report.json` for our own sweeps, whose
+    /// names the fields have.
+    #[serde(default, skip_serializing_if = "Axes::is_default")]
+    pub axes: Axes,
     /// How the points (η, ρ) were chosen; absent in `report.json` for a grid.
     #[serde(default, skip_serializing_if = "Sampling::is_grid")]
     pub sampling: Sampling,
@@ -77,6 +88,9 @@ pub struct Report {
     pub slices: Vec<Slice>,
     /// Transfer from each scheme's narrowest width to each wider one.
     pub transfer: Vec<Transfer>,
+    /// How the optima move with the size; absent in `report.json` where it was not asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fits: Vec<Fit>,
     /// SGD against SAM of every scheme at every width.
     pub baselines: Vec<Baseline>,
     /// What successive halving has pruned; absent in `report.json` where all points were trained in full.
@@ -96,6 +110,30 @@ pub struct Report {
     pub version: String,
     /// What the reader should know before trusting the numbers.
     pub warnings: Vec<String>,
+}
+
+impl Report {
+    /// The metric, and what it was measured on: `accuracy (validation)`. A table is selected by its
+    /// metric, which is said once.
+    pub(crate) fn measured(&self) -> String {
+        let name = &self.axes.metric.name;
+        if self.selection == *name {
+            name.clone()
+        } else {
+            format!("{name} ({})", self.selection)
+        }
+    }
+
+    /// Whether figures explain what unstable cells are; those of our own sweeps always do.
+    pub(crate) fn shows_unstable(&self) -> bool {
+        let is_unstable = |cell: &Cell| cell.status == Status::Unstable;
+        self.axes.is_default() || self.cells.iter().any(is_unstable)
+    }
+
+    /// Whether anything was run with a second hyperparameter of 0; our own sweeps always say so.
+    pub(crate) fn has_baselines(&self) -> bool {
+        self.axes.is_default() || self.baselines.iter().any(|row| row.sgd_accuracy.is_some())
+    }
 }
 
 /// Computes the report. Cells that cannot be computed are absent numbers, never NaN; observations
@@ -121,7 +159,7 @@ pub fn build(input: &ReportInput) -> Report {
         for &width in &widths {
             optima.push(optima::optimum(&cells, scheme, width));
             baselines.push(baselines::baseline(&cells, scheme, width));
-            if cells.sampling.is_grid() {
+            if cells.sampling.is_grid() && cells.axes.y.is_some() {
                 slices.push(edges::slice(
                     &cells,
                     scheme,
@@ -140,7 +178,13 @@ pub fn build(input: &ReportInput) -> Report {
         }
     }
     let confidence = confidence::confidence(&cells);
-    let headlines = headlines::headlines(&cells, &optima, &transfers, &baselines);
+    let fits = if input.fits {
+        fits::fits(&cells)
+    } else {
+        Vec::new()
+    };
+    let mut headlines = headlines::headlines(&cells, &optima, &transfers, &baselines);
+    headlines.extend(fits.iter().map(|fit| fit.sentence.clone()));
     let mut widths: Vec<usize> = cells.groups.iter().map(|group| group.cell.width).collect();
     widths.sort_unstable();
     widths.dedup();
@@ -149,6 +193,7 @@ pub fn build(input: &ReportInput) -> Report {
         dataset: input.dataset.clone(),
         selection: input.selection.clone(),
         base_width: input.base_width,
+        axes: cells.axes,
         sampling: cells.sampling,
         unstable_below,
         sharpness: sharpness::collect(input, &cells.schemes),
@@ -159,6 +204,7 @@ pub fn build(input: &ReportInput) -> Report {
         optima,
         slices,
         transfer: transfers,
+        fits,
         baselines,
         halving: cells.halving,
         confidence,

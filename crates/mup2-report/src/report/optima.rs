@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::cells::{Cell, Cells, Group, Status};
+use super::{Axes, MetricKind};
 
 /// Cells within this accuracy of the optimum are drawn inside its contour and make its centroid.
 pub const NEAR_OPTIMUM: f64 = 0.01;
@@ -26,13 +27,15 @@ pub enum GridEdge {
 }
 
 impl GridEdge {
-    /// The edge in words.
-    pub fn words(self) -> &'static str {
+    /// The edge in words: `η low`.
+    pub fn words(self, axes: &Axes) -> String {
+        let y = axes.y.as_ref().map_or("", |axis| &axis.symbol);
+        let x = &axes.x.symbol;
         match self {
-            Self::LrLow => "η low",
-            Self::LrHigh => "η high",
-            Self::RhoLow => "ρ low",
-            Self::RhoHigh => "ρ high",
+            Self::LrLow => format!("{x} low"),
+            Self::LrHigh => format!("{x} high"),
+            Self::RhoLow => format!("{y} low"),
+            Self::RhoHigh => format!("{y} high"),
         }
     }
 }
@@ -76,7 +79,8 @@ pub(super) fn best_sam<'cells>(
     scheme: &'cells str,
     width: usize,
 ) -> Option<&'cells Group> {
-    best(cells.of(scheme, width).filter(|group| group.cell.rho > 0.0))
+    let is_tuned = |group: &&Group| !cells.axes.is_baseline(group.cell.rho);
+    best(&cells.axes, cells.of(scheme, width).filter(is_tuned))
 }
 
 /// The best cell with ρ = 0: highest accuracy, then the smaller η.
@@ -85,16 +89,16 @@ pub(super) fn best_sgd<'cells>(
     scheme: &'cells str,
     width: usize,
 ) -> Option<&'cells Group> {
-    best(
-        cells
-            .of(scheme, width)
-            .filter(|group| group.cell.rho == 0.0),
-    )
+    let is_baseline = |group: &&Group| cells.axes.is_baseline(group.cell.rho);
+    best(&cells.axes, cells.of(scheme, width).filter(is_baseline))
 }
 
-fn best<'cells>(groups: impl Iterator<Item = &'cells Group>) -> Option<&'cells Group> {
+fn best<'cells>(axes: &Axes, groups: impl Iterator<Item = &'cells Group>) -> Option<&'cells Group> {
+    let is_share = axes.metric.kind == MetricKind::Share;
     groups
-        .filter_map(|group| Some((group, group.cell.accuracy?)))
+        // A diverged seed lowers the mean of a share to its place; of a number it is left out.
+        .filter(|group| is_share || group.cell.diverged == 0)
+        .filter_map(|group| Some((group, axes.metric.goodness(group.cell.accuracy?))))
         .min_by(|(left, left_accuracy), (right, right_accuracy)| {
             right_accuracy
                 .total_cmp(left_accuracy)
@@ -105,11 +109,11 @@ fn best<'cells>(groups: impl Iterator<Item = &'cells Group>) -> Option<&'cells G
 }
 
 /// Whether a cell is within [`NEAR_OPTIMUM`] of the best accuracy.
-pub(super) fn is_near(cell: &Cell, best_accuracy: f64) -> bool {
-    cell.rho > 0.0
-        && cell
-            .accuracy
-            .is_some_and(|accuracy| best_accuracy - accuracy <= NEAR_OPTIMUM + TOLERANCE)
+pub(super) fn is_near(axes: &Axes, cell: &Cell, best_accuracy: f64) -> bool {
+    let metric = &axes.metric;
+    let near = metric.near(best_accuracy) + TOLERANCE;
+    let loss = |accuracy| metric.goodness(best_accuracy) - metric.goodness(accuracy);
+    !axes.is_baseline(cell.rho) && cell.accuracy.is_some_and(|accuracy| loss(accuracy) <= near)
 }
 
 /// The optimum of one scheme at one width.
@@ -136,10 +140,10 @@ pub(super) fn optimum(cells: &Cells, scheme: &str, width: usize) -> Optimum {
     let near: Vec<&Cell> = cells
         .of(scheme, width)
         .map(|group| &group.cell)
-        .filter(|cell| is_near(cell, best_accuracy))
+        .filter(|cell| is_near(&cells.axes, cell, best_accuracy))
         .collect();
-    let centroid = |coordinate: fn(&Cell) -> f64| {
-        let sum: f64 = near.iter().map(|cell| coordinate(cell).log2()).sum();
+    let centroid = |place: &dyn Fn(&Cell) -> f64| {
+        let sum: f64 = near.iter().map(|cell| place(cell)).sum();
         (!near.is_empty()).then(|| super::statistics::round(sum / near.len() as f64))
     };
     optimum.lr = Some(best.lr);
@@ -150,8 +154,8 @@ pub(super) fn optimum(cells: &Cells, scheme: &str, width: usize) -> Optimum {
     optimum.test_stderr = best.test_stderr;
     optimum.edges = edges(cells, best);
     optimum.at_edge = !optimum.edges.is_empty();
-    optimum.centroid_log2_lr = centroid(|cell| cell.lr);
-    optimum.centroid_log2_rho = centroid(|cell| cell.rho);
+    optimum.centroid_log2_lr = centroid(&|cell| cells.axes.x.place(cell.lr));
+    optimum.centroid_log2_rho = centroid(&|cell| cells.axes.y_place(cell.rho));
     optimum.near_optimum = near.len();
     optimum
 }
@@ -163,10 +167,11 @@ fn edges(cells: &Cells, best: &Cell) -> Vec<GridEdge> {
         let has_result =
             |group: &Group| !matches!(group.cell.status, Status::Failed | Status::Missing);
         let points = cells.known_points(&best.scheme, best.width, has_result);
-        points.filter(|(_, rho)| *rho > 0.0)
+        points.filter(|(_, rho)| !cells.axes.is_baseline(*rho))
     };
-    let (lr_low, lr_high) = cells.sampling.lr_ends(best.lr);
-    let (rho_low, rho_high) = cells.sampling.rho_ends(best.rho);
+    let (lr_low, lr_high) = cells.sampling.lr_ends(cells.axes.x.place(best.lr));
+    let (rho_low, rho_high) = cells.sampling.rho_ends(cells.axes.y_place(best.rho));
+    let has_y = cells.axes.y.is_some();
     let ends = [
         (
             GridEdge::LrLow,
@@ -178,11 +183,11 @@ fn edges(cells: &Cells, best: &Cell) -> Vec<GridEdge> {
         ),
         (
             GridEdge::RhoLow,
-            rho_low || known().all(|(_, rho)| rho >= best.rho),
+            has_y && (rho_low || known().all(|(_, rho)| rho >= best.rho)),
         ),
         (
             GridEdge::RhoHigh,
-            rho_high || known().all(|(_, rho)| rho <= best.rho),
+            has_y && (rho_high || known().all(|(_, rho)| rho <= best.rho)),
         ),
     ];
     ends.into_iter()

@@ -43,26 +43,25 @@ impl Sampling {
         Some(area).filter(|area| area.is_finite() && *area > 0.0)
     }
 
-    /// Whether a learning rate is too near to the low and to the high end of its range for scattered
+    /// Whether a place of the learning rate is too near to the low and to the high end of its range for scattered
     /// points; a grid has no range beyond its values.
-    pub(super) fn lr_ends(&self, lr: f64) -> (bool, bool) {
+    pub(super) fn lr_ends(&self, place: f64) -> (bool, bool) {
         match self {
             Self::Grid => (false, false),
-            Self::Scattered { log2_lr, .. } => ends(*log2_lr, lr),
+            Self::Scattered { log2_lr, .. } => ends(*log2_lr, place),
         }
     }
 
     /// The same for a positive radius.
-    pub(super) fn rho_ends(&self, rho: f64) -> (bool, bool) {
+    pub(super) fn rho_ends(&self, place: f64) -> (bool, bool) {
         match self {
             Self::Grid => (false, false),
-            Self::Scattered { log2_rho, .. } => ends(*log2_rho, rho),
+            Self::Scattered { log2_rho, .. } => ends(*log2_rho, place),
         }
     }
 }
 
-fn ends((low, high): (f64, f64), value: f64) -> (bool, bool) {
+fn ends((low, high): (f64, f64), place: f64) -> (bool, bool) {
     let margin = EDGE_MARGIN * (high - low);
-    let place = value.log2();
     (place <= low + margin, place >= high - margin)
 }

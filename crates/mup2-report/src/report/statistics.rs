@@ -1,7 +1,5 @@
 //! Means, standard errors and paired differences over seeds.
 
-use std::collections::BTreeMap;
-
 /// What one run scored: diverged runs count as 0 on both sets.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Score {
@@ -10,8 +8,34 @@ pub(super) struct Score {
     pub test: Option<f64>,
 }
 
-/// Runs that count, by seed.
-pub(super) type Scores = BTreeMap<u64, Score>;
+/// Runs that count, by ascending seed.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Scores(Vec<(u64, Score)>);
+
+impl Scores {
+    /// Adds a run whose seed is larger than all others.
+    pub fn push(&mut self, seed: u64, score: Score) {
+        debug_assert!(self.0.last().is_none_or(|last| last.0 < seed));
+        self.0.push((seed, score));
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub fn values(&self) -> impl Iterator<Item = &Score> {
+        self.0.iter().map(|(_, score)| score)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (u64, &Score)> {
+        self.0.iter().map(|(seed, score)| (*seed, score))
+    }
+
+    pub fn get(&self, seed: u64) -> Option<&Score> {
+        let place = self.0.binary_search_by_key(&seed, |run| run.0).ok()?;
+        self.0.get(place).map(|(_, score)| score)
+    }
+}
 
 /// A mean with its standard error.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -97,8 +121,8 @@ mod tests {
             selection,
             test: None,
         };
-        let left = Scores::from([(0, score(0.9)), (1, score(0.8)), (2, score(0.1))]);
-        let right = Scores::from([(0, score(0.8)), (1, score(0.6)), (3, score(0.2))]);
+        let left = Scores(vec![(0, score(0.9)), (1, score(0.8)), (2, score(0.1))]);
+        let right = Scores(vec![(0, score(0.8)), (1, score(0.6)), (3, score(0.2))]);
         let gain = paired_difference(&left, &right, |score| Some(score.selection)).unwrap();
         assert_eq!(gain.mean, 0.15);
         assert_eq!(gain.stderr, Some(0.05));

@@ -1,9 +1,11 @@
 //! The terminal's view of a report: the transfer table and SGD against SAM, in plain text.
 
-use super::display::{fine_octaves, octaves, percent_with_error, points_with_error};
+use super::display::{fine_octaves, octaves, plural};
 use super::edges::Bound;
+use super::slices::smallest;
 use super::{Halving, Report, Status, Transfer};
 use mup2_scaling::number::ABSENT;
+use std::collections::HashSet;
 
 /// How a table is to be laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,27 +32,33 @@ const GREEN: &str = "32";
 
 /// Returns the transfer table and the SGD-against-SAM table as plain UTF-8 text.
 pub fn terminal_table(report: &Report, options: &TableOptions) -> String {
+    let axes = &report.axes;
     let mut text = String::new();
     if !report.transfer.is_empty() {
-        text.push_str(&paint(
-            options,
-            BOLD,
-            &format!(
-                "Transfer of the narrowest width's optimum, accuracy in % ({})",
-                report.selection
-            ),
-        ));
+        text.push_str(&paint(options, BOLD, &transfer_heading(report)));
         text.push('\n');
         text.push_str(&transfer_table(report).render(options));
         text.push('\n');
     }
-    text.push_str(&paint(
-        options,
-        BOLD,
-        "SGD against SAM at their own optima, test accuracy in %",
-    ));
-    text.push('\n');
-    text.push_str(&baseline_table(report).render(options));
+    if report.has_baselines() {
+        let heading = format!(
+            "{} against {} at their own optima, test {}",
+            axes.baseline_name(),
+            axes.tuned_name(),
+            axes.metric.in_unit()
+        );
+        text.push_str(&paint(options, BOLD, &heading));
+        text.push('\n');
+        text.push_str(&baseline_table(report).render(options));
+    }
+    if !report.fits.is_empty() {
+        if report.has_baselines() {
+            text.push('\n');
+        }
+        text.push_str(&paint(options, BOLD, &fits_heading(report)));
+        text.push('\n');
+        text.push_str(&fits_table(report).render(options));
+    }
     if let Some(halving) = &report.halving {
         let heading = "\nPruned by successive halving (epochs: points in → going on)";
         text.push_str(&paint(options, BOLD, heading));
@@ -68,27 +76,35 @@ pub fn terminal_table(report: &Report, options: &TableOptions) -> String {
 
 fn transfer_table(report: &Report) -> Table {
     let is_grid = report.sampling.is_grid();
+    let axes = &report.axes;
+    let sizes = plural(&axes.size);
+    let x_drift = format!("{} drift", axes.x.symbol);
+    let y = axes.y.as_ref().map(|axis| &axis.symbol);
+    let y_drift = y.map(|symbol| format!("{symbol} drift"));
+    let y_edge = y
+        .filter(|_| is_grid)
+        .map(|symbol| format!("edge of {symbol}"));
     let mut headings = vec![
         ("scheme", Align::Left, 0),
-        ("widths", Align::Left, 0),
-        ("η drift", Align::Right, 2),
-        ("ρ drift", Align::Right, 2),
+        (&sizes, Align::Left, 0),
+        (&x_drift, Align::Right, 2),
     ];
-    if is_grid {
-        headings.push(("edge of ρ", Align::Right, 1));
-    }
+    headings.extend(y_drift.iter().map(|name| (name.as_str(), Align::Right, 2)));
+    headings.extend(y_edge.iter().map(|name| (name.as_str(), Align::Right, 1)));
     headings.extend([
         ("carried over", Align::Right, 1),
         ("own optimum", Align::Right, 3),
         ("regret", Align::Right, 0),
     ]);
     let mut table = Table::new(&headings);
+    let metric = &axes.metric;
+    let on_edge: HashSet<(&str, usize)> = {
+        let rows = report.optima.iter().filter(|optimum| optimum.at_edge);
+        rows.map(|optimum| (optimum.scheme.as_str(), optimum.width))
+            .collect()
+    };
     for row in &report.transfer {
-        let at_edge = |width: usize| {
-            report.optima.iter().any(|optimum| {
-                optimum.scheme == row.scheme && optimum.width == width && optimum.at_edge
-            })
-        };
+        let at_edge = |width: usize| on_edge.contains(&(row.scheme.as_str(), width));
         let mark = if at_edge(row.from) || at_edge(row.to) {
             "*"
         } else {
@@ -96,57 +112,134 @@ fn transfer_table(report: &Report) -> Table {
         };
         let carried = match row.status_transferred {
             Some(Status::Diverged) => "diverged".to_owned(),
-            _ => percent_with_error(row.accuracy_transferred, row.stderr_transferred),
+            _ => metric.with_error(row.accuracy_transferred, row.stderr_transferred),
         };
         let mut cells = vec![
             row.scheme.clone(),
             format!("{} → {}{mark}", row.from, row.to),
             octaves(row.log2_lr_drift),
-            octaves(row.log2_rho_drift),
         ];
-        if is_grid {
+        if y.is_some() {
+            cells.push(octaves(row.log2_rho_drift));
+        }
+        if y_edge.is_some() {
             cells.push(fine_octaves(row.edge_rho_drift, row.edge_rho_drift_bound));
         }
         cells.extend([
             carried,
-            percent_with_error(row.accuracy_best, row.stderr_best),
-            percent_with_error(row.regret, row.regret_stderr),
+            metric.with_error(row.accuracy_best, row.stderr_best),
+            metric.with_error(row.regret, row.regret_stderr),
         ]);
         table.row(cells);
-        table.colour_last(regret_colour(row));
+        table.colour_last(regret_colour(report, row));
     }
     table
 }
 
-/// Red for more than a point, green for less than half a point.
-fn regret_colour(row: &Transfer) -> Option<&'static str> {
+/// Red where the transferred point is not near the optimum, green where it is nearer than half.
+fn regret_colour(report: &Report, row: &Transfer) -> Option<&'static str> {
+    let near = report.axes.metric.near(row.accuracy_best?);
     match row.regret? {
-        regret if regret > 0.01 => Some(RED),
-        regret if regret < 0.005 => Some(GREEN),
+        regret if regret > near => Some(RED),
+        regret if regret < near / 2.0 => Some(GREEN),
         _ => None,
     }
 }
 
 fn baseline_table(report: &Report) -> Table {
+    let metric = &report.axes.metric;
+    let (base, tuned) = (report.axes.baseline_name(), report.axes.tuned_name());
+    let gain = format!("{tuned} − {base}");
     let mut table = Table::new(&[
         ("scheme", Align::Left, 0),
-        ("width", Align::Right, 0),
-        ("SGD", Align::Right, 1),
-        ("SAM", Align::Right, 1),
-        ("SAM − SGD", Align::Right, 0),
+        (&report.axes.size, Align::Right, 0),
+        (&base, Align::Right, 1),
+        (&tuned, Align::Right, 1),
+        (&gain, Align::Right, 0),
         ("the same on selection", Align::Right, 2),
     ]);
     for row in &report.baselines {
         table.row(vec![
             row.scheme.clone(),
             row.width.to_string(),
-            percent_with_error(row.sgd_test_accuracy, row.sgd_test_stderr),
-            percent_with_error(row.sam_test_accuracy, row.sam_test_stderr),
-            points_with_error(row.test_gain, row.test_gain_stderr),
-            points_with_error(row.gain, row.gain_stderr),
+            metric.with_error(row.sgd_test_accuracy, row.sgd_test_stderr),
+            metric.with_error(row.sam_test_accuracy, row.sam_test_stderr),
+            metric.difference(row.test_gain, row.test_gain_stderr),
+            metric.difference(row.gain, row.gain_stderr),
         ]);
     }
     table
+}
+
+fn transfer_heading(report: &Report) -> String {
+    let axes = &report.axes;
+    let heading = format!(
+        "Transfer of the {} {}'s optimum, {}",
+        smallest(report),
+        axes.size,
+        axes.metric.in_unit()
+    );
+    // A table is selected by its metric, which is named already.
+    if report.selection == axes.metric.name {
+        heading
+    } else {
+        format!("{heading} ({})", report.selection)
+    }
+}
+
+fn fits_heading(report: &Report) -> String {
+    format!("Exponents of the optimum over {}", report.axes.size)
+}
+
+fn fits_table(report: &Report) -> Table {
+    let sizes = plural(&report.axes.size);
+    let mut table = Table::new(&[
+        ("scheme", Align::Left, 0),
+        ("of", Align::Left, 0),
+        ("exponent", Align::Right, 0),
+        (&sizes, Align::Left, 2),
+        ("left out", Align::Left, 1),
+    ]);
+    let list = |sizes: &mut dyn Iterator<Item = usize>| {
+        let sizes: Vec<String> = sizes.map(|size| size.to_string()).collect();
+        sizes.join(", ")
+    };
+    for fit in &report.fits {
+        table.row(vec![
+            fit.scheme.clone(),
+            fit.hyperparameter.clone(),
+            fit.exponent_in_words(),
+            list(&mut fit.optima.iter().map(|optimum| optimum.width)),
+            list(&mut fit.left_out.iter().copied()),
+        ]);
+    }
+    table
+}
+
+/// The tables of a report with their headings, for papers and notes.
+pub(super) fn tables(report: &Report) -> Vec<(String, Vec<String>, Vec<Vec<String>>)> {
+    let axes = &report.axes;
+    let mut tables = Vec::new();
+    let mut add = |heading: String, table: Table| {
+        let headings = table.headings.into_iter().map(|one| one.0).collect();
+        tables.push((heading, headings, table.rows));
+    };
+    if !report.transfer.is_empty() {
+        add(transfer_heading(report), transfer_table(report));
+    }
+    if report.has_baselines() {
+        let heading = format!(
+            "{} against {} at their own optima, test {}",
+            axes.baseline_name(),
+            axes.tuned_name(),
+            axes.metric.in_unit()
+        );
+        add(heading, baseline_table(report));
+    }
+    if !report.fits.is_empty() {
+        add(fits_heading(report), fits_table(report));
+    }
+    tables
 }
 
 fn halving_table(halving: &Halving) -> Table {
@@ -178,7 +271,8 @@ fn halving_table(halving: &Halving) -> Table {
 
 fn notes(report: &Report) -> Vec<String> {
     let mut notes = vec![format!(
-        "Drifts in octaves; ± is one standard error over {}; {ABSENT} is no number.",
+        "Drifts {}; ± is one standard error over {}; {ABSENT} is no number.",
+        report.axes.drift_unit(),
         seeds(report)
     )];
     if !report.transfer.is_empty() && report.optima.iter().any(|optimum| optimum.at_edge) {

@@ -67,7 +67,11 @@ pub(super) fn transfer(
     to: (&Optimum, Option<&Slice>),
 ) -> Transfer {
     let ((from, from_slice), (to, to_slice)) = (from, to);
-    let octaves = |from: Option<f64>, to: Option<f64>| Some(round(to?.log2() - from?.log2()));
+    let axes = &cells.axes;
+    let metric = &axes.metric;
+    let drift_of = |place: &dyn Fn(f64) -> f64, from: Option<f64>, to: Option<f64>| {
+        Some(round(place(to?) - place(from?)))
+    };
     let edge = drift(
         from_slice.and_then(Slice::right_edge),
         to_slice.and_then(Slice::right_edge),
@@ -82,24 +86,30 @@ pub(super) fn transfer(
         .lr
         .zip(from.rho)
         .and_then(|(lr, rho)| cells.at(&to.scheme, to.width, lr, rho));
-    let accuracy_transferred = transferred.and_then(|group| group.cell.accuracy_or_zero());
+    let accuracy_transferred = transferred.and_then(|group| group.cell.accuracy_or_zero(axes));
     let test_accuracy_transferred =
-        transferred.and_then(|group| group.cell.test_accuracy_or_zero());
+        transferred.and_then(|group| group.cell.test_accuracy_or_zero(axes));
+    let good = |value: Option<f64>| value.map(|value| metric.goodness(value));
     let pair = best.zip(transferred);
     let paired = pair.and_then(|(best, transferred)| {
         paired_difference(&best.scores, &transferred.scores, |score| {
-            Some(score.selection)
+            Some(metric.goodness(score.selection))
         })
     });
     let test_paired = pair.and_then(|(best, transferred)| {
-        paired_difference(&best.scores, &transferred.scores, |score| score.test)
+        paired_difference(&best.scores, &transferred.scores, |score| {
+            score.test.map(|test| metric.goodness(test))
+        })
     });
     Transfer {
         scheme: to.scheme.clone(),
         from: from.width,
         to: to.width,
-        log2_lr_drift: octaves(from.lr, to.lr),
-        log2_rho_drift: octaves(from.rho, to.rho),
+        log2_lr_drift: drift_of(&|lr| axes.x.place(lr), from.lr, to.lr),
+        log2_rho_drift: axes
+            .y
+            .as_ref()
+            .and_then(|axis| drift_of(&|rho| axis.place(rho), from.rho, to.rho)),
         centroid_lr_drift: difference(to.centroid_log2_lr, from.centroid_log2_lr),
         centroid_rho_drift: difference(to.centroid_log2_rho, from.centroid_log2_rho),
         edge_rho_drift: edge.map(|(drift, _)| drift),
@@ -112,11 +122,11 @@ pub(super) fn transfer(
         status_transferred: transferred.map(|group| group.cell.status),
         accuracy_best: to.accuracy,
         stderr_best: to.stderr,
-        regret: difference(to.accuracy, accuracy_transferred),
+        regret: difference(good(to.accuracy), good(accuracy_transferred)),
         regret_stderr: paired.and_then(|estimate| estimate.stderr),
         test_accuracy_transferred,
         test_accuracy_best: to.test_accuracy,
-        test_regret: difference(to.test_accuracy, test_accuracy_transferred),
+        test_regret: difference(good(to.test_accuracy), good(test_accuracy_transferred)),
         test_regret_stderr: test_paired.and_then(|estimate| estimate.stderr),
     }
 }

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use super::Report;
+use super::curves::curves;
 use super::heatmap::heatmaps;
 use super::html::page;
 use super::scatter::scatter;
@@ -19,7 +20,9 @@ type Drawing = fn(&Report, &[String]) -> String;
 /// The figures of a report by the beginning of their files' names, in the page's order. Scattered
 /// points have neither the rows and columns of a heat map nor slices.
 fn drawings(report: &Report) -> Vec<(&'static str, Drawing)> {
-    let mut drawings: Vec<(&'static str, Drawing)> = if report.sampling.is_grid() {
+    let mut drawings: Vec<(&'static str, Drawing)> = if report.axes.y.is_none() {
+        vec![("curves", curves)]
+    } else if report.sampling.is_grid() {
         vec![("heatmaps", heatmaps), ("slices", slices)]
     } else {
         vec![("scatter", scatter)]

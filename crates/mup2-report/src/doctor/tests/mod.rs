@@ -75,6 +75,8 @@ fn input(observations: Vec<Observation>) -> ReportInput {
         title: "made up".to_owned(),
         dataset: "nothing".to_owned(),
         selection: "validation".to_owned(),
+        axes: crate::report::Axes::default(),
+        fits: false,
         sampling: Sampling::Grid,
         halving: None,
         base_width: 16,

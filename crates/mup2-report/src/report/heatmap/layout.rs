@@ -1,7 +1,7 @@
 //! Sizes and scales of the heat maps, shared by all panels.
 
 use crate::report::Report;
-use crate::report::cells::Cell;
+use crate::report::cells::CellIndex;
 use crate::report::colour_scale::ColourScale;
 
 pub(super) const LEFT: f64 = 58.0;
@@ -29,25 +29,29 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    pub fn new(report: &Report, schemes: &[String]) -> Self {
+    pub fn new(report: &Report, index: &CellIndex, schemes: &[String]) -> Self {
+        let axes = &report.axes;
         let mut rho: Option<(f64, f64)> = None;
         let mut lr: Option<(f64, f64)> = None;
         for scheme in schemes {
             for width in &report.widths {
-                let of_panel = || {
-                    let here = |cell: &&Cell| cell.scheme == *scheme && cell.width == *width;
-                    report.cells.iter().filter(here)
-                };
-                let positive = of_panel().filter(|cell| cell.rho > 0.0);
-                widen(&mut rho, &boundaries(positive.map(|cell| cell.rho.log2())));
-                widen(&mut lr, &boundaries(of_panel().map(|cell| cell.lr.log2())));
+                let of_panel = index.of(scheme, *width).iter();
+                let tuned = of_panel.clone().filter(|cell| !axes.is_baseline(cell.rho));
+                widen(
+                    &mut rho,
+                    &boundaries(tuned.map(|cell| axes.y_place(cell.rho))),
+                );
+                widen(
+                    &mut lr,
+                    &boundaries(of_panel.map(|cell| axes.x.place(cell.lr))),
+                );
             }
         }
         let (rho, lr) = (rho.unwrap_or((-0.5, 0.5)), lr.unwrap_or((-0.5, 0.5)));
         let columns = report.widths.len().max(1) as f64;
         let room = FULL_WIDTH - LEFT - RIGHT - GAP * (columns - 1.0);
         let panel_width = (room / columns).clamp(130.0, 300.0);
-        let has_sgd = report.cells.iter().any(|cell| cell.rho == 0.0);
+        let has_sgd = report.cells.iter().any(|cell| axes.is_baseline(cell.rho));
         let inset = if has_sgd { SGD_STRIP + SGD_GAP } else { 0.0 };
         let octave = (panel_width - inset) / (rho.1 - rho.0);
         let all = columns * (panel_width + GAP) - GAP + LEFT + RIGHT;

@@ -4,8 +4,8 @@ use super::layout::{LEFT, Layout, RIGHT};
 use crate::figure::colour::{DIVERGED, TRANSFERRED, UNSTABLE};
 use crate::figure::svg::Canvas;
 use crate::report::colour_scale::NO_RESULT;
-use crate::report::{NEAR_OPTIMUM, Report};
-use mup2_scaling::number::trimmed;
+use crate::report::{MetricKind, NEAR_OPTIMUM, Report};
+use mup2_scaling::number::{plain, trimmed};
 
 /// The outline of what is near the optimum.
 pub(super) fn contour_stroke(path: &str) -> String {
@@ -53,31 +53,50 @@ fn square(fill: &str) -> String {
 
 /// The words for cells below the stability threshold.
 pub(in crate::report) fn unstable_label(report: &Report) -> String {
-    format!(
-        "unstable (below {} %)",
-        trimmed(report.unstable_below * 100.0)
-    )
+    let metric = &report.axes.metric;
+    let below = if metric.minimize { "above" } else { "below" };
+    format!("unstable ({below} {}{})", threshold(report), metric.unit())
+}
+
+/// The words for the optimum of the narrowest width.
+pub(in crate::report) fn transferred_label(report: &Report) -> String {
+    match report.axes.size.as_str() {
+        "width" => "narrowest width's optimum".to_owned(),
+        size => format!("smallest {size}'s optimum"),
+    }
 }
 
 /// The words for cells near the optimum.
-pub(in crate::report) fn near_label() -> String {
-    format!("within {} point of the optimum", NEAR_OPTIMUM * 100.0)
+pub(in crate::report) fn near_label(report: &Report) -> String {
+    let near = report.axes.metric.loss_in_words(NEAR_OPTIMUM);
+    format!("within {near} of the optimum")
+}
+
+/// The stability threshold in the metric's unit.
+fn threshold(report: &Report) -> String {
+    let metric = &report.axes.metric;
+    match metric.kind {
+        MetricKind::Share => trimmed(metric.shown(report.unstable_below)),
+        MetricKind::Number => plain(report.unstable_below),
+    }
 }
 
 /// Draws the legend from `top` on and returns the figure's height.
 pub(super) fn legend(canvas: &mut Canvas, report: &Report, layout: &Layout, top: f64) -> f64 {
     let outlined = format!("{}{}", square("#26828e"), contour_stroke("M2 1H12V11H2V1"));
-    let items = vec![
+    let mut items = vec![
         (cross(7.0, 6.0, 4.0), "optimum".to_owned()),
-        (outlined, near_label()),
+        (outlined, near_label(report)),
         (
             transferred_outline(1.0, 0.0, 12.0, 12.0),
-            "narrowest width's optimum".to_owned(),
+            transferred_label(report),
         ),
-        (square(UNSTABLE), unstable_label(report)),
-        (square(DIVERGED), "diverged".to_owned()),
-        (square(NO_RESULT), "no result".to_owned()),
     ];
+    if report.shows_unstable() {
+        items.push((square(UNSTABLE), unstable_label(report)));
+    }
+    items.push((square(DIVERGED), "diverged".to_owned()));
+    items.push((square(NO_RESULT), "no result".to_owned()));
     let ends = (LEFT, layout.width - RIGHT);
     layout.colours.legend(canvas, ends, top, items)
 }

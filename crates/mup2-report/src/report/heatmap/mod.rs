@@ -4,19 +4,23 @@ mod layout;
 mod legend;
 mod panel;
 
-use super::Report;
-use super::cells::Cell;
+use super::cells::CellIndex;
 use super::colour_scale::DEFINITIONS;
+use super::{Axis, Report};
 use crate::figure::svg::{Anchor, Canvas, HEADING, LABEL, TITLE, fit};
 use layout::Layout;
 use panel::Panel;
 
-pub(super) use legend::{cross, near_label, transferred_outline, unstable_label};
+pub(super) use legend::{
+    cross, near_label, transferred_label, transferred_outline, unstable_label,
+};
 pub(super) use panel::describe;
 
 /// Draws the heat maps of the given schemes.
 pub(super) fn heatmaps(report: &Report, schemes: &[String]) -> String {
-    let layout = Layout::new(report, schemes);
+    let index = CellIndex::new(&report.cells);
+    let layout = Layout::new(report, &index, schemes);
+    let axes = &report.axes;
     let mut canvas = Canvas::default();
     canvas.push(DEFINITIONS);
     let room = layout.width - layout::LEFT - layout::RIGHT;
@@ -28,8 +32,11 @@ pub(super) fn heatmaps(report: &Report, schemes: &[String]) -> String {
         &fit(&report.title, 15.0, room),
     );
     let subtitle = format!(
-        "{}: accuracy ({}) over perturbation radius ρ and learning rate η",
-        report.dataset, report.selection
+        "{}: {} over {} and {}",
+        report.dataset,
+        report.measured(),
+        axes.y.as_ref().map_or(String::new(), Axis::words),
+        axes.x.words()
     );
     canvas.text(
         layout::LEFT,
@@ -50,22 +57,13 @@ pub(super) fn heatmaps(report: &Report, schemes: &[String]) -> String {
             layout::TOP - 12.0,
             Anchor::Middle,
             HEADING,
-            &format!("width {width}{note}"),
+            &format!("{} {width}{note}", axes.size),
         );
     }
     for (row, scheme) in schemes.iter().enumerate() {
         for (column, width) in report.widths.iter().enumerate() {
-            let cells: Vec<&Cell> = report
-                .cells
-                .iter()
-                .filter(|cell| cell.scheme == *scheme && cell.width == *width)
-                .collect();
-            let panel = Panel {
-                layout: &layout,
-                left: layout.panel_left(column),
-                top: layout.panel_top(row),
-                cells,
-            };
+            let place = (layout.panel_left(column), layout.panel_top(row));
+            let panel = Panel::new(&layout, axes, place, index.of(scheme, *width));
             panel.draw(&mut canvas, report, scheme, *width, column == 0);
         }
         let heading_y = layout.panel_top(row) - 8.0;
@@ -74,5 +72,9 @@ pub(super) fn heatmaps(report: &Report, schemes: &[String]) -> String {
     }
     let bottom = layout.panel_top(schemes.len()) - layout::ROW_GAP + 44.0;
     let height = legend::legend(&mut canvas, report, &layout, bottom);
-    canvas.finish(layout.width, height, "Heat maps of accuracy")
+    canvas.finish(
+        layout.width,
+        height,
+        &format!("Heat maps of {}", axes.metric.name),
+    )
 }

@@ -2,48 +2,69 @@
 
 use super::layout::{Layout, SGD_STRIP, around, boundaries, distinct};
 use super::legend::{contour_stroke, cross, transferred_outline};
-use crate::figure::svg::{Anchor, Canvas, LABEL, escape, whole_ticks};
-use crate::report::Report;
+use crate::figure::svg::{Anchor, Canvas, LABEL, escape};
 use crate::report::cells::Cell;
 use crate::report::colour_scale::TICK;
-use crate::report::display::percent_with_error;
 use crate::report::optima::{Optimum, is_near};
-use mup2_scaling::number::{count, power, trimmed};
+use crate::report::{Axes, Axis, Report};
+use mup2_scaling::number::count;
+use std::collections::HashSet;
 
 /// One heat map: a scheme at a width.
 pub(super) struct Panel<'report> {
-    pub layout: &'report Layout,
-    pub left: f64,
-    pub top: f64,
-    pub cells: Vec<&'report Cell>,
+    layout: &'report Layout,
+    axes: &'report Axes,
+    left: f64,
+    top: f64,
+    cells: &'report [Cell],
+    /// The values of ρ and η, ascending, and the borders of their places on the axes.
+    rhos: Vec<f64>,
+    lrs: Vec<f64>,
+    rho_borders: Vec<f64>,
+    lr_borders: Vec<f64>,
 }
 
-impl Panel<'_> {
-    fn x(&self, log2_rho: f64) -> f64 {
-        let (low, high) = self.layout.rho;
-        let room = self.layout.panel_width - self.layout.inset;
-        self.left + self.layout.inset + (log2_rho - low) / (high - low) * room
+impl<'report> Panel<'report> {
+    pub fn new(
+        layout: &'report Layout,
+        axes: &'report Axes,
+        (left, top): (f64, f64),
+        cells: &'report [Cell],
+    ) -> Self {
+        let tuned = cells.iter().filter(|cell| !axes.is_baseline(cell.rho));
+        Self {
+            layout,
+            axes,
+            left,
+            top,
+            cells,
+            rhos: distinct(cells.iter().map(|cell| cell.rho)),
+            lrs: distinct(cells.iter().map(|cell| cell.lr)),
+            rho_borders: boundaries(tuned.map(|cell| axes.y_place(cell.rho))),
+            lr_borders: boundaries(cells.iter().map(|cell| axes.x.place(cell.lr))),
+        }
     }
 
-    fn y(&self, log2_lr: f64) -> f64 {
+    fn x(&self, place: f64) -> f64 {
+        let (low, high) = self.layout.rho;
+        let room = self.layout.panel_width - self.layout.inset;
+        self.left + self.layout.inset + (place - low) / (high - low) * room
+    }
+
+    fn y(&self, place: f64) -> f64 {
         let (low, high) = self.layout.lr;
-        self.top + (high - log2_lr) / (high - low) * self.layout.panel_height
+        self.top + (high - place) / (high - low) * self.layout.panel_height
     }
 
     /// Left, top, width and height of a cell; the cells with ρ = 0 stand in a strip of their own.
     fn rectangle(&self, cell: &Cell) -> (f64, f64, f64, f64) {
-        let (low, high) = around(
-            &boundaries(self.cells.iter().map(|cell| cell.lr.log2())),
-            cell.lr.log2(),
-        );
+        let (low, high) = around(&self.lr_borders, self.axes.x.place(cell.lr));
         let (top, bottom) = (self.y(high), self.y(low));
-        let (left, right) = if cell.rho > 0.0 {
-            let positive = self.cells.iter().filter(|cell| cell.rho > 0.0);
-            let borders = boundaries(positive.map(|cell| cell.rho.log2()));
-            let (low, high) = around(&borders, cell.rho.log2());
-            (self.x(low), self.x(high))
-        } else {
+        let (left, right) = if self.axes.is_baseline(cell.rho) {
             (self.left, self.left + SGD_STRIP)
+        } else {
+            let (low, high) = around(&self.rho_borders, self.axes.y_place(cell.rho));
+            (self.x(low), self.x(high))
         };
         (left, top, right - left, bottom - top)
     }
@@ -64,7 +85,7 @@ impl Panel<'_> {
             canvas.text(x, y, Anchor::Middle, LABEL, "not run");
             return;
         }
-        for cell in &self.cells {
+        for cell in self.cells {
             self.draw_cell(canvas, cell);
         }
         let of_scheme = || report.optima.iter().filter(|row| row.scheme == scheme);
@@ -83,10 +104,8 @@ impl Panel<'_> {
 
     fn cell_at(&self, optimum: &Optimum) -> Option<&Cell> {
         let (lr, rho) = (optimum.lr?, optimum.rho?);
-        self.cells
-            .iter()
-            .find(|cell| cell.lr == lr && cell.rho == rho)
-            .copied()
+        let mut cells = self.cells.iter();
+        cells.find(|cell| cell.lr == lr && cell.rho == rho)
     }
 
     fn draw_cell(&self, canvas: &mut Canvas, cell: &Cell) {
@@ -96,7 +115,7 @@ impl Panel<'_> {
             r#"<rect x="{x:.2}" y="{y:.2}" width="{:.2}" height="{:.2}" fill="{fill}" shape-rendering="crispEdges"><title>{}</title></rect>"#,
             width,
             height,
-            escape(&describe(cell))
+            escape(&describe(self.axes, cell))
         ));
     }
 
@@ -106,34 +125,39 @@ impl Panel<'_> {
         let Some(best) = optimum.accuracy else {
             return;
         };
-        let rhos = distinct(self.cells.iter().map(|cell| cell.rho));
-        let lrs = distinct(self.cells.iter().map(|cell| cell.lr));
         let step = |values: &[f64], value: f64, by: isize| {
-            let place = values.iter().position(|other| *other == value)?;
+            let place = values.partition_point(|other| *other < value);
             values.get(place.checked_add_signed(by)?).copied()
         };
+        let near: Vec<&Cell> = {
+            let cells = self.cells.iter();
+            cells
+                .filter(|cell| is_near(self.axes, cell, best))
+                .collect()
+        };
+        let places: HashSet<(u64, u64)> = near
+            .iter()
+            .map(|cell| (cell.lr.to_bits(), cell.rho.to_bits()))
+            .collect();
         let inside = |lr: Option<f64>, rho: Option<f64>| {
-            lr.zip(rho).is_some_and(|(lr, rho)| {
-                self.cells
-                    .iter()
-                    .any(|cell| cell.lr == lr && cell.rho == rho && is_near(cell, best))
-            })
+            lr.zip(rho)
+                .is_some_and(|(lr, rho)| places.contains(&(lr.to_bits(), rho.to_bits())))
         };
         let mut path = String::new();
-        for cell in self.cells.iter().filter(|cell| is_near(cell, best)) {
+        for cell in near {
             let (x, y, width, height) = self.rectangle(cell);
             let (right, bottom) = (x + width, y + height);
             let (lr, rho) = (Some(cell.lr), Some(cell.rho));
-            if !inside(lr, step(&rhos, cell.rho, -1)) {
+            if !inside(lr, step(&self.rhos, cell.rho, -1)) {
                 path.push_str(&format!("M{x:.1} {y:.1}V{bottom:.1}"));
             }
-            if !inside(lr, step(&rhos, cell.rho, 1)) {
+            if !inside(lr, step(&self.rhos, cell.rho, 1)) {
                 path.push_str(&format!("M{right:.1} {y:.1}V{bottom:.1}"));
             }
-            if !inside(step(&lrs, cell.lr, 1), rho) {
+            if !inside(step(&self.lrs, cell.lr, 1), rho) {
                 path.push_str(&format!("M{x:.1} {y:.1}H{right:.1}"));
             }
-            if !inside(step(&lrs, cell.lr, -1), rho) {
+            if !inside(step(&self.lrs, cell.lr, -1), rho) {
                 path.push_str(&format!("M{x:.1} {bottom:.1}H{right:.1}"));
             }
         }
@@ -163,49 +187,57 @@ impl Panel<'_> {
 
     fn draw_axes(&self, canvas: &mut Canvas, is_first: bool) {
         let bottom = self.top + self.layout.panel_height;
+        let zero = self.axes.zero_label();
         let most = ((self.layout.panel_width - self.layout.inset) / 19.0) as usize;
-        for tick in whole_ticks(self.layout.rho.0, self.layout.rho.1, most) {
+        let y_axis = self.axes.y.iter();
+        for (tick, label) in y_axis.flat_map(|axis| axis.ticks(self.layout.rho, most)) {
             let x = self.x(tick);
             canvas.axis_line((x, bottom + 1.0), (x, bottom + 4.0));
-            let label = trimmed(tick);
             canvas.text(x, bottom + 15.0, Anchor::Middle, TICK, &label);
         }
         if self.layout.inset > 0.0 {
             let x = self.left + SGD_STRIP / 2.0;
-            canvas.text(x, bottom + 15.0, Anchor::Middle, TICK, "ρ=0");
+            canvas.text(x, bottom + 15.0, Anchor::Middle, TICK, &zero);
         }
         if is_first {
-            for tick in whole_ticks(self.layout.lr.0, self.layout.lr.1, 6) {
+            for (tick, label) in self.axes.x.ticks(self.layout.lr, 6) {
                 let y = self.y(tick);
                 canvas.axis_line((self.left - 5.0, y), (self.left - 2.0, y));
-                let label = trimmed(tick);
                 canvas.text(self.left - 8.0, y + 3.5, Anchor::End, TICK, &label);
             }
             let y = self.top + self.layout.panel_height / 2.0;
             let x = self.left - 36.0;
             let turn = format!(r#"{LABEL} transform="rotate(-90 {x:.1} {y:.1})""#);
-            canvas.text(x, y, Anchor::Middle, &turn, "log₂ η");
+            canvas.text(x, y, Anchor::Middle, &turn, &self.axes.x.label());
         }
         let right = self.left + self.layout.panel_width;
-        canvas.text(right, bottom + 28.0, Anchor::End, LABEL, "log₂ ρ →");
+        let label = self.axes.y.as_ref().map_or(String::new(), Axis::label);
+        canvas.text(
+            right,
+            bottom + 28.0,
+            Anchor::End,
+            LABEL,
+            &format!("{label} →"),
+        );
     }
 }
 
 /// A cell in words, for the tooltip.
-pub(in crate::report) fn describe(cell: &Cell) -> String {
+pub(in crate::report) fn describe(axes: &Axes, cell: &Cell) -> String {
     let mut text = format!(
-        "{}, width {}, η = {}, ρ = {}\n{}",
+        "{}, {} {}, {}\n{}",
         cell.scheme,
+        axes.size,
         cell.width,
-        power(cell.lr),
-        power(cell.rho),
+        axes.point(cell.lr, cell.rho),
         cell.status.name()
     );
     if cell.accuracy.is_some() {
         text.push_str(&format!(
-            ": {} %, test {} %",
-            percent_with_error(cell.accuracy, cell.stderr),
-            percent_with_error(cell.test_accuracy, cell.test_stderr)
+            ": {}{unit}, test {}{unit}",
+            axes.metric.with_error(cell.accuracy, cell.stderr),
+            axes.metric.with_error(cell.test_accuracy, cell.test_stderr),
+            unit = axes.metric.unit()
         ));
     }
     text.push_str(&format!("\n{} counted", count(cell.seeds, "run")));

@@ -34,6 +34,7 @@ pub(super) struct Layout {
 
 impl Layout {
     pub fn new(report: &Report, schemes: &[String]) -> Self {
+        let axes = &report.axes;
         let shown = || {
             let is_shown = |cell: &&Cell| schemes.contains(&cell.scheme);
             report.cells.iter().filter(is_shown)
@@ -47,19 +48,19 @@ impl Layout {
             let full = shown().map(|cell| (cell.lr, cell.rho));
             full.chain(pruned().map(|point| (point.lr, point.rho)))
         };
-        let sam = || points().filter(|(_, rho)| *rho > 0.0);
+        let sam = || points().filter(|(_, rho)| !axes.is_baseline(*rho));
         let (lr, rho) = match &report.sampling {
             Sampling::Grid => (None, None),
             Sampling::Scattered {
                 log2_lr, log2_rho, ..
             } => (Some(*log2_lr), Some(*log2_rho)),
         };
-        let lr = around(lr, points().map(|(lr, _)| lr.log2()));
-        let rho = around(rho, sam().map(|(_, rho)| rho.log2()));
+        let lr = around(lr, points().map(|(lr, _)| axes.x.place(lr)));
+        let rho = around(rho, sam().map(|(_, rho)| axes.y_place(rho)));
         let columns = report.widths.len().max(1) as f64;
         let room = FULL_WIDTH - LEFT - RIGHT - GAP * (columns - 1.0);
         let panel_width = (room / columns).clamp(130.0, 300.0);
-        let has_sgd = points().any(|(_, rho)| rho == 0.0);
+        let has_sgd = points().any(|(_, rho)| axes.is_baseline(rho));
         let inset = if has_sgd { SGD_STRIP + SGD_GAP } else { 0.0 };
         let octave = (panel_width - inset - 2.0 * PADDING) / (rho.1 - rho.0);
         let panel_height = (octave * (lr.1 - lr.0) + 2.0 * PADDING).clamp(130.0, 220.0);

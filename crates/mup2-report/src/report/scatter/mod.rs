@@ -3,10 +3,11 @@
 mod layout;
 mod panel;
 
-use super::cells::{Cell, Status};
+use super::cells::{Cell, CellIndex, Status};
 use super::colour_scale::{DEFINITIONS, NO_RESULT};
-use super::heatmap::{cross, near_label, transferred_outline, unstable_label};
-use super::{PrunedPoint, Report};
+use super::display::capital;
+use super::heatmap::{cross, near_label, transferred_label, transferred_outline, unstable_label};
+use super::{Axes, PrunedPoint, Report};
 use crate::figure::colour::{DIVERGED, UNSTABLE};
 use crate::figure::svg::{Anchor, Canvas, HEADING, LABEL, TITLE, escape, fit};
 use layout::{LEFT, Layout, RIGHT, ROW_GAP, TOP};
@@ -20,9 +21,14 @@ pub(super) fn scatter(report: &Report, schemes: &[String]) -> String {
     let room = layout.width - LEFT - RIGHT;
     let title = fit(&report.title, 15.0, room);
     canvas.text(LEFT, 26.0, Anchor::Start, TITLE, &title);
+    let axes = &report.axes;
+    let index = CellIndex::new(&report.cells);
     let subtitle = format!(
-        "{}: accuracy ({}) at each point (ρ, η) of the search",
-        report.dataset, report.selection
+        "{}: {} at each point ({}, {}) of the search",
+        report.dataset,
+        report.measured(),
+        axes.y.as_ref().map_or("", |axis| &axis.symbol),
+        axes.x.symbol
     );
     let subtitle = fit(&subtitle, 11.0, room);
     canvas.text(LEFT, 45.0, Anchor::Start, LABEL, &subtitle);
@@ -30,19 +36,16 @@ pub(super) fn scatter(report: &Report, schemes: &[String]) -> String {
         let centre = layout.panel_left(column) + layout.panel_width / 2.0;
         let is_base = *width == report.base_width;
         let note = if is_base { " (base)" } else { "" };
-        let heading = format!("width {width}{note}");
+        let heading = format!("{} {width}{note}", axes.size);
         canvas.text(centre, TOP - 12.0, Anchor::Middle, HEADING, &heading);
     }
     for (row, scheme) in schemes.iter().enumerate() {
         for (column, width) in report.widths.iter().enumerate() {
-            let mut cells: Vec<&Cell> = report
-                .cells
-                .iter()
-                .filter(|cell| cell.scheme == *scheme && cell.width == *width)
-                .collect();
-            cells.sort_by(|left, right| height(left).total_cmp(&height(right)));
+            let mut cells: Vec<&Cell> = index.of(scheme, *width).iter().collect();
+            cells.sort_by(|left, right| height(axes, left).total_cmp(&height(axes, right)));
             let panel = Panel {
                 layout: &layout,
+                axes,
                 left: layout.panel_left(column),
                 top: layout.panel_top(row),
                 cells,
@@ -59,7 +62,11 @@ pub(super) fn scatter(report: &Report, schemes: &[String]) -> String {
     let height = layout
         .colours
         .legend(&mut canvas, ends, bottom, items(report));
-    canvas.finish(layout.width, height, "Accuracy at scattered points")
+    canvas.finish(
+        layout.width,
+        height,
+        &format!("{} at scattered points", capital(&axes.metric.name)),
+    )
 }
 
 fn pruned<'report>(
@@ -74,12 +81,12 @@ fn pruned<'report>(
 }
 
 /// Where points touch, the better one lies above.
-fn height(cell: &Cell) -> f64 {
+fn height(axes: &Axes, cell: &Cell) -> f64 {
     match cell.status {
-        Status::Missing | Status::Failed => -2.0,
-        Status::Diverged => -1.0,
-        Status::Unstable => 0.0,
-        Status::Ok => 1.0 + cell.accuracy.unwrap_or_default(),
+        Status::Missing | Status::Failed => f64::NEG_INFINITY,
+        Status::Diverged => f64::MIN,
+        Status::Unstable => f64::MIN / 2.0,
+        Status::Ok => axes.metric.goodness(cell.accuracy.unwrap_or_default()),
     }
 }
 
@@ -92,8 +99,8 @@ fn items(report: &Report) -> Vec<(String, String)> {
     );
     let mut items = vec![
         (cross(7.0, 6.0, 4.0), "optimum".to_owned()),
-        (near, near_label()),
-        (transferred, "narrowest width's optimum".to_owned()),
+        (near, near_label(report)),
+        (transferred, transferred_label(report)),
         (dot(UNSTABLE), unstable_label(report)),
         (dot(DIVERGED), "diverged".to_owned()),
         (dot(NO_RESULT), "no result".to_owned()),

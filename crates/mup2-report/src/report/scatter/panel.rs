@@ -2,17 +2,17 @@
 
 use super::layout::{Layout, SGD_STRIP};
 use super::{hollow_bar, hollow_dot, ring};
-use crate::figure::svg::{Anchor, Canvas, LABEL, escape, whole_ticks};
+use crate::figure::svg::{Anchor, Canvas, LABEL, escape};
 use crate::report::cells::Cell;
 use crate::report::colour_scale::TICK;
 use crate::report::heatmap::{cross, describe, transferred_outline};
 use crate::report::optima::{Optimum, is_near};
-use crate::report::{PrunedPoint, Report};
-use mup2_scaling::number::trimmed;
+use crate::report::{Axes, Axis, PrunedPoint, Report};
 
 /// One scatter plot: a scheme at a width.
 pub(super) struct Panel<'report> {
     pub layout: &'report Layout,
+    pub axes: &'report Axes,
     pub left: f64,
     pub top: f64,
     /// In the order in which they are drawn: the later ones lie above.
@@ -41,10 +41,10 @@ impl Panel<'_> {
         self.draw_frame(canvas);
         for point in &self.pruned {
             let (x, y) = self.place(point.lr, point.rho);
-            let mark = if point.rho > 0.0 {
-                hollow_dot(x, y, self.layout.radius * 0.6, point)
-            } else {
+            let mark = if self.axes.is_baseline(point.rho) {
                 hollow_bar(x, y, point)
+            } else {
+                hollow_dot(x, y, self.layout.radius * 0.6, point)
             };
             canvas.push(&mark);
         }
@@ -79,12 +79,15 @@ impl Panel<'_> {
 
     /// The middle of a point; those with ρ = 0 stand in a strip of their own.
     fn place(&self, lr: f64, rho: f64) -> (f64, f64) {
-        let x = if rho > 0.0 {
-            self.layout.x(rho.log2())
-        } else {
+        let x = if self.axes.is_baseline(rho) {
             SGD_STRIP / 2.0
+        } else {
+            self.layout.x(self.axes.y_place(rho))
         };
-        (self.left + x, self.top + self.layout.y(lr.log2()))
+        (
+            self.left + x,
+            self.top + self.layout.y(self.axes.x.place(lr)),
+        )
     }
 
     fn draw_frame(&self, canvas: &mut Canvas) {
@@ -100,9 +103,9 @@ impl Panel<'_> {
     fn draw_point(&self, canvas: &mut Canvas, cell: &Cell) {
         let (x, y) = self.place(cell.lr, cell.rho);
         let fill = self.layout.colours.fill(cell);
-        let title = escape(&describe(cell));
+        let title = escape(&describe(self.axes, cell));
         // The circle's thin line keeps the darkest and the lightest colours visible on any ground.
-        canvas.push(&if cell.rho > 0.0 {
+        canvas.push(&if !self.axes.is_baseline(cell.rho) {
             format!(
                 r##"<circle cx="{x:.1}" cy="{y:.1}" r="{:.1}" fill="{fill}" stroke="#8a939c" stroke-width="0.5"><title>{title}</title></circle>"##,
                 self.layout.radius
@@ -120,7 +123,10 @@ impl Panel<'_> {
         let Some(best) = optimum.accuracy else {
             return;
         };
-        let near = self.cells.iter().filter(|cell| is_near(cell, best));
+        let near = self
+            .cells
+            .iter()
+            .filter(|cell| is_near(self.axes, cell, best));
         // The optimum has its cross.
         for cell in near.filter(|cell| (Some(cell.lr), Some(cell.rho)) != (optimum.lr, optimum.rho))
         {
@@ -133,28 +139,36 @@ impl Panel<'_> {
         let layout = self.layout;
         let bottom = self.top + layout.panel_height;
         let most = ((layout.panel_width - layout.inset) / 19.0) as usize;
-        for tick in whole_ticks(layout.rho.0, layout.rho.1, most) {
+        let zero = self.axes.zero_label();
+        let y_axis = self.axes.y.iter();
+        for (tick, label) in y_axis.flat_map(|axis| axis.ticks(layout.rho, most)) {
             let x = self.left + layout.x(tick);
             canvas.axis_line((x, bottom + 1.0), (x, bottom + 4.0));
-            canvas.text(x, bottom + 15.0, Anchor::Middle, TICK, &trimmed(tick));
+            canvas.text(x, bottom + 15.0, Anchor::Middle, TICK, &label);
         }
         if layout.inset > 0.0 {
             let x = self.left + SGD_STRIP / 2.0;
-            canvas.text(x, bottom + 15.0, Anchor::Middle, TICK, "ρ=0");
+            canvas.text(x, bottom + 15.0, Anchor::Middle, TICK, &zero);
         }
         if is_first {
-            for tick in whole_ticks(layout.lr.0, layout.lr.1, 6) {
+            for (tick, label) in self.axes.x.ticks(layout.lr, 6) {
                 let y = self.top + layout.y(tick);
                 canvas.axis_line((self.left - 5.0, y), (self.left - 2.0, y));
-                let label = trimmed(tick);
                 canvas.text(self.left - 8.0, y + 3.5, Anchor::End, TICK, &label);
             }
             let y = self.top + layout.panel_height / 2.0;
             let x = self.left - 36.0;
             let turn = format!(r#"{LABEL} transform="rotate(-90 {x:.1} {y:.1})""#);
-            canvas.text(x, y, Anchor::Middle, &turn, "log₂ η");
+            canvas.text(x, y, Anchor::Middle, &turn, &self.axes.x.label());
         }
         let right = self.left + layout.panel_width;
-        canvas.text(right, bottom + 28.0, Anchor::End, LABEL, "log₂ ρ →");
+        let label = self.axes.y.as_ref().map_or(String::new(), Axis::label);
+        canvas.text(
+            right,
+            bottom + 28.0,
+            Anchor::End,
+            LABEL,
+            &format!("{label} →"),
+        );
     }
 }

@@ -1,8 +1,10 @@
 //! Tests of the whole report on inputs small enough to compute by hand.
 
+mod fits;
 mod numbers;
 mod pages;
 mod properties;
+mod recorded;
 mod scattered;
 mod sharpness;
 
@@ -43,6 +45,8 @@ fn input(observations: Vec<Observation>) -> ReportInput {
         dataset: "fashion-mnist".to_owned(),
         selection: "validation".to_owned(),
         base_width: 16,
+        axes: crate::report::Axes::default(),
+        fits: false,
         sampling: Sampling::Grid,
         halving: None,
         settings: vec![("epochs".to_owned(), "4".to_owned())],
@@ -74,4 +78,9 @@ fn two_widths(scheme: &str) -> Vec<Observation> {
         }
     }
     runs
+}
+
+/// [`two_widths`] as an input.
+pub(crate) fn two_widths_of(scheme: &str) -> ReportInput {
+    input(two_widths(scheme))
 }

@@ -4,7 +4,7 @@ use super::{ended, input, run, two_widths};
 use crate::report::{Outcome, Report, ReportInput, TableOptions, build, terminal_table, write};
 
 /// Two schemes, one of them with a diverged, a failed and a missing run.
-fn small() -> ReportInput {
+pub(super) fn small() -> ReportInput {
     let mut runs = two_widths("mup2");
     runs.extend(two_widths("sp-naive"));
     let diverged = run("sp-naive", 64, -4, Some(1), 0, 0.0);

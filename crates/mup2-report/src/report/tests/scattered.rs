@@ -51,7 +51,7 @@ fn scattered(observations: Vec<Observation>) -> ReportInput {
 }
 
 /// Two widths; the best point of width 16 is second to another one at width 64.
-fn two_widths() -> ReportInput {
+pub(super) fn two_widths() -> ReportInput {
     let narrow = [Some(0.80), Some(0.795), Some(0.70), None, Some(0.60)];
     let wide = [Some(0.82), Some(0.85), Some(0.83), Some(0.20), Some(0.70)];
     let mut runs = at_width(16, narrow, [0.60, 0.65, 0.55, 0.30, 0.50]);
@@ -247,7 +247,7 @@ fn a_search_without_any_result_is_still_a_report() {
 }
 
 /// Width 16 alone: two of the five points were trained in full, three given up.
-fn halved() -> ReportInput {
+pub(super) fn halved() -> ReportInput {
     let mut runs = at_width(16, [Some(0.80), Some(0.795), None, None, None], [0.5; 5]);
     runs.retain(|run| run.rho > 0.0 && [-4.0, -3.5].contains(&run.lr.log2()));
     let pruned = |(lr, rho): (f64, f64), epochs, accuracy| PrunedPoint {

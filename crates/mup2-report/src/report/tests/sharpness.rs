@@ -4,7 +4,7 @@ use super::{input, two_widths};
 use crate::report::{Report, ReportInput, SharpnessObservation, build, write};
 
 /// Every run of `two_widths`: the eigenvalue is 100 ρ, a tenth higher in the second seed.
-fn measured() -> ReportInput {
+pub(super) fn measured() -> ReportInput {
     let runs = [two_widths("mup2"), two_widths("sp-naive")].concat();
     let sharpness = runs.iter().map(|run| SharpnessObservation {
         scheme: run.scheme.clone(),
