@@ -167,7 +167,7 @@ class SAM:
             directions = block.gradients
             if factor is not None:
                 directions = list(torch._foreach_mul(directions, factor))
-            own = [_whole(norm) for norm in torch._foreach_norm(directions, 2, dtype=block.dtype)]
+            own = _norms(directions, block.dtype)
             torch._foreach_mul_(own, [row.norm_mult for row in block.rows])
             norms += own
         self._norm = _norm_of(norms)
@@ -293,9 +293,9 @@ class SAM:
         """T of each parameter at the weights as they are; None where all are 1."""
         rule, absolute = self.scaled.rule, self.scaled.asam_bias == "absolute"
         if rule == "asam-layer":
-            norms = torch._foreach_norm(block.parameters, 2, dtype=block.dtype)
+            norms = _norms(block.parameters, block.dtype)
             pairs = zip(norms, block.parameters, strict=True)
-            return [_whole(norm).to(one.dtype) for norm, one in pairs]
+            return [norm.to(one.dtype) for norm, one in pairs]
         if rule != "asam":
             return None
         factors = list(torch._foreach_abs(block.parameters))
@@ -330,9 +330,7 @@ class SAM:
         blocks = self._blocks(lambda _: True)
         norms = []
         for block in blocks:
-            own = [
-                _whole(norm) for norm in torch._foreach_norm(block.gradients, 2, dtype=block.dtype)
-            ]
+            own = _norms(block.gradients, block.dtype)
             torch._foreach_mul_(own, [row.clip_mult for row in block.rows])
             norms += own
         if not norms:
@@ -378,6 +376,13 @@ def _multiply_(tensors: list[Tensor], scale: Tensor, multipliers: list[float]) -
                 tensor.mul_(factor)
         else:
             torch._foreach_mul_(group, factor.to(group[0].dtype))
+
+
+def _norms(tensors: list[Tensor], dtype: torch.dtype) -> list[Tensor]:
+    """Frobenius norms, of a DTensor that of the whole; for those a collective a tensor."""
+    if any(hasattr(tensor, "full_tensor") for tensor in tensors):
+        return [_whole(torch.linalg.vector_norm(tensor, dtype=dtype)) for tensor in tensors]
+    return list(torch._foreach_norm(tensors, 2, dtype=dtype))
 
 
 def _norm_of(norms: list[Tensor]) -> Tensor:
