@@ -17,7 +17,17 @@ loss = sam.step(closure)
 """
 
 from mup2.torch.base import BaseShapes
+from mup2.torch.check import CheckReport, coordinate_check
 from mup2.torch.sam import SAM
 from mup2.torch.scaled import Initialization, Row, Scaled, scale
 
-__all__ = ["SAM", "BaseShapes", "Initialization", "Row", "Scaled", "scale"]
+__all__ = [
+    "SAM",
+    "BaseShapes",
+    "CheckReport",
+    "Initialization",
+    "Row",
+    "Scaled",
+    "coordinate_check",
+    "scale",
+]
