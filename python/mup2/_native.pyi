@@ -9,6 +9,9 @@ def scale(request: str) -> str:
 def check(request: str) -> str:
     """The judgement of a coordinate check's points, as a value, a table and a page."""
 
+def report(request: str) -> str:
+    """The report of runs, written where the request says so."""
+
 def parse_toml(text: str) -> str:
     """A TOML text as JSON."""
 

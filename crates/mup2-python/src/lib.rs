@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 
 mod judgement;
 mod roles;
+mod runs;
 mod scheme;
 
 create_exception!(
@@ -48,6 +49,12 @@ fn check(py: Python<'_>, request: &str) -> PyResult<String> {
     answer(py, request, judgement::check)
 }
 
+/// The report of runs that any program made; written where the request says so.
+#[pyfunction]
+fn report(py: Python<'_>, request: &str) -> PyResult<String> {
+    answer(py, request, runs::report)
+}
+
 /// A TOML text as JSON.
 #[pyfunction]
 fn parse_toml(text: &str) -> PyResult<String> {
@@ -67,6 +74,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("InvalidInput", module.py().get_type::<InvalidInput>())?;
     module.add_function(wrap_pyfunction!(scale, module)?)?;
     module.add_function(wrap_pyfunction!(check, module)?)?;
+    module.add_function(wrap_pyfunction!(report, module)?)?;
     module.add_function(wrap_pyfunction!(parse_toml, module)?)?;
     module.add_function(wrap_pyfunction!(version, module)?)?;
     Ok(())
