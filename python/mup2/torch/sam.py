@@ -334,7 +334,9 @@ class SAM:
             torch._foreach_mul_(own, [row.clip_mult for row in block.rows])
             norms += own
         if not norms:
-            return torch.zeros(())
+            # On the parameters' device, where collectives can take it.
+            device = next((one.device for one in self._parameters.values()), None)
+            return torch.zeros((), device=device)
         norm = _norm_of(norms)
         if max_norm is not None:
             factor = (max_norm / (norm + 1e-6)).clamp(max=1.0)
