@@ -4,10 +4,8 @@
 use crate::terminal::say;
 use mup2_scaling::error::Error;
 use mup2_train::built_in::StackSize;
-use mup2_train::config::RunSpec;
-use mup2_train::config::TrainingDevice;
-use mup2_train::train::device_model;
-use mup2_train::train::free_memory;
+use mup2_train::config::{RunSpec, TrainingDevice};
+use mup2_train::train::{device_model, free_memory};
 
 /// Opens the device and says which GPU it is.
 pub fn announce(device: TrainingDevice) -> anyhow::Result<()> {

@@ -4,10 +4,8 @@ use crate::terminal::{say, shows_bars};
 use indicatif::{ProgressBar, ProgressStyle};
 use mup2_scaling::error::one_line;
 use mup2_sweep::Event;
-use mup2_sweep::config::PlannedRun;
-use mup2_sweep::config::SweepSpec;
-use mup2_sweep::results::RunResult;
-use mup2_sweep::results::RunStatus;
+use mup2_sweep::config::{PlannedRun, SweepSpec};
+use mup2_sweep::results::{RunResult, RunStatus};
 use std::time::{Duration, Instant};
 
 /// Between two lines where there is no terminal.

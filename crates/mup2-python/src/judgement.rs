@@ -2,7 +2,7 @@
 
 use crate::roles::{ScaleRequest, table};
 use mup2_report::check::{html, terminal_table};
-use mup2_scaling::check::{CheckReport, Divergence, Extent, Point, Subject, judge};
+use mup2_scaling::check::{CheckReport, CheckSubject, Divergence, Extent, Point, judge};
 use mup2_scaling::error::Result;
 use serde::{Deserialize, Serialize};
 
@@ -75,7 +75,7 @@ pub fn check(request: CheckRequest) -> Result<CheckAnswer> {
     };
     extent.validate()?;
     let table = table(&request.scaling)?;
-    let subject = Subject {
+    let subject = CheckSubject {
         scheme: request.scaling.scheme.scheme.clone(),
         base_width: request.base_width,
         settings: request.settings,

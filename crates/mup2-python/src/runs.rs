@@ -1,7 +1,7 @@
 //! The report of runs that any program made.
 
 use mup2_report::report::{
-    Observation, Outcome, ReportInput, Sampling, TableOptions, build, terminal_table, write,
+    Axes, Observation, Outcome, ReportInput, Sampling, TableOptions, build, terminal_table, write,
 };
 use mup2_scaling::error::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -69,6 +69,8 @@ pub fn report(request: ReportRequest) -> Result<ReportAnswer> {
         dataset: request.dataset,
         selection: "validation".to_owned(),
         base_width: request.base_width,
+        axes: Axes::default(),
+        fits: false,
         sampling: Sampling::Grid,
         halving: None,
         settings: Vec::new(),

@@ -3,12 +3,8 @@
 use super::known::{Checkpoints, cost_within};
 use super::pool::{Event, Outcome, RunOptions};
 use super::queue::{Queue, Taken};
-use super::trainer::Earlier;
-use super::trainer::Job;
-use super::trainer::Trainer;
-use crate::config::Halving;
-use crate::config::PlannedRun;
-use crate::config::SweepSpec;
+use super::trainer::{Earlier, Job, Trainer};
+use crate::config::{Halving, PlannedRun, SweepSpec};
 use crate::error::{Error, Result};
 use crate::results::{HEARTBEAT_INTERVAL, Heartbeat, ResultStore, RunResult, RunStatus};
 use mup2_scaling::workers::{Cancel, one_core_pool, panic_message};

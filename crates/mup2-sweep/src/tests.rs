@@ -2,15 +2,9 @@
 
 use super::command::COMMAND;
 use super::*;
-use crate::config::PlannedRun;
-use crate::config::SweepSpec;
-use crate::config::parse_sweep;
-use crate::error::Error;
-use crate::error::Result;
-use crate::results::Fingerprint;
-use crate::results::ResultStore;
-use crate::results::RunResult;
-use crate::results::RunStatus;
+use crate::config::{PlannedRun, SweepSpec, parse_sweep};
+use crate::error::{Error, Result};
+use crate::results::{Fingerprint, ResultStore, RunResult, RunStatus};
 use mup2_scaling::workers::Cancel;
 use std::collections::BTreeMap;
 use std::sync::Mutex;

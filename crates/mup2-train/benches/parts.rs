@@ -6,8 +6,7 @@
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use divan::{Bencher, black_box};
 use mup2_scaling::workers::one_core_pool;
-use mup2_train::config::RunSpec;
-use mup2_train::config::parse_run;
+use mup2_train::config::{RunSpec, parse_run};
 
 fn main() {
     one_core_pool().unwrap().install(divan::main);
@@ -191,8 +190,7 @@ mod twenty_steps {
     use mup2_scaling::workers::Cancel;
     use mup2_train::config::TrainingDevice;
     use mup2_train::data::load;
-    use mup2_train::train::ThroughputOptions;
-    use mup2_train::train::throughput;
+    use mup2_train::train::{ThroughputOptions, throughput};
 
     #[divan::bench(args = [64, 256, 1024], sample_count = 10)]
     fn perceptron(bencher: Bencher, width: usize) {

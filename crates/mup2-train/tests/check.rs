@@ -2,19 +2,11 @@
 //! exponent can be wrong unseen.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use mup2_scaling::check::CheckReport;
-use mup2_scaling::check::SlopeVerdict;
-use mup2_scaling::check::TensorFinding;
+use mup2_scaling::check::{CheckReport, SlopeVerdict, TensorFinding};
 use mup2_scaling::workers::Cancel;
-use mup2_train::check::CheckOptions;
-use mup2_train::check::check;
-use mup2_train::config::RunSpec;
-use mup2_train::config::TrainingDevice;
-use mup2_train::config::parse_run;
-use mup2_train::data::DataSpec;
-use mup2_train::data::Dataset;
-use mup2_train::data::DatasetName;
-use mup2_train::data::load;
+use mup2_train::check::{CheckOptions, check};
+use mup2_train::config::{RunSpec, TrainingDevice, parse_run};
+use mup2_train::data::{DataSpec, Dataset, DatasetName, load};
 
 fn dataset(name: DatasetName) -> Dataset {
     let spec = DataSpec {

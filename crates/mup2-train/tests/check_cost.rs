@@ -1,15 +1,11 @@
 //! What the coordinate check costs beside plain SAM steps: a ratio within one run.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use mup2_scaling::workers::Cancel;
-use mup2_scaling::workers::one_core_pool;
-use mup2_train::check::CheckOptions;
-use mup2_train::check::check;
-use mup2_train::config::TrainingDevice;
-use mup2_train::config::parse_run;
+use mup2_scaling::workers::{Cancel, one_core_pool};
+use mup2_train::check::{CheckOptions, check};
+use mup2_train::config::{TrainingDevice, parse_run};
 use mup2_train::data::load;
-use mup2_train::train::Progress;
-use mup2_train::train::train;
+use mup2_train::train::{Progress, train};
 use std::time::{Duration, Instant};
 
 const WIDTH: usize = 1024;

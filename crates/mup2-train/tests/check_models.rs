@@ -5,18 +5,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use mup2_scaling::check::CheckReport;
-use mup2_scaling::check::SlopeVerdict;
-use mup2_scaling::check::TensorFinding;
+use mup2_scaling::check::{CheckReport, SlopeVerdict, TensorFinding};
 use mup2_scaling::workers::Cancel;
-use mup2_train::check::CheckOptions;
-use mup2_train::check::check;
-use mup2_train::check::default_run;
-use mup2_train::check::default_steps;
-use mup2_train::check::default_widths;
-use mup2_train::config::ModelKind;
-use mup2_train::config::TrainingDevice;
-use mup2_train::config::parse_run;
+use mup2_train::check::{CheckOptions, check, default_run, default_steps, default_widths};
+use mup2_train::config::{ModelKind, TrainingDevice, parse_run};
 use mup2_train::data::load;
 
 fn checked(kind: ModelKind, changes: &[&str]) -> CheckReport {

@@ -5,17 +5,11 @@ use mup2_scaling::error::Error;
 use mup2_scaling::workers::Cancel;
 use mup2_sweep::config::RunId;
 use mup2_train::checkpoint::CheckpointDirectory;
-use mup2_train::config::RunSpec;
-use mup2_train::config::TrainingDevice;
-use mup2_train::config::parse_run;
+use mup2_train::config::{RunSpec, TrainingDevice, parse_run};
 use mup2_train::data::load;
-use mup2_train::train::Checkpointing;
-use mup2_train::train::Earlier;
-use mup2_train::train::Keeping;
-use mup2_train::train::Progress;
-use mup2_train::train::RunResult;
-use mup2_train::train::train;
-use mup2_train::train::train_resumably;
+use mup2_train::train::{
+    Checkpointing, Earlier, Keeping, Progress, RunResult, train, train_resumably,
+};
 use std::path::Path;
 use std::time::Duration;
 

@@ -5,8 +5,7 @@ use mup2_scaling::workers::Cancel;
 use mup2_sweep::results::SharpnessMetrics;
 use mup2_train::config::parse_run;
 use mup2_train::data::load;
-use mup2_train::train::RunResult;
-use mup2_train::train::train;
+use mup2_train::train::{RunResult, train};
 
 fn trained(toml: &[&str]) -> RunResult {
     let small = [

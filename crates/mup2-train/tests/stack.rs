@@ -3,18 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use mup2_scaling::error::Error;
-use mup2_scaling::workers::Cancel;
-use mup2_scaling::workers::one_core_pool;
+use mup2_scaling::workers::{Cancel, one_core_pool};
 use mup2_sweep::results::RunStatus;
-use mup2_train::config::RunSpec;
-use mup2_train::config::TrainingDevice;
-use mup2_train::config::parse_run;
-use mup2_train::data::Dataset;
-use mup2_train::data::load;
-use mup2_train::train::Keeping;
-use mup2_train::train::RunResult;
-use mup2_train::train::train_resumably;
-use mup2_train::train::train_stack;
+use mup2_train::config::{RunSpec, TrainingDevice, parse_run};
+use mup2_train::data::{Dataset, load};
+use mup2_train::train::{Keeping, RunResult, train_resumably, train_stack};
 
 /// What one trial alone and one of a stack may differ by, relative: other orders of the same sums, which a
 /// few steps of SAM amplify.

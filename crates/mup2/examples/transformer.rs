@@ -17,9 +17,7 @@ use burn::nn::{Embedding, EmbeddingConfig, LayerNorm, LayerNormConfig, Linear, L
 use burn::optim::{AdamWConfig, GradientsParams};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use mup2::check::ModuleCheckOptions;
-use mup2::check::ModuleTraining;
-use mup2::check::check_module;
+use mup2::check::{ModuleCheckOptions, ModuleTraining, check_module};
 use mup2::error::Result;
 use mup2::module::{BaseShapes, WeightGain};
 use mup2::scaling::workers::Cancel;

@@ -4,15 +4,10 @@ use super::weights::run_of;
 use crate::arguments::{EvaluateArguments, WeightNames};
 use crate::dataset;
 use crate::device;
-use crate::terminal::print;
-use crate::terminal::say;
+use crate::terminal::{print, say};
 use mup2_train::built_in::describe;
-use mup2_train::checkpoint::read_shapes;
-use mup2_train::checkpoint::read_weights;
-use mup2_train::train::check_weight_shapes;
-use mup2_train::train::classes_of_weights;
-use mup2_train::train::evaluate_weights;
-use mup2_train::train::ours;
+use mup2_train::checkpoint::{read_shapes, read_weights};
+use mup2_train::train::{check_weight_shapes, classes_of_weights, evaluate_weights, ours};
 use std::process::ExitCode;
 
 pub fn run(arguments: &EvaluateArguments) -> anyhow::Result<ExitCode> {

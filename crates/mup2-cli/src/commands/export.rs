@@ -1,10 +1,8 @@
 //! `mup2 export`: the results of a sweep as tables for other programs.
 
 use crate::arguments::ExportArguments;
-use crate::terminal::print;
-use crate::terminal::say;
-use mup2_sweep::export::Format;
-use mup2_sweep::export::export;
+use crate::terminal::{print, say};
+use mup2_sweep::export::{Format, export};
 use mup2_sweep::results::ResultStore;
 use mup2_train::built_in::KINDS;
 use std::process::ExitCode;

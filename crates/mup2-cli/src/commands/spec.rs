@@ -23,8 +23,7 @@ mod tests {
     use mup2_sweep::command::command_of;
     use mup2_sweep::config::parse_sweep;
     use mup2_train::built_in::KINDS;
-    use mup2_train::config::RunSpec;
-    use mup2_train::config::parse_run;
+    use mup2_train::config::{RunSpec, parse_run};
 
     #[test]
     fn the_run_template_is_the_default_run() {

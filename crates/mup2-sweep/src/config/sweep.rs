@@ -8,14 +8,11 @@ use super::json::Json;
 use super::kind::{Given, Kind, Runs, Source};
 use super::search::{Search, SearchMethod};
 use crate::error::{Error, Result};
-use serde::Deserialize;
-use serde::Serialize;
-use serde::Serializer;
 use serde::de::IgnoredAny;
 use serde::ser::SerializeMap;
+use serde::{Deserialize, Serialize, Serializer};
 use std::collections::HashSet;
-use std::fmt::Display;
-use std::fmt::Formatter;
+use std::fmt::{Display, Formatter};
 use std::hash::Hash;
 use std::sync::Arc;
 

@@ -1,20 +1,10 @@
 //! The table `runs`: one row a distinct run of the plan.
 
 use super::column::{Column, integer, real, text};
-use crate::config::AxisValue;
-use crate::config::ColumnKind;
-use crate::config::Json;
-use crate::config::PlannedRun;
-use crate::config::RunId;
-use crate::config::SweepSpec;
+use crate::config::{AxisValue, ColumnKind, Json, PlannedRun, RunId, SweepSpec};
 use crate::error::Result;
-use crate::results::EpochMetrics;
-use crate::results::ResultStore;
-use crate::results::RunResult;
-use crate::results::RunStatus;
-use crate::results::Scores;
-use std::collections::BTreeSet;
-use std::collections::HashMap;
+use crate::results::{EpochMetrics, ResultStore, RunResult, RunStatus, Scores};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// A run and what the sweep knows of it.

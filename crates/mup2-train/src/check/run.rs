@@ -8,10 +8,7 @@ use crate::error::Result;
 use crate::scaling::check::{CheckReport, judge};
 use crate::scaling::scale;
 use crate::train::network_for;
-use mup2::check::CheckProgress;
-use mup2::check::Measured;
-use mup2::check::measure_all;
-use mup2::check::no_radius;
+use mup2::check::{CheckProgress, Measured, measure_all, no_radius};
 use mup2_scaling::workers::Cancel;
 
 /// What is checked beside the run that is checked.

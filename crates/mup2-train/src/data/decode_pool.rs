@@ -173,10 +173,9 @@ mod tests {
     use super::DecodePool;
     use crate::error::Result;
     use std::path::Path;
-    use std::sync::Arc;
-    use std::sync::Mutex;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::mpsc::channel;
+    use std::sync::{Arc, Mutex};
 
     fn files(count: usize) -> Vec<Arc<Path>> {
         let name = |index: usize| Arc::from(Path::new(&format!("{index}.png")));

@@ -12,16 +12,11 @@ use crate::collective::{Collective, Solo};
 use crate::config::{PerturbationBatch, RunSpec, TrainingDevice};
 use crate::data::{BATCHES_AHEAD, BatchOrder, Dataset, Loader};
 use crate::error::{Error, Result};
-use crate::model::Network;
-use crate::model::Pass;
-use crate::step::Sharing;
-use crate::step::StepReport;
-use crate::step::scale_gradients;
-use crate::step::weight_norm;
+use crate::model::{Network, Pass};
+use crate::step::{Sharing, StepReport, scale_gradients, weight_norm};
 use mup2_scaling::workers::Cancel;
 use mup2_sweep::config::RunId;
-use mup2_sweep::results::EpochMetrics;
-use mup2_sweep::results::RunStatus;
+use mup2_sweep::results::{EpochMetrics, RunStatus};
 
 /// What a run tells while it trains.
 #[derive(Debug, Clone, PartialEq)]

@@ -11,16 +11,12 @@ use crate::collective::Solo;
 use crate::config::{RunSpec, TrainingDevice};
 use crate::data::{BATCHES_AHEAD, BatchOrder, Dataset, Loader};
 use crate::error::{Error, Result};
-use crate::model::Network;
-use crate::model::Pass;
-use crate::step::Sharing;
-use crate::step::StepReport;
-use crate::step::weight_norms;
+use crate::model::{Network, Pass};
+use crate::step::{Sharing, StepReport, weight_norms};
 use burn::module::Module;
 use burn::tensor::Device;
 use mup2_scaling::workers::Cancel;
-use mup2_sweep::results::EpochMetrics;
-use mup2_sweep::results::RunStatus;
+use mup2_sweep::results::{EpochMetrics, RunStatus};
 
 /// Trains `specs`, which differ in learning rate, radius and seed alone, at once: one stacked model
 /// with the trial as the leading axis of every parameter. The results are in the order of the

@@ -2,13 +2,10 @@
 
 use super::resume::Keeping;
 use super::run::{Progress, train_resumably};
-use crate::config::RunSpec;
-use crate::config::TrainingDevice;
+use crate::config::{RunSpec, TrainingDevice};
 use crate::data::Dataset;
-use crate::error::Error;
-use crate::error::Result;
-use mup2_scaling::workers::Cancel;
-use mup2_scaling::workers::panic_message;
+use crate::error::{Error, Result};
+use mup2_scaling::workers::{Cancel, panic_message};
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;

@@ -3,26 +3,16 @@
 
 mod threads;
 
-use mup2_scaling::error::Error;
-use mup2_scaling::error::Result;
-use mup2_scaling::workers::Cancel;
-use mup2_scaling::workers::one_core_pool;
+use mup2_scaling::error::{Error, Result};
+use mup2_scaling::workers::{Cancel, one_core_pool};
 use mup2_sweep::results::RunStatus;
-use mup2_train::checkpoint::CheckpointDirectory;
-use mup2_train::checkpoint::Weights;
-use mup2_train::checkpoint::read_weights;
-use mup2_train::collective::Collective;
-use mup2_train::collective::Solo;
-use mup2_train::config::RunSpec;
-use mup2_train::config::TrainingDevice;
-use mup2_train::config::parse_run;
+use mup2_train::checkpoint::{CheckpointDirectory, Weights, read_weights};
+use mup2_train::collective::{Collective, Solo};
+use mup2_train::config::{RunSpec, TrainingDevice, parse_run};
 use mup2_train::data::load;
-use mup2_train::train::Checkpointing;
-use mup2_train::train::Keeping;
-use mup2_train::train::Progress;
-use mup2_train::train::RunResult;
-use mup2_train::train::TrainedWeights;
-use mup2_train::train::train_together;
+use mup2_train::train::{
+    Checkpointing, Keeping, Progress, RunResult, TrainedWeights, train_together,
+};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,12 +1,10 @@
 //! The coordinate check of any Burn module: the user trains, this measures and judges.
 
-use super::CheckProgress;
-use super::Measured;
-use super::no_radius;
 use super::observe::{ObservedPasses, ObservedTraining, observe};
 use super::quantities::{ObservedStep, Origin};
 use super::slices::spectral_size;
 use super::workers::measure_all;
+use super::{CheckProgress, Measured, no_radius};
 use crate::error::{Error, Result};
 use crate::module::ScaledModule;
 use crate::scaling::Rule;

@@ -1,16 +1,10 @@
 //! A training of a few SAM steps, seen from outside: what a check of a run and of a module share.
 
 use super::quantities::{ObservedStep, Origin};
-use crate::error::Error;
-use crate::error::Result;
-use crate::scaling::check::Divergence;
-use crate::scaling::check::Point;
+use crate::error::{Error, Result};
+use crate::scaling::check::{Divergence, Point};
 use crate::scaling::workers::Cancel;
-use crate::step::PerturbationRecord;
-use crate::step::Recorded;
-use crate::step::Sam;
-use crate::step::ScaledOptimizer;
-use crate::step::flat_parameters;
+use crate::step::{PerturbationRecord, Recorded, Sam, ScaledOptimizer, flat_parameters};
 use crate::trace::Trace;
 use burn::module::Module;
 use burn::optim::GradientsParams;

@@ -4,17 +4,14 @@ use super::nets::{INPUTS, Perceptron, batch, gradient, loss, perceptron_shapes};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
-use mup2::check::ModuleCheckOptions;
-use mup2::check::ModuleTraining;
-use mup2::check::check_module;
+use mup2::check::{ModuleCheckOptions, ModuleTraining, check_module};
 use mup2::error::Result;
 use mup2::scaling::workers::Cancel;
 use mup2::scaling::{Parameterization, Perturbation, Rule, Scheme};
 use mup2::step::{BaseOptimizerConfig, Sgd};
 use mup2::trace::Trace;
 use mup2_report::check::terminal_table;
-use mup2_scaling::check::CheckReport;
-use mup2_scaling::check::SlopeVerdict;
+use mup2_scaling::check::{CheckReport, SlopeVerdict};
 
 fn options(widths: &[usize]) -> ModuleCheckOptions {
     ModuleCheckOptions {

@@ -5,11 +5,8 @@ use crate::arguments::SweepCommandsArguments;
 use crate::encoded::{ENCODED, encoded};
 use crate::terminal::print;
 use mup2_scaling::error::Error;
-use mup2_sweep::Selected;
-use mup2_sweep::known_runs;
-use mup2_sweep::refuse_halving;
-use mup2_sweep::results::PROCESSOR;
-use mup2_sweep::results::ResultStore;
+use mup2_sweep::results::{PROCESSOR, ResultStore};
+use mup2_sweep::{Selected, known_runs, refuse_halving};
 use std::path::Path;
 use std::process::ExitCode;
 

@@ -10,8 +10,7 @@ pub use run::{SweepRequest, run_sweep};
 
 use crate::arguments::{SweepArguments, SweepCommand, SweepFileArguments};
 use mup2_scaling::error::Error;
-use mup2_sweep::config::SweepSpec;
-use mup2_sweep::config::read_sweep;
+use mup2_sweep::config::{SweepSpec, read_sweep};
 use mup2_sweep::results::ResultStore;
 use mup2_train::built_in::KINDS;
 use std::path::Path;
