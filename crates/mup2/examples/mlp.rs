@@ -13,7 +13,6 @@ use burn::optim::GradientsParams;
 use burn::tensor::activation::{log_softmax, relu};
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use mup2::check::{ModuleCheckOptions, ModuleTraining, check_module};
-use mup2::data::{BatchOrder, DataSpec, Dataset, load};
 use mup2::error::{Error, Result};
 use mup2::module::BaseShapes;
 use mup2::scaling::workers::Cancel;
@@ -22,6 +21,7 @@ use mup2::shapes::Declarations;
 use mup2::step::{BaseOptimizerConfig, Sgd};
 use mup2_report::check::terminal_table;
 use mup2_scaling::check::CheckReport;
+use mup2_train::data::{BatchOrder, DataSpec, Dataset, load};
 
 const BASE_WIDTH: usize = 32;
 const LEARNING_RATE: f64 = 0.05;

@@ -32,9 +32,9 @@ pub struct ImageBatch<'a> {
 /// has begun are not decoded, and what is decoded is freed.
 ///
 /// ```no_run
-/// # use mup2::data::{BATCHES_AHEAD, BatchOrder, DataSpec, Loader, load};
+/// # use mup2_train::data::{BATCHES_AHEAD, BatchOrder, DataSpec, Loader, load};
 /// # fn train_on(_: &[f32], _: &[usize]) {}
-/// # fn main() -> mup2::error::Result<()> {
+/// # fn main() -> mup2_scaling::error::Result<()> {
 /// let data = load(&DataSpec::default())?;
 /// let order = BatchOrder::new(0, data.train.len(), 64)?;
 /// let permutation = order.epoch(0);
