@@ -7,7 +7,9 @@ use crate::device;
 use crate::terminal::{print, say};
 use mup2_train::built_in::describe;
 use mup2_train::checkpoint::{read_shapes, read_weights};
-use mup2_train::train::{check_weight_shapes, classes_of_weights, evaluate_weights, ours};
+use mup2_train::train::{
+    check_weight_shapes, classes_of_weights, evaluate_weights, normalization_of_weights, ours,
+};
 use std::process::ExitCode;
 
 pub fn run(arguments: &EvaluateArguments) -> anyhow::Result<ExitCode> {
@@ -18,7 +20,7 @@ pub fn run(arguments: &EvaluateArguments) -> anyhow::Result<ExitCode> {
     let data = dataset::open(&spec.data)?;
     say(format_args!("{}: {}", spec.data.dataset, describe(&data)));
     let names = classes_of_weights(&arguments.weights)?;
-    let data = match (names.is_empty(), data.class_names.is_empty()) {
+    let mut data = match (names.is_empty(), data.class_names.is_empty()) {
         (false, false) => data.with_classes(&names)?,
         (true, false) => {
             let names = data.class_names.join(", ");
@@ -29,6 +31,11 @@ pub fn run(arguments: &EvaluateArguments) -> anyhow::Result<ExitCode> {
         }
         (_, true) => data,
     };
+    // The network saw images by the training's own mean and deviation, whatever those of these are.
+    let channels = data.train.shape.channels;
+    if let Some(normalization) = normalization_of_weights(&arguments.weights, channels)? {
+        data.normalization = normalization;
+    }
     // The run is what a file says of itself; nothing is allocated by it alone.
     if arguments.names == WeightNames::Mup2 {
         check_weight_shapes(&spec, &data, &shapes)?;

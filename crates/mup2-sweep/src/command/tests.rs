@@ -175,7 +175,7 @@ fn templates_that_do_not_fit_the_grid_are_named() {
     insta::assert_snapshot!(error("[64, 256]", "[0, 256]"), @"s.toml: grid.width: holds 0; allowed: whole numbers from 1");
     insta::assert_snapshot!(error("[1e-6, \"none\", 3]", "[]"), @"s.toml: grid.decay: is empty; allowed: at least one value");
     insta::assert_snapshot!(error("[1e-6, \"none\", 3]", "[3, 3]"), @"s.toml: grid.decay: holds 3 twice; allowed: each value once");
-    insta::assert_snapshot!(error("[1e-6, \"none\", 3]", "[[3]]"), @"s.toml: grid.decay[0]: invalid type: sequence; allowed: a number, a text or a boolean");
+    insta::assert_snapshot!(error("[1e-6, \"none\", 3]", "[[3]]"), @"s.toml: grid.decay[0]: is a list; allowed: a number, a text or a boolean");
     insta::assert_snapshot!(error("[1e-6, \"none\", 3]", "3"), @"s.toml: grid.decay: is no list; allowed: a list such as [0.1, 0.2] or { log2_from = -6, log2_to = 0, log2_step = 1 }");
     insta::assert_snapshot!(error("name = \"mine\"", "name = \"mine\"\nselection = \"best-test\""), @"s.toml: selection: stands beside a metric of the runs, `acc`; allowed: one of the two");
 }

@@ -373,7 +373,7 @@ fn a_key_of_another_architecture_is_named_with_both() {
     insta::assert_snapshot!(run_error("[model]\nkind = 'resnet'\n[model.resnet]\nlayers = 20"), @"r.toml: model.resnet.layers: is 20; allowed: 18, 34 or 50");
     insta::assert_snapshot!(run_error("[model]\nkind = 'resnet'\n[model.resnet]\nnorm = 'group'\ngroups = 3"), @"r.toml: model.resnet.groups: is 3; allowed: divisors of the width 128 and of the base width 128");
     insta::assert_snapshot!(run_error("[model.resnet]\ndepth = 20"), @"r.toml: model.resnet.depth: unknown field `depth`; allowed: one of `layers`, `stem`, `norm`, `groups`, `norm_zero_init`");
-    insta::assert_snapshot!(run_error("[model]\ngru = 3"), @"r.toml: model.gru: invalid type: integer `3`; allowed: the keys of `[model.gru]`");
+    insta::assert_snapshot!(run_error("[model]\ngru = 3"), @"r.toml: model.gru: is 3; allowed: the keys of `[model.gru]`");
     insta::assert_snapshot!(run_error("[model]\nkind = 'gru'\n[sam]\nrule = 'sam-on'"), @"r.toml: sam.rule: is `sam-on`, but model `gru` has no normalization layers; allowed: `sam`, `asam`, `asam-layer` or `random` for this model");
 }
 

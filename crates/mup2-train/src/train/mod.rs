@@ -36,7 +36,7 @@ pub use share::check_processes;
 pub use stack::{check_stack, train_stack};
 pub use stack_memory::trial_memory;
 pub use throughput::{Throughput, ThroughputOptions, throughput};
-pub use trained::{TrainedWeights, classes_of_weights, run_of_weights};
+pub use trained::{TrainedWeights, classes_of_weights, normalization_of_weights, run_of_weights};
 pub use weights::{effective_weights, with_effective_weights};
 
 use crate::config::RunSpec;

@@ -3,6 +3,7 @@
 use super::RunResult;
 use crate::checkpoint::{Weights, write_weights};
 use crate::config::RunSpec;
+use crate::data::{Dataset, Normalization};
 use crate::error::{Error, Result};
 use mup2_sweep::config::RunId;
 use mup2_sweep::results::EpochMetrics;
@@ -15,12 +16,16 @@ const RUN: &str = "mup2_run";
 /// Key of the names of the classes, in the order of the outputs, as a JSON list.
 const CLASSES: &str = "classes";
 
+/// Key of the mean and standard deviation of the training images' channels, as JSON.
+const NORMALIZATION: &str = "normalization";
+
 /// A directory with `best.safetensors` and `last.safetensors`: the weights that act, by mup2's names,
 /// with the run's spec and the accuracies in the metadata.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct TrainedWeights {
     directory: PathBuf,
     classes: Vec<String>,
+    normalization: Option<Normalization>,
 }
 
 impl TrainedWeights {
@@ -29,12 +34,16 @@ impl TrainedWeights {
         Self {
             directory: directory.to_owned(),
             classes: Vec::new(),
+            normalization: None,
         }
     }
 
-    /// The names of the classes, which their files then say, in the order of the outputs.
-    pub fn of_classes(mut self, names: &[String]) -> Self {
-        self.classes = names.to_vec();
+    /// Of a training on `data`: the files then hold the names of the classes, in the order of the
+    /// outputs, and what the images were normalized by.
+    #[must_use]
+    pub fn of_data(mut self, data: &Dataset) -> Self {
+        self.classes.clone_from(&data.class_names);
+        self.normalization = Some(data.normalization.clone());
         self
     }
 
@@ -117,6 +126,10 @@ impl TrainedWeights {
             let names = serde_json::to_string(&self.classes).unwrap_or_default();
             metadata.insert(CLASSES.to_owned(), names);
         }
+        if let Some(normalization) = &self.normalization {
+            let text = serde_json::to_string(normalization).unwrap_or_default();
+            metadata.insert(NORMALIZATION.to_owned(), text);
+        }
         write_weights(&self.last(), weights, &metadata)?;
         if earlier
             .iter()
@@ -170,4 +183,30 @@ pub fn classes_of_weights(path: &Path) -> Result<Vec<String>> {
             "train the weights again, or remove `classes` from their metadata",
         )
     })
+}
+
+/// What the training images of a file of weights were normalized by; none in files that do not say so.
+///
+/// # Errors
+/// When the file cannot be read, or holds other numbers than a mean and a standard deviation above 0
+/// of each of `channels`.
+pub fn normalization_of_weights(path: &Path, channels: usize) -> Result<Option<Normalization>> {
+    let metadata = crate::checkpoint::read_metadata(path)?;
+    let Some(text) = metadata.get(NORMALIZATION) else {
+        return Ok(None);
+    };
+    let parsed: Option<Normalization> = serde_json::from_str(text).ok();
+    let fits = |found: &Normalization| {
+        let counts = [found.mean.len(), found.std.len()] == [channels; 2];
+        let finite = found.mean.iter().all(|mean| mean.is_finite());
+        counts && finite && found.std.iter().all(|std| std.is_finite() && *std > 0.0)
+    };
+    match parsed.filter(fits) {
+        Some(normalization) => Ok(Some(normalization)),
+        None => Err(Error::corrupt(
+            path,
+            format!("holds no normalization of {channels} channels"),
+            "give images like those of the training, or remove `normalization` from its metadata",
+        )),
+    }
 }
