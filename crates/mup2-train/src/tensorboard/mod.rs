@@ -2,12 +2,12 @@
 //! hyperparameters.
 //!
 //! ```no_run
-//! use mup2::tensorboard::EventWriter;
+//! use mup2_train::tensorboard::EventWriter;
 //!
 //! let mut events = EventWriter::create("board/first-run".as_ref(), 0)?;
 //! events.scalar("train/loss", 100, 0.25)?;
 //! events.flush()?;
-//! # Ok::<(), mup2::error::Error>(())
+//! # Ok::<(), mup2_scaling::error::Error>(())
 //! ```
 //!
 //! A directory is a run in TensorBoard; its name is the run's name. Nothing reads these files back:
