@@ -36,7 +36,7 @@ fuzz_target!(|bytes: &[u8]| {
         Ok(report) => {
             assert_eq!(report.tensors.len(), tensors);
             let page = html(&report);
-            assert!(page.starts_with("<!DOCTYPE html>") && page.trim_end().ends_with("</html>"));
+            assert!(page.starts_with("<!doctype html>") && page.trim_end().ends_with("</html>"));
             assert!(!terminal_table(&report, false).is_empty());
         }
     }
