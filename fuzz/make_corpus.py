@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Makes the seeds of corpus/ that nobody writes by hand: IDX, CIFAR, tar, image and safetensors files."""
+"""Makes the seeds of corpus/ that nobody writes by hand: files of bytes, and tables with their first byte."""
 
 import gzip
 import io
+import json
 import struct
 import tarfile
 import zlib
@@ -123,9 +124,59 @@ def shapes() -> None:
     write("tensor_shapes", "ambiguous", f"\2{width(4)}\n---\n{width(12)}\n---\n".encode())
 
 
+def weights() -> None:
+    def file(header: str, weights: bytes) -> bytes:
+        return struct.pack("<Q", len(header)) + header.encode() + weights
+
+    def entry(name: str, dtype: str, shape: list[int], first: int, last: int) -> str:
+        return f'"{name}":{{"dtype":"{dtype}","shape":{shape},"data_offsets":[{first},{last}]}}'
+
+    kinds = [("F64", 8, "d"), ("F32", 4, "f"), ("F16", 2, "e")]
+    entries, data = ['"__metadata__":{"format":"pt"}'], b""
+    for dtype, size, code in kinds:
+        entries.append(entry(dtype, dtype, [2], len(data), len(data) + 2 * size))
+        data += struct.pack(f"<2{code}", 1.5, -0.25)
+    entries.append(entry("bf", "BF16", [1, 1], len(data), len(data) + 2))
+    data += b"\x80\x3f"
+    entries.append(entry("bn.num_batches_tracked", "I64", [], len(data), len(data) + 8))
+    data += bytes(8)
+    write("weights", "every-float", file("{" + ",".join(entries) + "}", data))
+    write("weights", "empty", file("{}", b""))
+    write("weights", "not-finite", file("{" + entry("w", "F32", [1], 0, 4) + "}", struct.pack("<f", float("nan"))))
+    write("weights", "whole-number", file("{" + entry("w", "I8", [1], 0, 1) + "}", b"\1"))
+    write("weights", "metadata-is-null", file('{"__metadata__":null}', b""))
+    write("weights", "huge-length", struct.pack("<Q", 2**63) + b"{}")
+
+
+def table() -> None:
+    rows = [(width, lr, rho, seed) for width in (8, 32) for lr in (0.1, 0.2, 0.4) for rho in (0, 0.1) for seed in (0, 1)]
+    accuracy = [(lr, 0.9 - abs(lr - 0.2) + rho / 10 + seed / 100) for _, lr, rho, seed in rows]
+    names = ["scheme", "width", "lr", "rho", "seed", "status", "test", "accuracy"]
+    cells = [
+        ["mup2", *row, "finished", value - 0.01, value] for row, (_, value) in zip(rows, accuracy, strict=True)
+    ]
+
+    def separated(sign: str) -> bytes:
+        return "\n".join(sign.join(map(str, row)) for row in [names, *cells]).encode()
+
+    lines = "\n".join(json.dumps(dict(zip(names, row, strict=True))) for row in cells).encode()
+    # Bits 0 and 1: the name of the file. 2: rho, 3: test, 4: status, 5: less is better, 6: a threshold,
+    # 7: a nested learning rate.
+    write("table", "csv", bytes([0b0001_1100]) + separated(","))
+    write("table", "tsv-less-is-better", bytes([0b0110_0001]) + separated("\t"))
+    write("table", "json-lines", bytes([0b0001_1110]) + lines)
+    write("table", "json-lines-gzip", bytes([0b0000_0111]) + gzipped(lines))
+    nested = b'{"width":8,"optimizer":{"lr":0.1},"accuracy":NaN}\n{"width":16,"optimizer":{"lr":0.2},"accuracy":50}'
+    write("table", "nested", bytes([0b1000_0010]) + nested)
+    write("table", "odd-cells", b"\0\xef\xbb\xbfwidth,lr,accuracy\r\n1e3,-1,inf\r\n8,\"0.5\",12%,more\r\n,0,\n8.5,1,1\n")
+    write("table", "extremes", b"\0width,lr,accuracy\n8000000000000000,5e-324,1\n1,1.7e308,0\n1,0,1e308\n")
+
+
 if __name__ == "__main__":
     idx()
     cifar()
     tar()
     image()
     shapes()
+    weights()
+    table()

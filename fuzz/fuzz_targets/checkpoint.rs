@@ -4,9 +4,10 @@
 
 use libfuzzer_sys::fuzz_target;
 use mup2_fuzz::checkpoint::{CHECKPOINT_FORMAT, Checkpoint, TrainingState, Weights};
-use mup2_fuzz::config::{RunId, RunSpec};
-use mup2_fuzz::results::{RESULT_FORMAT, RunResult, RunStatus};
+use mup2_fuzz::config::RunSpec;
 use mup2_fuzz::sentence;
+use mup2_sweep::config::RunId;
+use mup2_sweep::results::RunResult;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -18,7 +19,10 @@ fuzz_target!(|bytes: &[u8]| {
         Ok(found) => {
             assert_eq!(found.state.id, id);
             let written = found.to_bytes().expect("what was read can be written");
-            assert_eq!(Checkpoint::from_bytes(&written, &id, path).expect("read"), found);
+            assert_eq!(
+                Checkpoint::from_bytes(&written, &id, path).expect("read"),
+                found
+            );
         }
         Err(error) => sentence(&error, "; remove it"),
     }
@@ -34,13 +38,9 @@ fuzz_target!(|bytes: &[u8]| {
             format: CHECKPOINT_FORMAT,
             id: id.clone(),
             result: RunResult {
-                format: RESULT_FORMAT,
-                id: id.clone(),
                 mup2_version: name.clone().into_owned(),
-                spec,
-                status: RunStatus::Completed,
                 steps: bytes.len(),
-                epochs: Vec::new(),
+                ..RunResult::before_training(&spec)
             },
             loss_sum: 0.0,
             sam_steps: bytes.len() as u64,
@@ -49,7 +49,9 @@ fuzz_target!(|bytes: &[u8]| {
         weights: BTreeMap::from([(name.into_owned(), weights)]),
         optimizer: bytes.to_vec(),
     };
-    let written = checkpoint.to_bytes().expect("any checkpoint can be written");
+    let written = checkpoint
+        .to_bytes()
+        .expect("any checkpoint can be written");
     let read = Checkpoint::from_bytes(&written, &id, path).expect("and read");
     assert_eq!(read, checkpoint);
 });

@@ -57,8 +57,14 @@ fuzz_target!(|input: &[u8]| {
         Ok(splits) => {
             let train = splits.train;
             assert_eq!(splits.classes, classes);
-            assert_eq!(train.in_memory().unwrap_or_default().len(), train.len() * 3072);
-            assert_eq!(train.in_memory().unwrap_or_default()[..3072], bytes[labels..]);
+            assert_eq!(
+                train.in_memory().unwrap_or_default().len(),
+                train.len() * 3072
+            );
+            assert_eq!(
+                train.in_memory().unwrap_or_default()[..3072],
+                bytes[labels..]
+            );
             assert_eq!(train.labels[0], u16::from(bytes[labels - 1]));
             assert!(usize::from(train.labels[0]) < classes);
         }

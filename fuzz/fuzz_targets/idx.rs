@@ -7,7 +7,7 @@
 
 use flate2::{Compression, write::GzEncoder};
 use libfuzzer_sys::fuzz_target;
-use mup2_fuzz::data::{ADVICE, IDX_NAMES, load_idx};
+use mup2_fuzz::data::{ADVICE, IDX_NAMES, load_any_idx, load_idx};
 use mup2_fuzz::{empty_directory, sentence};
 use std::fs;
 use std::io::Write;
@@ -50,12 +50,24 @@ fuzz_target!(|input: &[u8]| {
         store(&directory, IDX_NAMES[2], 0, TEST_IMAGES),
         store(&directory, IDX_NAMES[3], 0, TEST_LABELS),
     ];
+    let any = load_any_idx(&directory);
+    if let Err(error) = &any {
+        sentence(error, "; give a directory with four IDX files");
+    }
     match load_idx(&directory, lengths) {
         Err(error) => sentence(&error, ADVICE),
         Ok(splits) => {
             let train = splits.train;
             assert!(!train.is_empty());
-            assert_eq!(train.in_memory().unwrap_or_default().len(), train.len() * train.shape.values());
+            assert_eq!(
+                train.in_memory().unwrap_or_default().len(),
+                train.len() * train.shape.values()
+            );
+            if train.shape == splits.test.shape {
+                let any = any.expect("a set that is known is one of any");
+                assert_eq!(any.train, train);
+                assert_eq!(any.test, splits.test);
+            }
             assert!(
                 train
                     .labels

@@ -3,18 +3,19 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use mup2_fuzz::config::{RunId, RunSpec, Selection, TrainingDevice, parse_sweep};
-use mup2_fuzz::results::{RESULT_FORMAT, ResultStore, RunResult};
+use mup2_fuzz::built_in::KINDS;
+use mup2_fuzz::config::RunSpec;
 use mup2_fuzz::{keeps_run_promises, scratch};
+use mup2_sweep::config::{RunId, Selection, parse_sweep};
+use mup2_sweep::results::{Fingerprint, RESULT_FORMAT, ResultStore, RunResult};
 use std::fs;
 use std::sync::LazyLock;
 
 static STORE: LazyLock<ResultStore> = LazyLock::new(|| {
     let text = "name = 'fuzz'\n[grid]\nscheme = ['mup2']\nwidth = [128]\nlr = [0.1]\nrho = [0.1]";
-    let sweep = parse_sweep(text, "SWEEP.toml", &[]).expect("the sweep is valid");
+    let sweep = parse_sweep(text, "SWEEP.toml", &[], KINDS).expect("the sweep is valid");
     let directory = scratch().join("results");
-    let device = TrainingDevice::Flex;
-    ResultStore::create(&directory, &sweep, "digest", device).expect("an empty directory")
+    ResultStore::create(&directory, &sweep, &Fingerprint::default()).expect("an empty directory")
 });
 
 fuzz_target!(|bytes: &[u8]| {
@@ -33,20 +34,24 @@ fuzz_target!(|bytes: &[u8]| {
     if let Some(result) = &accepted {
         assert_eq!(result.format, RESULT_FORMAT);
         assert_eq!(result.id, id);
-        assert_eq!(RunId::of(&result.spec), id);
+        let spec: RunSpec = result.spec.to().expect("a spec of the built-in trainer");
+        assert_eq!(RunId::of(&spec), id);
     }
 
     let Some(mut result) = parsed else { return };
+    let Ok(spec) = result.spec.to::<RunSpec>() else {
+        return;
+    };
     // Every spec that can be written down has an id, whatever its values.
-    assert_eq!(RunId::of(&result.spec), RunId::of(&result.spec.clone()));
-    if result.spec.validate("result.json").is_err() {
+    assert_eq!(RunId::of(&spec), RunId::of(&spec.clone()));
+    if spec.validate("result.json").is_err() {
         // What it holds beside the valid spec of the same id has no effect on the run.
         return;
     }
-    keeps_run_promises(&result.spec, &[]);
+    keeps_run_promises(&spec, &[]);
     // No mutation finds the hash that belongs to its spec, so it is put right here.
     result.format = RESULT_FORMAT;
-    result.id = RunId::of(&result.spec);
+    result.id = RunId::of(&spec);
     STORE.publish(&result).expect("a result can be published");
     let read = STORE.result(&result.id).expect("the file can be read");
     assert_eq!(read.as_ref(), Some(&result));

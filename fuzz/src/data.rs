@@ -90,6 +90,7 @@ pub struct RawSplits {
     pub validation: Option<Images>,
     pub test: Images,
     pub classes: usize,
+    pub class_names: Vec<String>,
 }
 
 /// What every reader's errors must hold.
@@ -105,6 +106,11 @@ pub fn load_idx(directory: &Path, bytes: [u64; 4]) -> Result<RawSplits> {
         test_labels: file(IDX_NAMES[3], bytes[3]),
     };
     idx::load(directory, &files, ADVICE)
+}
+
+/// Reads the IDX files of `directory` as those of any set, whatever their lengths.
+pub fn load_any_idx(directory: &Path) -> Result<RawSplits> {
+    idx::load_any(directory)
 }
 
 /// The files of an IDX set.
@@ -126,7 +132,7 @@ pub fn load_cifar100(directory: &Path) -> Result<RawSplits> {
 }
 
 /// Stands in for that of `data/mod.rs`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LoadStage {
     Headers,
     Verification,
@@ -134,7 +140,7 @@ pub enum LoadStage {
 }
 
 /// Stands in for that of `data/mod.rs`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LoadProgress {
     pub stage: LoadStage,
     pub done: usize,
@@ -165,6 +171,7 @@ pub fn load_folder(
         validation: None,
         test: decoded(folder.splits.test)?,
         classes: folder.splits.classes,
+        class_names: folder.splits.class_names,
     })
 }
 

@@ -1,30 +1,22 @@
-//! The rooms of mup2 that read, without Burn, and what their fuzz targets share.
+//! The readers of mup2, and what their fuzz targets share.
 //!
-//! The rooms are the files of `crates/mup2/src`, compiled into this crate: a dependency on `mup2` would
-//! build Burn, eleven minutes of it. `data` alone is put together here, without its network half.
+//! The crates without Burn are dependencies. Of `mup2-train` only files are compiled in: a dependency on
+//! it would build Burn, eleven minutes of it. `data` and `built_in` are put together here, without the
+//! network and the trainer.
 
-// The rooms are whole here, also what no target calls and what they keep for rooms that are absent.
+// The modules of `mup2-train` are whole here, with what no target calls.
 #![allow(dead_code, unused_imports)]
 
+pub mod built_in;
 #[path = "../../crates/mup2-train/src/checkpoint/mod.rs"]
 pub mod checkpoint;
 #[path = "../../crates/mup2-train/src/config/mod.rs"]
 pub mod config;
 pub mod data;
-#[path = "../../crates/mup2/src/error.rs"]
-pub mod error;
 mod promises;
-#[path = "../../crates/mup2/src/publish.rs"]
-pub mod publish;
-#[path = "../../crates/mup2/src/random.rs"]
-pub mod random;
-#[path = "../../crates/mup2-train/src/results/mod.rs"]
-pub mod results;
-#[path = "../../crates/mup2/src/scaling/mod.rs"]
-pub mod scaling;
 mod scratch;
-#[path = "../../crates/mup2/src/shapes/mod.rs"]
-pub mod shapes;
 
+pub use mup2_scaling as scaling;
+pub use mup2_scaling::{error, publish, random, shapes};
 pub use promises::{keeps_run_promises, keeps_sweep_promises, sentence, text_and_overrides};
 pub use scratch::{empty_directory, scratch};

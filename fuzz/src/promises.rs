@@ -1,10 +1,14 @@
 //! What mup2 promises about whatever it reads, as assertions.
 
-use crate::config::{Axis, RunId, RunSpec, SweepSpec, parse_run, parse_sweep};
+use crate::built_in::{KINDS, run_of};
+use crate::config::{RunSpec, parse_run};
+use crate::empty_directory;
 use crate::error::Error;
-use serde::{Serialize, de::DeserializeOwned};
+use crate::scaling::SchemeName;
+use mup2_sweep::config::{Axis, FurtherAxis, Json, RunId, SweepSpec, parse_sweep};
+use mup2_sweep::results::{Fingerprint, ResultStore};
+use serde::Serialize;
 use std::collections::HashSet;
-use std::fmt::Debug;
 
 /// Splits an input into the text of a spec and its `--set` overrides, each of which begins on a line of
 /// its own with `--set `.
@@ -25,7 +29,7 @@ pub fn sentence(error: &Error, part: &str) {
 /// A spec that was accepted stays the same, and the same run, however it is written and read.
 pub fn keeps_run_promises(spec: &RunSpec, overrides: &[String]) {
     spec.validate("again").expect("an accepted run is valid");
-    let again = through_json(spec);
+    let again: RunSpec = Json::of(spec).to().expect("an accepted run is JSON");
     assert_eq!(&again, spec);
 
     let id = RunId::of(spec);
@@ -35,7 +39,7 @@ pub fn keeps_run_promises(spec: &RunSpec, overrides: &[String]) {
     elsewhere.data.path = Some("elsewhere".into());
     assert_eq!(RunId::of(&elsewhere), id);
 
-    if has_large_integer(spec) {
+    if has_large_integer(&Json::of(spec)) {
         return;
     }
     let text = toml::to_string(spec).expect("an accepted run can be written");
@@ -45,35 +49,47 @@ pub fn keeps_run_promises(spec: &RunSpec, overrides: &[String]) {
     assert_eq!(RunId::of(&again), id);
 }
 
-/// As [`keeps_run_promises`], and for every run of the sweep if there are few.
+/// A sweep that was accepted stays the same however it is written and read; and for every run of it, if
+/// there are few, its id is that of its spec, and those of the built-in trainer keep their own promises.
 pub fn keeps_sweep_promises(sweep: &SweepSpec, overrides: &[String]) {
     sweep.validate("again").expect("an accepted sweep is valid");
-    assert_eq!(&through_json(sweep), sweep);
-    let is_large = |seed: &u64| i64::try_from(*seed).is_err();
-    if !has_large_integer(&sweep.run) && !sweep.grid.seed.iter().any(is_large) {
+    let directory = empty_directory("kept");
+    ResultStore::create(&directory, sweep, &Fingerprint::default())
+        .expect("an accepted sweep can be begun");
+    let (_, manifest) =
+        ResultStore::open(&directory, KINDS).expect("an accepted sweep's directory can be opened");
+    assert_eq!(&manifest.sweep, sweep);
+    if !has_large_integer(&Json::of(sweep)) {
         let text = toml::to_string(sweep).expect("an accepted sweep can be written");
-        let again = parse_sweep(&text, "again", overrides);
+        let again = parse_sweep(&text, "again", overrides, KINDS);
         assert_eq!(&again.expect("an accepted sweep is TOML"), sweep);
     }
     if !has_few_runs(sweep) {
         return;
     }
+    assert!(!sweep.runs.description(sweep).settings.is_empty());
+    let series: HashSet<_> = sweep.series().into_iter().collect();
+    assert_eq!(series.len(), sweep.series().len());
     let plan = sweep.plan();
     assert!(!plan.is_empty());
-    for run in &plan {
-        keeps_run_promises(&run.spec, &[]);
-        assert_eq!(RunId::of(&run.spec), run.id);
-        assert_eq!(run.scheme.to_string().parse(), Ok(run.scheme));
-    }
-    let halving = sweep.halving();
-    let rungs = halving.as_ref().map_or(&[][..], |halving| halving.rungs());
+    let rungs = sweep.halving().map(|halving| halving.rungs().to_vec());
+    let rungs = rungs.unwrap_or_default();
     assert!(rungs.is_sorted_by(|one, next| one < next));
     for run in &plan {
-        for &epochs in rungs {
-            let rung = run.cut_short(epochs);
-            keeps_run_promises(&rung.spec, &[]);
-            let is_whole = rung == *run;
-            assert!(is_whole || rung.spec.is_beginning_of(&run.spec));
+        assert!(series.contains(&run.cell.series));
+        let spec = keeps_id(sweep, &sweep.spec(run), &run.id);
+        if spec.is_some() {
+            let scheme: SchemeName = run.cell.scheme.parse().expect("a known scheme");
+            assert_eq!(scheme.to_string(), *run.cell.scheme);
+        }
+        for &epochs in &rungs {
+            let rung = sweep.cut_short(run, epochs);
+            let beginning = keeps_id(sweep, &sweep.spec(&rung), &rung.id);
+            if rung != *run
+                && let Some((beginning, spec)) = beginning.zip(spec.as_ref())
+            {
+                assert!(beginning.is_beginning_of(spec));
+            }
         }
     }
     let distinct = sweep.distinct_runs();
@@ -82,16 +98,25 @@ pub fn keeps_sweep_promises(sweep: &SweepSpec, overrides: &[String]) {
     assert_eq!(ids, plan.iter().map(|run| &run.id).collect());
 }
 
-fn through_json<T: Serialize + DeserializeOwned + Debug>(value: &T) -> T {
-    let bytes = serde_json::to_vec(value).expect("an accepted value is JSON");
-    serde_json::from_slice(&bytes).expect("an accepted value is read back from JSON")
+/// The spec of a run has its id; returned is that of the built-in trainer.
+fn keeps_id(sweep: &SweepSpec, spec: &Json, id: &RunId) -> Option<RunSpec> {
+    assert_eq!(sweep.runs.id_of(spec).as_ref(), Some(id));
+    assert_eq!(&sweep.runs.filled(spec), spec);
+    run_of(sweep)?;
+    let spec = spec.to().expect("a run of the built-in trainer");
+    keeps_run_promises(&spec, &[]);
+    Some(spec)
 }
 
 /// TOML's integers end at 2^63; JSON's, in a file that mup2 did not make from TOML, do not.
-fn has_large_integer(spec: &RunSpec) -> bool {
-    let sizes = [Some(spec.data.average_pool), spec.data.train_limit];
-    let large = |size: usize| i64::try_from(size).is_err();
-    i64::try_from(spec.seed).is_err() || sizes.into_iter().flatten().any(large)
+fn has_large_integer(value: &Json) -> bool {
+    match value {
+        Json::List(values) => values.iter().any(has_large_integer),
+        Json::Object(entries) => entries.iter().any(|(_, value)| has_large_integer(value)),
+        value => value
+            .as_u64()
+            .is_some_and(|value| i64::try_from(value).is_err()),
+    }
 }
 
 /// Each run costs tens of microseconds, and a valid sweep may have a million.
@@ -100,5 +125,10 @@ fn has_few_runs(sweep: &SweepSpec) -> bool {
     let length = |axis: &Option<Axis>| axis.as_ref().map_or(1.0, Axis::len);
     let points = sweep.search.as_ref().map_or(1, |search| search.points);
     let groups = grid.scheme.len() * grid.width.len() * grid.seed.len();
-    length(&grid.lr) * length(&grid.rho) * f64::from(points) * groups as f64 <= 32.0
+    let further = grid.further.0.iter().map(|(_, axis)| match axis {
+        FurtherAxis::List(values) => values.len() as f64,
+        FurtherAxis::Log2(steps) => Axis::Log2(steps.clone()).len(),
+    });
+    let pairs = length(&grid.lr) * length(&grid.rho) * f64::from(points);
+    pairs * groups as f64 * further.product::<f64>() <= 32.0
 }

@@ -58,16 +58,20 @@ pub(super) fn read_header(path: &Path) -> Result<FileHeader> {
     }
     let mut entries: BTreeMap<String, Value> =
         serde_json::from_slice(&bytes).map_err(|error| refuse(&error))?;
-    let metadata = match entries.remove(METADATA) {
+    // PyTorch's reader takes null for no metadata.
+    let metadata: Option<BTreeMap<String, String>> = match entries.remove(METADATA) {
         Some(metadata) => serde_json::from_value(metadata).map_err(|error| refuse(&error))?,
-        None => BTreeMap::new(),
+        None => None,
     };
     let tensors = entries
         .into_iter()
         .map(|(name, entry)| Ok((name, serde_json::from_value(entry)?)))
         .collect::<serde_json::Result<_>>()
         .map_err(|error| refuse(&error))?;
-    Ok(FileHeader { metadata, tensors })
+    Ok(FileHeader {
+        metadata: metadata.unwrap_or_default(),
+        tensors,
+    })
 }
 
 /// The numbers of a tensor to write.

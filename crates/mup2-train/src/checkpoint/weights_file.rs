@@ -196,6 +196,19 @@ mod tests {
     }
 
     #[test]
+    fn a_file_whose_metadata_is_null_has_none() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("w.safetensors");
+        let header = r#"{"__metadata__":null}"#;
+        let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+        bytes.extend(header.as_bytes());
+        std::fs::write(&path, bytes).unwrap();
+        assert!(read_weights(&path).unwrap().is_empty());
+        assert!(read_metadata(&path).unwrap().is_empty());
+        assert!(read_shapes(&path).unwrap().is_empty());
+    }
+
+    #[test]
     fn equal_weights_are_equal_bytes_and_other_programs_read_them() {
         let directory = tempfile::tempdir().unwrap();
         let weights = BTreeMap::from([
