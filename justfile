@@ -6,15 +6,15 @@ default:
 
 # Builds the program and everything that tests need.
 build:
-    cargo build --release --workspace --all-targets
+    cargo build --release --all-targets
 
 # Runs all tests, those in the documentation included.
 test:
-    cargo test --release --workspace
+    cargo test --release
 
 # The slow coordinate checks: ResNet and Vision Transformer under every rule, in µP² and without; about ten minutes.
 check-models:
-    cargo test --release --workspace --test check_models -- --include-ignored
+    cargo test --release --test check_models -- --include-ignored
 
 # Runs the tests of GPUs on Mesa's software Vulkan; builds Burn once more, apart.
 test-gpu:
@@ -22,13 +22,13 @@ test-gpu:
 
 # Runs the tests of trainings in several processes; needs Open MPI and libclang (docs/guides/several-processes.md).
 test-mpi:
-    cargo build --release --workspace --features mup2-cli/mpi
+    cargo build --release --features mup2-cli/mpi
     MUP2=target/release/mup2 scripts/mpi/test_several_processes
 
 # Checks formatting and lints; warnings are errors.
 lint:
     cargo fmt --all --check
-    cargo clippy --release --workspace --all-targets -- -D warnings
+    cargo clippy --release --all-targets -- -D warnings
 
 # Runs the shipped example and writes its report to ./mup2-quickstart.
 quickstart:
@@ -38,7 +38,7 @@ quickstart:
 bench-peer *arguments:
     test -x bench/.venv/bin/python || python3 -m venv bench/.venv
     bench/.venv/bin/pip install --quiet --requirement bench/requirements.txt
-    cargo build --release --workspace --bins
+    cargo build --release --bins
     bench/.venv/bin/python bench/bench.py {{arguments}}
 
 # Measures mup2's stacked trials against PyTorch on a GPU; under ten minutes. Other devices: bench/gpu.py --help.
@@ -59,7 +59,7 @@ semver baseline:
 
 # Writes the pages that the program says of itself, and makes the book: target/book/index.html (needs mdbook 0.5).
 book:
-    cargo build --release --workspace --bins
+    cargo build --release --bins
     scripts/docs/make_reference --mup2 target/release/mup2
     mdbook build
 

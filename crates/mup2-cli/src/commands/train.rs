@@ -115,7 +115,7 @@ fn train(arguments: &TrainArguments, processes: &Processes) -> anyhow::Result<Ex
         weights: arguments
             .weights
             .as_deref()
-            .map(|directory| TrainedWeights::new(directory).of_data(data)),
+            .map(|directory| TrainedWeights::new(directory).of_data(&data)),
     };
     let board = arguments.tensorboard.as_deref().filter(|_| is_first);
     let mut board = board.map(Board::new);
