@@ -1,5 +1,5 @@
-//! Points of a coordinate check that another framework logged: refused in one sentence, or judged and
-//! shown.
+//! Points of a coordinate check that another framework logged: refused in one sentence, or judged
+//! and shown.
 
 #![no_main]
 

@@ -1,8 +1,8 @@
-//! Tables of results, CSV, TSV and JSON Lines, packed or not: refused in one sentence, or the input of a
-//! report that can be made.
+//! Tables of results, CSV, TSV and JSON Lines, packed or not: refused in one sentence, or the
+//! input of a report that can be made.
 //!
-//! Input: one byte of which the two lowest bits say what the file is called, and the others which columns
-//! are asked for; and the file.
+//! Input: one byte of which the two lowest bits say what the file is called, and the others which
+//! columns are asked for; and the file.
 
 #![no_main]
 

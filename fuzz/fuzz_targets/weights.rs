@@ -1,5 +1,5 @@
-//! Weights of other programs, and the header of a safetensors file alone: refused in one sentence, or the
-//! tensors that PyTorch's reader finds.
+//! Weights of other programs, and the header of a safetensors file alone: refused in one sentence,
+//! or the tensors that PyTorch's reader finds.
 
 #![no_main]
 

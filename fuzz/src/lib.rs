@@ -1,8 +1,8 @@
 //! The readers of mup2, and what their fuzz targets share.
 //!
-//! The crates without Burn are dependencies. Of `mup2-train` only files are compiled in: a dependency on
-//! it would build Burn, eleven minutes of it. `data` and `built_in` are put together here, without the
-//! network and the trainer.
+//! The crates without Burn are dependencies. Of `mup2-train` only files are compiled in: a
+//! dependency on it would build Burn, eleven minutes of it. `data` and `built_in` are put together
+//! here, without the network and the trainer.
 
 // The modules of `mup2-train` are whole here, with what no target calls.
 #![allow(dead_code, unused_imports)]

@@ -49,8 +49,8 @@ pub fn keeps_run_promises(spec: &RunSpec, overrides: &[String]) {
     assert_eq!(RunId::of(&again), id);
 }
 
-/// A sweep that was accepted stays the same however it is written and read; and for every run of it, if
-/// there are few, its id is that of its spec, and those of the built-in trainer keep their own promises.
+/// A sweep that was accepted stays the same however it is written and read. If its runs are few,
+/// each has the id of its spec, and those of the built-in trainer keep their own promises.
 pub fn keeps_sweep_promises(sweep: &SweepSpec, overrides: &[String]) {
     sweep.validate("again").expect("an accepted sweep is valid");
     let directory = empty_directory("kept");
