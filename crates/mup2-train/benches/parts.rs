@@ -54,7 +54,7 @@ mod linear {
 /// 64 rows, square weights and a perturbation of rank 64: left as its factors, and made.
 mod perturbation {
     use super::{Bencher, both, tensor};
-    use mup2::fused::{WeightGradient, linear, perturbed_linear};
+    use mup2::fused::{linear, perturbed_linear};
 
     const SIDES: [usize; 3] = [256, 384, 1024];
 
@@ -66,7 +66,7 @@ mod perturbation {
         both(bencher, || {
             let (x, weight) = (x.clone(), weight.clone());
             let (inputs, gradients) = (inputs.clone(), gradients.clone());
-            perturbed_linear(x, weight, inputs, gradients, WeightGradient::Whole)
+            perturbed_linear(x, weight, inputs, gradients)
         });
     }
 

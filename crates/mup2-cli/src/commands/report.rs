@@ -29,8 +29,8 @@ fn report_of_sweep(arguments: &ReportArguments, directory: &Path) -> anyhow::Res
 
 fn report_of_tables(arguments: &ReportArguments) -> anyhow::Result<ExitCode> {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let command = shlex::try_join(words.iter().map(String::as_str))
-        .map_or_else(|_| words.join(" "), |words| words);
+    let command = shlex::try_join(words.iter().map(String::as_str));
+    let command = command.unwrap_or_else(|_| words.join(" "));
     let command = format!("mup2 {command}");
     let query = arguments.table.query(&arguments.paths, None, &command)?;
     let report = build(&table::read(&arguments.paths, &query)?);

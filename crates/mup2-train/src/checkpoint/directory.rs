@@ -126,8 +126,7 @@ impl CheckpointDirectory {
             .flatten()
         {
             let name = entry.file_name().to_string_lossy().into_owned();
-            let is_named = |ending: &&str| name.ends_with(*ending);
-            if !ENDINGS.iter().any(|ending| is_named(&ending)) {
+            if !ENDINGS.iter().any(|ending| name.ends_with(ending)) {
                 continue;
             }
             let Some(state) = state_of(&entry.path()) else {

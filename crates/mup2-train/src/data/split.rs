@@ -88,9 +88,9 @@ fn give_each_class_one(quotas: &mut [usize], sizes: &[usize]) {
 fn leave_each_class_one(quotas: &mut [usize], sizes: &[usize], order: &[usize]) {
     let most = |class: usize| sizes[class].saturating_sub(1);
     let mut free = 0;
-    for class in 0..quotas.len() {
-        let excess = quotas[class].saturating_sub(most(class));
-        quotas[class] -= excess;
+    for (class, quota) in quotas.iter_mut().enumerate() {
+        let excess = quota.saturating_sub(most(class));
+        *quota -= excess;
         free += excess;
     }
     while free > 0 {

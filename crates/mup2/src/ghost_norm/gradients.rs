@@ -24,6 +24,10 @@ impl Factors {
 }
 
 /// The gradient of one parameter.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one a parameter, for the length of a step"
+)]
 #[derive(Debug, Clone)]
 pub enum Gradient<const D: usize> {
     /// A tensor of the parameter's shape.
