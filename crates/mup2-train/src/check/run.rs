@@ -34,8 +34,8 @@ pub struct CheckOptions {
 /// as 1, since a step without a perturbation has nothing to measure. Schedules are not applied.
 ///
 /// # Errors
-/// [`Error::Invalid`] for options that cannot be fitted, or as [`crate::train::train`]'s and
-/// [`crate::train::open_device`]'s; [`Error::Interrupted`] when cancelled.
+/// [`Invalid`](crate::error::Error::Invalid) for options that cannot be fitted, or as [`crate::train::train`]'s and
+/// [`crate::train::open_device`]'s; [`Interrupted`](crate::error::Error::Interrupted) when cancelled.
 pub fn check(
     spec: &RunSpec,
     data: &Dataset,

@@ -61,7 +61,7 @@ pub struct ModuleTraining<M> {
 /// Trains a module for a few steps at every width and seed, and measures each parameter's perturbation
 /// and update.
 ///
-/// A parameter that the trace names is measured as [`check`](super::check()) does, by RMS(ε x) and
+/// A parameter that the trace names is measured as `mup2 check` does, by RMS(ε x) and
 /// RMS(ΔW x). For one that it does not name, `effect` is the spectral norm ‖ε‖_* / √(fan_out / fan_in)
 /// and `update_effect` that of ΔW (METHOD section 3): SAM's perturbations and the updates of few steps
 /// are aligned with the layer's input, so both have the same slope. For a vector, this is the RMS of its
