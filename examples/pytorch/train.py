@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from mup2.torch import SAM, BaseShapes, coordinate_check, scale
 
 BASE_WIDTH, EPOCHS, BATCH = 64, 4, 64
-IMAGES = pathlib.Path(__file__).parents[2] / "crates/mup2/assets/fashion-mnist-subset.bin.gz"
+IMAGES = pathlib.Path(__file__).parents[2] / "crates/mup2-train/assets/fashion-mnist-subset.bin.gz"
 
 
 def make_model(width: int) -> nn.Module:

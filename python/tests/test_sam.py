@@ -14,7 +14,7 @@ from mup2 import InvalidInput
 from mup2.torch import SAM, BaseShapes, scale
 from mup2.torch.base import BaseShape
 
-FIXTURES = pathlib.Path(__file__).parents[2] / "crates/mup2/tests/fixtures/pytorch"
+FIXTURES = pathlib.Path(__file__).parents[2] / "crates/mup2-train/tests/fixtures/pytorch"
 
 
 def at_base(model: nn.Module, **options):
