@@ -116,6 +116,29 @@ fn fill(file: &File, write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>) ->
     file.sync_all()
 }
 
+/// Writes `contents` to `path` if nothing is there: of several processes that try at once, one does.
+/// Returns whether it was this one.
+///
+/// # Errors
+/// As those of [`write_atomically`].
+pub fn write_new(path: &Path, contents: &[u8]) -> Result<bool> {
+    let attempt = attempt_path(path);
+    let linked = write_synced(&attempt, contents)
+        .map(|()| fs::hard_link(&attempt, path))
+        .inspect_err(|_| {
+            let _ = fs::remove_file(&attempt);
+        })?;
+    // A leftover is hidden and harmless.
+    let _ = fs::remove_file(&attempt);
+    match linked {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
+        // Not every file system has hard links.
+        Err(_) if fs::symlink_metadata(path).is_ok() => Ok(false),
+        Err(_) => write_atomically(path, contents).map(|()| true),
+    }
+}
+
 /// Writes a file and waits until it is on disk.
 pub fn write_synced(path: &Path, contents: &[u8]) -> Result<()> {
     let file = File::create(path).map_err(Error::io("write", path))?;

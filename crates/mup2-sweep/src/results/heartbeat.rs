@@ -6,9 +6,11 @@
 use super::ResultStore;
 use crate::config::RunId;
 use std::fs;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime};
+use std::sync::{OnceLock, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 
 /// How often a living process renews its heartbeats.
 pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(10);
@@ -25,6 +27,8 @@ pub struct RunningRun {
     pub host: String,
     /// Its process id.
     pub pid: u32,
+    /// What tells it from processes of the same host name and id.
+    token: String,
 }
 
 /// This process's sign of life for one run; dropping it takes the sign back.
@@ -54,7 +58,12 @@ impl ResultStore {
     pub fn begin(&self, id: &RunId) -> Heartbeat {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("{id}.{}.{}.{count}", std::process::id(), host());
+        let name = format!(
+            "{id}.{}.{}.{}-{count}",
+            std::process::id(),
+            host(),
+            own_token()
+        );
         let heartbeat = Heartbeat {
             path: self.running_directory().join(name),
         };
@@ -66,9 +75,8 @@ impl ResultStore {
 
     /// Every run with a fresh sign of life of another process.
     pub fn running_elsewhere(&self) -> Vec<RunningRun> {
-        let own = (host(), std::process::id());
         let mut runs = self.running();
-        runs.retain(|run| (run.host.as_str(), run.pid) != (own.0.as_str(), own.1));
+        runs.retain(|run| !run.is_own());
         runs
     }
 
@@ -81,7 +89,7 @@ impl ResultStore {
             .flatten()
             .filter_map(|entry| {
                 let run = parse(&entry.file_name().to_string_lossy())?;
-                (is_fresh(&entry) && !is_gone(&run)).then_some(run)
+                (self.is_fresh(&entry) && !is_gone(&run)).then_some(run)
             })
             .collect();
         runs.sort_by(|a, b| (&a.id, &a.host, a.pid).cmp(&(&b.id, &b.host, b.pid)));
@@ -95,8 +103,30 @@ impl ResultStore {
         };
         for entry in entries.flatten() {
             let gone = parse(&entry.file_name().to_string_lossy()).is_some_and(|run| is_gone(&run));
-            if gone || !is_fresh(&entry) {
+            if gone || !self.is_fresh(&entry) {
                 let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+
+    /// Whether the sign was renewed lately. A time ahead of this machine's clock is another clock's, and
+    /// says nothing but that it changes: such a sign is fresh until it has not changed for as long as a
+    /// dead process's, by this process's own clock.
+    fn is_fresh(&self, entry: &fs::DirEntry) -> bool {
+        let Ok(modified) = entry.metadata().and_then(|metadata| metadata.modified()) else {
+            return false;
+        };
+        match SystemTime::now().duration_since(modified) {
+            Ok(age) => age <= STALE_HEARTBEAT,
+            Err(ahead) if ahead.duration() <= STALE_HEARTBEAT => true,
+            Err(_) => {
+                let mut seen = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
+                let now = Instant::now();
+                let (last, since) = seen.entry(entry.path()).or_insert((modified, now));
+                if *last != modified {
+                    (*last, *since) = (modified, now);
+                }
+                now.duration_since(*since) <= STALE_HEARTBEAT
             }
         }
     }
@@ -106,35 +136,57 @@ impl ResultStore {
     }
 }
 
-/// `ID.PID.HOST.COUNT`; a host name may hold dots.
+impl RunningRun {
+    fn is_own(&self) -> bool {
+        self.token.starts_with(own_token())
+    }
+}
+
+/// `ID.PID.HOST.TOKEN`; a host name may hold dots.
 fn parse(name: &str) -> Option<RunningRun> {
     let (id, rest) = name.split_once('.')?;
     let (pid, rest) = rest.split_once('.')?;
-    let (host, _) = rest.rsplit_once('.')?;
+    let (host, token) = rest.rsplit_once('.')?;
     Some(RunningRun {
         id: id.parse().ok()?,
         host: host.to_owned(),
         pid: pid.parse().ok()?,
+        token: token.to_owned(),
     })
 }
 
-/// A time in the future is another clock's present.
-fn is_fresh(entry: &fs::DirEntry) -> bool {
-    let modified = entry.metadata().and_then(|metadata| metadata.modified());
-    modified.is_ok_and(|modified| {
-        let age = SystemTime::now().duration_since(modified);
-        age.is_ok_and(|age| age <= STALE_HEARTBEAT) || age_is_negative(modified)
+/// What no other process has: its namespace of process ids, for every container has a process 1, and a
+/// random number, for hosts may share their name.
+fn own_token() -> &'static str {
+    static TOKEN: OnceLock<String> = OnceLock::new();
+    TOKEN.get_or_init(|| {
+        let mut hasher = RandomState::new().build_hasher();
+        hasher.write_u32(std::process::id());
+        format!("{}-{:016x}", process_namespace(), hasher.finish())
     })
 }
 
-fn age_is_negative(modified: SystemTime) -> bool {
-    modified > SystemTime::now()
+/// The number of this process's namespace of process ids; 0 where there is none.
+fn process_namespace() -> u64 {
+    let link = fs::read_link("/proc/self/ns/pid").unwrap_or_default();
+    let text = link.to_string_lossy();
+    let number = text
+        .strip_prefix("pid:[")
+        .and_then(|text| text.strip_suffix(']'));
+    number
+        .and_then(|number| number.parse().ok())
+        .unwrap_or_default()
 }
 
-/// Whether the process was on this host and does not exist any more, so that nobody waits for it.
+/// Whether the process was on this host, where its id means the same, and does not exist any more, so
+/// that nobody waits for it.
 fn is_gone(run: &RunningRun) -> bool {
     let processes = Path::new("/proc");
+    let namespace = run.token.split_once('-').map(|(namespace, _)| namespace);
+    // The signs of version 0.1.0 name no namespace.
+    let is_same = namespace.is_none_or(|namespace| namespace == process_namespace().to_string());
     run.host == host()
+        && is_same
         && processes.join("self").exists()
         && !processes.join(run.pid.to_string()).exists()
 }
@@ -157,6 +209,7 @@ mod tests {
         let run = parse("0123456789abcdef.42.node-1.cluster.local.7").unwrap();
         assert_eq!(run.id.as_str(), "0123456789abcdef");
         assert_eq!((run.pid, run.host.as_str()), (42, "node-1.cluster.local"));
+        assert!(!run.is_own());
         assert_eq!(parse("anything"), None);
     }
 }

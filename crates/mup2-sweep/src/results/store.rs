@@ -3,12 +3,13 @@
 use super::{RESULT_FORMAT, RunResult, RunStatus};
 use crate::config::{Kind, RunId, Runs, Source, SweepSpec};
 use crate::error::{Error, Result};
-use crate::publish::{ATTEMPT_PREFIX, attempt_path, write_atomically, write_synced};
+use crate::publish::{ATTEMPT_PREFIX, attempt_path, write_atomically, write_new, write_synced};
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime};
 
 const MANIFEST: &str = "sweep.json";
 const RESULT: &str = "result.json";
@@ -82,6 +83,8 @@ pub struct ResultStore {
     directory: PathBuf,
     fingerprint: Fingerprint,
     runs: Arc<dyn Runs>,
+    /// Heartbeats whose times are ahead of this machine's clock, with when that time was first seen.
+    pub(super) ahead: Arc<Mutex<HashMap<PathBuf, (SystemTime, Instant)>>>,
 }
 
 impl ResultStore {
@@ -95,36 +98,12 @@ impl ResultStore {
             directory: directory.to_path_buf(),
             fingerprint: fingerprint.clone(),
             runs: Arc::clone(&sweep.runs),
+            ahead: Arc::default(),
         };
         let place = directory.display().to_string();
-        if directory.join(MANIFEST).exists() {
-            let manifest = given_manifest(directory)?;
-            let name = manifest.sweep.get("name").and_then(|name| name.as_str());
-            if name != Some(&sweep.name) {
-                return Err(Error::invalid(
-                    place,
-                    format!("holds the results of sweep `{}`", name.unwrap_or_default()),
-                    format!("a new directory, or one of sweep `{}`", sweep.name),
-                ));
-            }
-            let theirs = manifest.fingerprint;
-            if theirs.dataset_digest != fingerprint.dataset_digest {
-                return Err(Error::invalid(
-                    place,
-                    "holds results made from other data",
-                    "a new directory, or the data that its results were made from",
-                ));
-            }
-            if theirs.device != fingerprint.device {
-                // Results of devices differ in their last digits; which of them a run has would
-                // depend on who was first.
-                let (theirs, ours) = (theirs.device, &fingerprint.device);
-                return Err(Error::invalid(
-                    place,
-                    format!("holds results of device `{theirs}`, not of `{ours}`"),
-                    format!("a new directory, or `--device {theirs}`"),
-                ));
-            }
+        let exists = directory.join(MANIFEST).exists();
+        if exists {
+            store.check_owner(sweep)?;
         } else if directory.is_dir() {
             let entries = fs::read_dir(directory).map_err(Error::io("read", directory))?;
             // A process killed at its start leaves no more than an attempt at the manifest.
@@ -143,8 +122,15 @@ impl ResultStore {
             sweep: sweep.clone(),
             fingerprint: fingerprint.clone(),
         };
-        // First of all, so that a directory with anything in it says whose it is.
-        write_atomically(&directory.join(MANIFEST), &json(&manifest))?;
+        // First of all, so that a directory with anything in it says whose it is. Of two sweeps that
+        // begin at once, one is first.
+        let (path, contents) = (directory.join(MANIFEST), json(&manifest));
+        if !exists && !write_new(&path, &contents)? {
+            store.check_owner(sweep)?;
+        }
+        if exists {
+            write_atomically(&path, &contents)?;
+        }
         let runs = store.runs_directory();
         fs::create_dir_all(&runs).map_err(Error::io("create", &runs))?;
         store.remove_stale_attempts();
@@ -175,6 +161,7 @@ impl ResultStore {
             directory: directory.to_path_buf(),
             fingerprint: given.fingerprint.clone(),
             runs: Arc::clone(&sweep.runs),
+            ahead: Arc::default(),
         };
         let manifest = Manifest {
             format: given.format,
@@ -278,9 +265,45 @@ impl ResultStore {
         published
     }
 
+    /// Whether the manifest that is there is of this sweep, its data and its device.
+    fn check_owner(&self, sweep: &SweepSpec) -> Result<()> {
+        let place = self.directory.display().to_string();
+        let manifest = given_manifest(&self.directory)?;
+        let name = manifest.sweep.get("name").and_then(|name| name.as_str());
+        if name != Some(&sweep.name) {
+            return Err(Error::invalid(
+                place,
+                format!("holds the results of sweep `{}`", name.unwrap_or_default()),
+                format!("a new directory, or one of sweep `{}`", sweep.name),
+            ));
+        }
+        let (theirs, ours) = (manifest.fingerprint, &self.fingerprint);
+        if theirs.dataset_digest != ours.dataset_digest {
+            return Err(Error::invalid(
+                place,
+                "holds results made from other data",
+                "a new directory, or the data that its results were made from",
+            ));
+        }
+        if theirs.device != ours.device {
+            // Results of devices differ in their last digits; which of them a run has would
+            // depend on who was first.
+            let (theirs, ours) = (theirs.device, &ours.device);
+            return Err(Error::invalid(
+                place,
+                format!("holds results of device `{theirs}`, not of `{ours}`"),
+                format!("a new directory, or `--device {theirs}`"),
+            ));
+        }
+        Ok(())
+    }
+
     fn rename(&self, attempt: &Path, target: &Path, id: &RunId, replace: bool) -> Result<()> {
-        if fs::rename(attempt, target).is_ok() {
+        let Err(error) = fs::rename(attempt, target) else {
             return Ok(());
+        };
+        if fs::symlink_metadata(target).is_err() {
+            return Err(Error::io("write", target)(error));
         }
         // The target exists: a twin was faster, or it holds a failed or torn result.
         match self.result(id)? {

@@ -4,6 +4,7 @@ use super::*;
 use crate::command::COMMAND;
 use crate::config::{SweepSpec, parse_sweep};
 use std::fs;
+use std::time::{Duration, Instant, SystemTime};
 
 fn sweep(name: &str) -> SweepSpec {
     let text = format!(
@@ -253,4 +254,80 @@ fn a_result_whose_spec_is_another_counts_as_absent() {
         fs::write(path.join("result.json"), damaged).unwrap();
         assert_eq!(store.result(&whole.id).unwrap(), None);
     }
+}
+
+#[test]
+fn of_two_sweeps_that_begin_at_once_in_one_directory_one_runs() {
+    for _ in 0..20 {
+        let directory = tempfile::tempdir().unwrap();
+        let place = directory.path().join("results");
+        let opened: Vec<bool> = std::thread::scope(|scope| {
+            let begin = |name| {
+                let place = &place;
+                scope.spawn(move || {
+                    ResultStore::create(place, &sweep(name), &fingerprint("d", "flex")).is_ok()
+                })
+            };
+            let threads = [begin("one"), begin("other")];
+            threads.map(|thread| thread.join().unwrap()).to_vec()
+        });
+        assert_eq!(opened.iter().filter(|opened| **opened).count(), 1);
+        let names = fs::read_dir(&place).unwrap().flatten();
+        let names: Vec<String> = names
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .collect();
+        assert!(!names.iter().any(|name| name.starts_with('.')), "{names:?}");
+    }
+}
+
+/// A heartbeat of some process, by the name of its file after the run's id.
+fn heartbeat_of(store: &ResultStore, id: &RunId, name: &str) -> std::path::PathBuf {
+    let running = store.directory().join("running");
+    fs::create_dir_all(&running).unwrap();
+    let path = running.join(format!("{id}.{name}"));
+    fs::write(&path, b"").unwrap();
+    path
+}
+
+#[test]
+fn a_process_of_the_same_host_name_and_id_is_another_unless_it_has_our_token() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = store(&directory);
+    let id = result(RunStatus::Completed).id;
+    let own = store.begin(&id);
+    assert_eq!(store.running_elsewhere(), []);
+    assert_eq!(store.running().len(), 1);
+    // As in two containers, each with a process 1 on a host of the same name.
+    let ours = store.running().remove(0);
+    heartbeat_of(&store, &id, &format!("{}.{}.1-00ff-0", ours.pid, ours.host));
+    assert_eq!(store.running_elsewhere().len(), 1);
+    drop(own);
+    assert_eq!(
+        store.running().len(),
+        1,
+        "the sign of another was taken back"
+    );
+}
+
+#[test]
+fn a_dead_process_whose_clock_was_ahead_grows_stale_as_any_other() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = store(&directory);
+    let id = result(RunStatus::Completed).id;
+    let path = heartbeat_of(&store, &id, "4242.deadnode.0");
+    let ahead = SystemTime::now() + Duration::from_secs(86_400);
+    let file = fs::File::options().write(true).open(&path).unwrap();
+    file.set_modified(ahead).unwrap();
+    assert_eq!(store.running().len(), 1, "it may be alive");
+    let long_ago = Instant::now().checked_sub(STALE_HEARTBEAT * 2).unwrap();
+    let seen_long_ago = |store: &ResultStore| {
+        for (_, since) in store.ahead.lock().unwrap().values_mut() {
+            *since = long_ago;
+        }
+    };
+    seen_long_ago(&store);
+    assert_eq!(store.running(), [], "it has not changed since");
+    // One that is alive renews its sign, by its own clock.
+    file.set_modified(ahead + Duration::from_secs(10)).unwrap();
+    assert_eq!(store.running().len(), 1);
 }
