@@ -21,11 +21,11 @@ const REFUSED: Kind = Kind {
 };
 
 fn refuse(given: Given) -> Result<GridOfRuns, Error> {
-    Err(Error::invalid(
-        given.place,
-        "is a sweep of the built-in trainer, without which this program was built",
-        "a sweep with a `[command]` table, or a program with the trainer: `cargo build --release -p mup2-cli`",
-    ))
+    Err(Error::NotBuilt {
+        place: given.place.to_owned(),
+        problem: "is a sweep of the built-in trainer, without which this program was built".to_owned(),
+        advice: "use a program with the trainer (`cargo build --release`), or a sweep with a `[command]` table".to_owned(),
+    })
 }
 
 /// No sweep is the trainer's.
