@@ -1,13 +1,20 @@
 //! `mup2`: tune sharpness-aware training on a small network, train the big one once.
 
+#[cfg(feature = "train")]
 mod allocator;
 mod arguments;
+#[cfg(feature = "train")]
 mod board;
+#[cfg_attr(not(feature = "train"), path = "without_trainer.rs")]
+mod built_in;
 mod commands;
+#[cfg(feature = "train")]
 mod dataset;
+#[cfg(feature = "train")]
 mod device;
 mod encoded;
 mod interrupt;
+#[cfg(feature = "train")]
 mod processes;
 mod progress;
 mod terminal;
@@ -19,6 +26,7 @@ use std::process::ExitCode;
 use terminal::say;
 
 fn main() -> ExitCode {
+    #[cfg(feature = "train")]
     allocator::configure();
     let outcome = match encoded::arguments() {
         Ok(words) => run(Arguments::parse_from(words).command),
@@ -32,9 +40,13 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
+        #[cfg(feature = "train")]
         Command::Quickstart(arguments) => commands::quickstart::run(&arguments),
+        #[cfg(feature = "train")]
         Command::Train(arguments) => commands::train::run(&arguments),
+        #[cfg(feature = "train")]
         Command::Evaluate(arguments) => commands::evaluate::run(&arguments),
+        #[cfg(feature = "train")]
         Command::Weights(arguments) => commands::weights::run(&arguments),
         Command::Sweep(arguments) => commands::sweep::run(&arguments),
         Command::Report(arguments) => commands::report::run(&arguments),
@@ -44,7 +56,9 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Doctor(arguments) => commands::doctor::run(&arguments),
         Command::Phases(arguments) => commands::phases::run(&arguments),
         Command::Export(arguments) => commands::export::run(&arguments),
+        #[cfg(feature = "train")]
         Command::Bench(arguments) => commands::bench::run(&arguments),
+        #[cfg(feature = "train")]
         Command::Data(arguments) => commands::data::run(&arguments),
         Command::Spec(arguments) => commands::spec::run(&arguments),
     }

@@ -41,6 +41,16 @@ pub enum Error {
         /// The system's reason.
         source: std::io::Error,
     },
+    /// What was asked for is right, and needs a part of the program that was not built.
+    #[error("{}: {}; {}", one_line(place), one_line(problem), one_line(advice))]
+    NotBuilt {
+        /// The file that asks for it.
+        place: String,
+        /// What it needs.
+        problem: String,
+        /// What the user can do.
+        advice: String,
+    },
     /// The network is absent or a server answered with an error.
     #[error("cannot fetch {}: {}", one_line(url), one_line(reason))]
     Network {

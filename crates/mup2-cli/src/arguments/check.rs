@@ -1,9 +1,7 @@
 //! The arguments of `mup2 check`.
 
-use super::names;
-use clap::{Args, ValueEnum};
-use mup2_scaling::SchemeName;
-use mup2_scaling::{BaseOptimizer, Denominator, Parameterization, Perturbation, Rule};
+use super::{CheckFormat, CheckSchemeArguments, names};
+use clap::Args;
 use mup2_train::config::{ModelKind, TrainingDevice};
 use mup2_train::data::DatasetName;
 use std::path::PathBuf;
@@ -52,31 +50,8 @@ pub struct CheckArguments {
         value_parser = clap::value_parser!(u32).range(1..=1 << 20)
     )]
     pub widths: Vec<u32>,
-    /// Parameterization and perturbation by one name, such as sp-naive or mup2
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["param", "perturb"])]
-    pub scheme: Option<SchemeName>,
-    /// Parameterization [default: mup]
-    #[arg(long, value_name = "NAME", value_parser = names::<Parameterization>())]
-    pub param: Option<Parameterization>,
-    /// Perturbation scaling [default: mup2]
-    #[arg(long, value_name = "NAME", value_parser = names::<Perturbation>())]
-    pub perturb: Option<Perturbation>,
-    /// Perturbation rule [default: sam]
-    #[arg(long, value_name = "NAME", value_parser = names::<Rule>())]
-    pub rule: Option<Rule>,
-    /// Base optimizer [default: sgd]
-    #[arg(long, value_name = "NAME", value_parser = names::<BaseOptimizer>())]
-    pub optimizer: Option<BaseOptimizer>,
-    /// Norm of the denominator [default: decoupled for mup2, coupled for the others]
-    #[arg(long, value_name = "NAME", value_parser = names::<Denominator>())]
-    pub denominator: Option<Denominator>,
-    /// Exponents of your own: b, c, d-layer, e or a = INPUT,HIDDEN,OUTPUT or INPUT,HIDDEN,OUTPUT,FIXED; d=NUMBER
-    #[arg(
-        long = "exponent",
-        value_name = "NAME=VALUES",
-        allow_hyphen_values = true
-    )]
-    pub exponents: Vec<String>,
+    #[command(flatten)]
+    pub scheme: CheckSchemeArguments,
     /// Steps to train [default: 4, 6 for a vit; with a run file 16, since its η and ρ may be large]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub steps: Option<u16>,
@@ -119,14 +94,4 @@ pub struct CheckArguments {
     /// What to print
     #[arg(long, value_enum, default_value = "table")]
     pub format: CheckFormat,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum CheckFormat {
-    /// A table for reading
-    Table,
-    /// Every number
-    Json,
-    /// A page with one panel a tensor
-    Html,
 }

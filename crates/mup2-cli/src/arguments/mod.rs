@@ -1,8 +1,12 @@
 //! The command line, as clap parses it.
 
+#[cfg(feature = "train")]
 mod bench;
+#[cfg_attr(not(feature = "train"), path = "check_points.rs")]
 mod check;
+mod check_scheme;
 mod convert_rho;
+#[cfg(feature = "train")]
 mod data;
 mod doctor;
 mod exponents;
@@ -10,14 +14,18 @@ mod export;
 mod phases;
 mod scale;
 mod scale_files;
+#[cfg(feature = "train")]
+mod scale_model;
 mod sweep;
 mod table;
+#[cfg(feature = "train")]
+mod train;
+#[cfg(feature = "train")]
 mod weights;
 
-pub use bench::BenchArguments;
-pub use check::{CheckArguments, CheckFormat};
+pub use check::CheckArguments;
+pub use check_scheme::{CheckFormat, CheckSchemeArguments};
 pub use convert_rho::{ConvertRhoArguments, ConvertRhoFormat, parse_layers};
-pub use data::{DataArguments, DataCommand, DataShowArguments, FetchArguments};
 pub use doctor::{DoctorArguments, DoctorFormat};
 pub use exponents::parse_exponents;
 pub use export::ExportArguments;
@@ -27,22 +35,37 @@ pub use scale_files::ScaleFilesArguments;
 pub use sweep::{
     PlanFormat, StatusFormat, SweepArguments, SweepCancelArguments, SweepCommand,
     SweepCommandsArguments, SweepFileArguments, SweepPlanArguments, SweepRunArguments,
-    SweepStatusArguments, SweepSubmitArguments,
+    SweepStatusArguments, SweepSubmitArguments, WorkerArguments,
 };
 pub use table::{TableArguments, only_directory};
-pub use weights::{EvaluateArguments, WeightNames, WeightsArguments};
+#[cfg(feature = "train")]
+pub use {
+    bench::BenchArguments,
+    data::{DataArguments, DataCommand, DataShowArguments, FetchArguments},
+    scale_model::ScaleModelArguments,
+    train::{QuickstartArguments, TrainArguments, mlp_overrides},
+    weights::{EvaluateArguments, WeightNames, WeightsArguments},
+};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use mup2_train::config::TrainingDevice;
 use std::path::PathBuf;
 use std::str::FromStr;
 use strum::VariantNames;
 
+/// Where a new user starts.
+const START: &str = match cfg!(feature = "train") {
+    true => "Start with `mup2 quickstart`; every command has `--help` with examples.",
+    false => {
+        "Start with `mup2 spec command`; every command has `--help` with examples. This program was \
+         built without the trainer: it trains nothing itself."
+    }
+};
+
 /// Tune sharpness-aware training on a small network, train the big one once.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100, arg_required_else_help = true)]
-#[command(after_help = "Start with `mup2 quickstart`; every command has `--help` with examples.")]
+#[command(after_help = START)]
 pub struct Arguments {
     #[command(subcommand)]
     pub command: Command,
@@ -51,12 +74,16 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Tune (η, ρ) on a narrow network and watch it transfer: minutes, no set-up, no network
+    #[cfg(feature = "train")]
     Quickstart(QuickstartArguments),
     /// Train one network
+    #[cfg(feature = "train")]
     Train(TrainArguments),
     /// Measure the accuracy of trained weights
+    #[cfg(feature = "train")]
     Evaluate(EvaluateArguments),
     /// Convert weights to the names of PyTorch models, and back
+    #[cfg(feature = "train")]
     Weights(WeightsArguments),
     /// Run a grid of trainings
     Sweep(SweepArguments),
@@ -66,7 +93,14 @@ pub enum Command {
     Scale(ScaleArguments),
     /// Convert a perturbation radius between the conventions of different code
     ConvertRho(ConvertRhoArguments),
-    /// Measure on a real network whether every layer is effectively perturbed at every width
+    #[cfg_attr(
+        feature = "train",
+        doc = "Measure on a real network whether every layer is effectively perturbed at every width"
+    )]
+    #[cfg_attr(
+        not(feature = "train"),
+        doc = "Judge from measured points whether every layer is effectively perturbed at every width"
+    )]
     Check(CheckArguments),
     /// Say in plain words what goes wrong in a sweep, and what to do
     Doctor(DoctorArguments),
@@ -75,85 +109,13 @@ pub enum Command {
     /// Write the results of a sweep as CSV or Parquet tables
     Export(ExportArguments),
     /// Get datasets, and look at them
+    #[cfg(feature = "train")]
     Data(DataArguments),
     /// Measure how fast this machine trains a run
+    #[cfg(feature = "train")]
     Bench(BenchArguments),
     /// Print a commented TOML file with every key and its default
     Spec(SpecArguments),
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  mup2 quickstart
-  mup2 quickstart --out /tmp/first --workers 1
-
-Interrupted with Ctrl-C or killed, the same command goes on where it was.")]
-pub struct QuickstartArguments {
-    /// Results directory
-    #[arg(long, value_name = "DIR", default_value = "mup2-quickstart")]
-    pub out: PathBuf,
-    /// Worker threads; one trial a thread [default: one a core]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub workers: Option<u16>,
-    /// Print the sweep file and stop
-    #[arg(long)]
-    pub print_sweep: bool,
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  mup2 spec run > RUN.toml
-  mup2 train RUN.toml
-  mup2 train RUN.toml --set optimizer.lr=0.1 --set model.width=1024 --out result.json
-  mup2 train RUN.toml --weights weights --tensorboard curves
-  mup2 train RUN.toml --init weights/best.safetensors
-  mup2 train RUN.toml --device vulkan
-  mup2 train RUN.toml --checkpoints checkpoints --resume    # again and again, until it is done
-  mpirun -n 4 mup2 train RUN.toml --set train.micro_batches=4 --mpi")]
-pub struct TrainArguments {
-    /// The run's TOML file
-    #[arg(value_name = "RUN.toml")]
-    pub spec: PathBuf,
-    /// Replace one value, such as optimizer.lr=0.1; may be repeated
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    pub overrides: Vec<String>,
-    /// What computes; a GPU needs a build with its feature
-    #[arg(long, value_name = "NAME", default_value = "flex", value_parser = names::<TrainingDevice>())]
-    pub device: TrainingDevice,
-    /// Write the result to this JSON file
-    #[arg(long, value_name = "FILE")]
-    pub out: Option<PathBuf>,
-    /// Write the weights of the best and of the last evaluation to this directory, as best.safetensors
-    /// and last.safetensors
-    #[arg(long, value_name = "DIR")]
-    pub weights: Option<PathBuf>,
-    /// Start from the weights of this file in place of random ones: from `mup2 train --weights`, or from
-    /// `mup2 weights --to mup2`
-    #[arg(long, value_name = "FILE")]
-    pub init: Option<PathBuf>,
-    /// Write curves for TensorBoard to this directory
-    #[arg(long, value_name = "DIR")]
-    pub tensorboard: Option<PathBuf>,
-    /// Keep checkpoints in this directory: the run's last one and the one before; those of a finished
-    /// run stay for a longer one. Runs may share it
-    #[arg(long, value_name = "DIR")]
-    pub checkpoints: Option<PathBuf>,
-    /// Seconds of work between checkpoints; Ctrl-C writes one too
-    #[arg(
-        long,
-        value_name = "SECONDS",
-        default_value = "300",
-        requires = "checkpoints"
-    )]
-    pub checkpoint_every: u64,
-    /// Go on from the last usable checkpoint, also from that of a run with fewer epochs where learning
-    /// rate and radius are constant; on the processor to the same bits as without an interruption
-    #[arg(long, requires = "checkpoints")]
-    pub resume: bool,
-    /// Train once in all the processes that mpirun or srun has started, each with its share of every
-    /// batch; needs a build with the feature mpi
-    #[arg(long)]
-    pub mpi: bool,
 }
 
 #[derive(Debug, Args)]
@@ -192,13 +154,6 @@ pub enum ReportFormat {
     Latex,
 }
 
-/// The flags of an MLP as overrides of its keys: they are refused where another model is asked for.
-pub fn mlp_overrides(depth: Option<u16>, bias: bool) -> impl Iterator<Item = String> {
-    let depth = depth.map(|depth| format!("model.depth={depth}"));
-    let bias = bias.then(|| "model.bias=true".to_owned());
-    depth.into_iter().chain(bias)
-}
-
 /// A parser of one of `T`'s names, which `--help` and errors list.
 fn names<T>() -> impl TypedValueParser<Value = T>
 where
@@ -208,11 +163,18 @@ where
     PossibleValuesParser::new(T::VARIANTS).try_map(|name| name.parse::<T>())
 }
 
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:
+const SPEC_EXAMPLES: &str = match cfg!(feature = "train") {
+    true => {
+        "Examples:
   mup2 spec run > RUN.toml
   mup2 spec sweep > SWEEP.toml
-  mup2 spec command > SWEEP.toml")]
+  mup2 spec command > SWEEP.toml"
+    }
+    false => "Example:\n  mup2 spec command > SWEEP.toml",
+};
+
+#[derive(Debug, Args)]
+#[command(after_help = SPEC_EXAMPLES)]
 pub struct SpecArguments {
     /// Which file
     #[arg(value_enum)]
@@ -222,8 +184,10 @@ pub struct SpecArguments {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum SpecKind {
     /// The file of `mup2 train`
+    #[cfg(feature = "train")]
     Run,
     /// The file of `mup2 sweep run`
+    #[cfg(feature = "train")]
     Sweep,
     /// The file of `mup2 sweep run` for a training script of your own
     Command,

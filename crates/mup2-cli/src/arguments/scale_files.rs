@@ -4,13 +4,22 @@ use clap::Args;
 use std::path::PathBuf;
 
 #[derive(Debug, Args)]
-#[command(next_help_heading = "PyTorch checkpoint, in place of --model")]
+#[cfg_attr(
+    feature = "train",
+    command(next_help_heading = "PyTorch checkpoint, in place of --model")
+)]
+#[cfg_attr(
+    not(feature = "train"),
+    command(next_help_heading = "PyTorch checkpoint")
+)]
 pub struct ScaleFilesArguments {
     /// Shapes at the base width: .safetensors (its header only), .safetensors.index.json, or .toml of --save-shapes
-    #[arg(long, value_name = "FILE", conflicts_with_all = [
+    #[arg(long, value_name = "FILE")]
+    #[cfg_attr(not(feature = "train"), arg(required = true))]
+    #[cfg_attr(feature = "train", arg(conflicts_with_all = [
         "model", "width", "base_width", "depth", "inputs", "image", "classes", "bias", "overrides",
         "weight_multipliers",
-    ])]
+    ]))]
     pub base: Option<PathBuf>,
     /// Shapes of the same model at the width to scale to
     #[arg(long, value_name = "FILE", requires = "base")]

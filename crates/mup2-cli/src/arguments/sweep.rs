@@ -1,11 +1,36 @@
 //! The arguments of `mup2 sweep`.
 
+#[cfg(feature = "train")]
 use super::names;
 use clap::{Args, Subcommand, ValueEnum};
 use mup2_sweep::config::RunId;
 use mup2_sweep::{Rerun, Selected, Shard};
-use mup2_train::config::TrainingDevice;
 use std::path::PathBuf;
+
+const RUN_EXAMPLES: &str = match cfg!(feature = "train") {
+    true => {
+        "Examples:
+  mup2 spec sweep > SWEEP.toml
+  mup2 sweep run SWEEP.toml --out results/first
+  mup2 sweep run SWEEP.toml --out results/first --set grid.seed=[0,1,2,3]   # runs the new seeds only
+  mup2 sweep run SWEEP.toml --out results/first --rerun diverged
+  mup2 sweep run SWEEP.toml --out results/first --shard 2/8                 # one of eight machines
+  mup2 sweep run SWEEP.toml --out results/gpu --device vulkan --stack 81    # 81 trials at once
+  mup2 sweep run COMMAND.toml --out results/mine --gpus 0,1,2               # of your own script"
+    }
+    false => {
+        "Examples:
+  mup2 spec command > SWEEP.toml
+  mup2 sweep run SWEEP.toml --out results/mine --workers 4
+  mup2 sweep run SWEEP.toml --out results/mine --gpus 0,1,2                 # one command on each
+  mup2 sweep run SWEEP.toml --out results/mine --set grid.seed=[0,1,2,3]    # runs the new seeds only
+  mup2 sweep run SWEEP.toml --out results/mine --shard 2/8                  # one of eight machines"
+    }
+};
+
+const RUN_RULES: &str = "Runs whose result exists are skipped, so an interrupted sweep goes on where it was. Several calls may
+work on one directory at the same time, also from several machines: a run that another process is at
+is left to it. Exit code 1 if any run failed; such runs are tried again by the next call.";
 
 #[derive(Debug, Args)]
 pub struct SweepArguments {
@@ -16,18 +41,7 @@ pub struct SweepArguments {
 #[derive(Debug, Subcommand)]
 pub enum SweepCommand {
     /// Train what is missing of a sweep, then report
-    #[command(after_help = "Examples:
-  mup2 spec sweep > SWEEP.toml
-  mup2 sweep run SWEEP.toml --out results/first
-  mup2 sweep run SWEEP.toml --out results/first --set grid.seed=[0,1,2,3]   # runs the new seeds only
-  mup2 sweep run SWEEP.toml --out results/first --rerun diverged
-  mup2 sweep run SWEEP.toml --out results/first --shard 2/8                 # one of eight machines
-  mup2 sweep run SWEEP.toml --out results/gpu --device vulkan --stack 81    # 81 trials at once
-  mup2 sweep run COMMAND.toml --out results/mine --gpus 0,1,2               # of your own script
-
-Runs whose result exists are skipped, so an interrupted sweep goes on where it was. Several calls may
-work on one directory at the same time, also from several machines: a run that another process is at
-is left to it. Exit code 1 if any run failed; such runs are tried again by the next call.")]
+    #[command(after_help = format!("{RUN_EXAMPLES}\n\n{RUN_RULES}"))]
     Run(SweepRunArguments),
     /// Print one line a run, the most expensive first
     #[command(after_help = "Examples:
@@ -169,16 +183,8 @@ pub struct SweepRunArguments {
     /// Results directory: new, or one that this sweep has made
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
-    /// What computes; a GPU needs a build with its feature. A results directory keeps to one device
-    #[arg(long, value_name = "NAME", default_value = "flex", value_parser = names::<TrainingDevice>())]
-    pub device: TrainingDevice,
-    /// Worker threads; one trial a thread [default: one a core; 1 on a GPU and for commands]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub workers: Option<u16>,
-    /// Trials that a GPU trains at once, as one model: those of a width that differ in learning rate,
-    /// radius and seed [default: as many as fit into half of its free memory]
-    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u16).range(1..))]
-    pub stack: Option<u16>,
+    #[command(flatten)]
+    pub workers: WorkerArguments,
     /// GPUs for the commands of a `[command]` sweep, such as 0,1,2: each worker's commands see one of them
     /// (CUDA_VISIBLE_DEVICES); there are as many workers, unless --workers says otherwise
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
@@ -188,6 +194,23 @@ pub struct SweepRunArguments {
     pub dry_run: bool,
     #[command(flatten)]
     pub selection: SelectionArguments,
+}
+
+/// What computes, and how much at once.
+#[derive(Debug, Args)]
+pub struct WorkerArguments {
+    /// What computes; a GPU needs a build with its feature. A results directory keeps to one device
+    #[cfg(feature = "train")]
+    #[arg(long, value_name = "NAME", default_value = "flex", value_parser = names::<mup2_train::config::TrainingDevice>())]
+    pub device: mup2_train::config::TrainingDevice,
+    /// Worker threads; one trial a thread [default: one a core; 1 on a GPU and for commands]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub workers: Option<u16>,
+    /// Trials that a GPU trains at once, as one model: those of a width that differ in learning rate,
+    /// radius and seed [default: as many as fit into half of its free memory]
+    #[cfg(feature = "train")]
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u16).range(1..))]
+    pub stack: Option<u16>,
 }
 
 #[derive(Debug, Args)]

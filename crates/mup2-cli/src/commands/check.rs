@@ -1,29 +1,20 @@
 //! `mup2 check`: measures on a real network whether every layer is effectively perturbed.
 
-use crate::arguments::{CheckArguments, CheckFormat, mlp_overrides, parse_exponents};
+use super::check_points::{judge, show};
+use crate::arguments::{CheckArguments, mlp_overrides, parse_exponents};
 use crate::dataset;
 use crate::device;
 use crate::interrupt::cancel_on_signal;
 use crate::progress::bar;
-use crate::terminal::{print, table_options};
-use mup2_report::check::{html, read_points, terminal_table};
-use mup2_scaling::check::CheckReport;
 use mup2_scaling::error::Error;
-use mup2_scaling::{BaseOptimizer, CustomExponents, Parameterization, Perturbation};
+use mup2_scaling::{BaseOptimizer, CustomExponents};
 use mup2_train::check::{CheckOptions, check, default_run, default_steps, default_widths};
 use mup2_train::config::{ModelKind, OptimizerName, RunSpec, parse_run, read_run};
 use std::process::ExitCode;
 
 pub fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
     if let Some(path) = &arguments.points {
-        // Of the run, the scheme alone is asked for.
-        let scheme = spec(arguments)?.scheme();
-        let name = match (scheme.parameterization, scheme.perturbation) {
-            (Parameterization::Mup, Perturbation::Mup2) => "mup2".to_owned(),
-            (parameterization, perturbation) => format!("{parameterization}-{perturbation}"),
-        };
-        let report = read_points(path)?.judge(&name, &scheme, arguments.tolerance)?;
-        return show(arguments, &report);
+        return judge(path, arguments);
     }
     let spec = spec(arguments)?;
     let options = CheckOptions {
@@ -57,19 +48,6 @@ pub fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
     show(arguments, &report?)
 }
 
-fn show(arguments: &CheckArguments, report: &CheckReport) -> anyhow::Result<ExitCode> {
-    print(&match arguments.format {
-        CheckFormat::Table => terminal_table(report, table_options().colour),
-        CheckFormat::Json => format!("{}\n", serde_json::to_string_pretty(report)?),
-        CheckFormat::Html => html(report),
-    })?;
-    Ok(if report.pass {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::from(1)
-    })
-}
-
 /// The run file, or the default run, with the flags in place of its values.
 fn spec(arguments: &CheckArguments) -> Result<RunSpec, Error> {
     let of_mlp = mlp_overrides(arguments.depth, arguments.bias);
@@ -85,22 +63,23 @@ fn spec(arguments: &CheckArguments) -> Result<RunSpec, Error> {
             parse_run(default_run(kind), "mup2 check", &overrides)?
         }
     };
-    if let Some(scheme) = arguments.scheme {
+    let flags = &arguments.scheme;
+    if let Some(scheme) = flags.scheme {
         spec.set_scheme(scheme);
     }
     let scaling = &mut spec.scaling;
-    replace(&mut scaling.parameterization, arguments.param);
-    replace(&mut scaling.perturbation, arguments.perturb);
-    scaling.denominator = arguments.denominator.or(scaling.denominator);
-    let exponents = parse_exponents(&arguments.exponents)?;
+    replace(&mut scaling.parameterization, flags.param);
+    replace(&mut scaling.perturbation, flags.perturb);
+    scaling.denominator = flags.denominator.or(scaling.denominator);
+    let exponents = parse_exponents(&flags.exponents)?;
     if exponents != CustomExponents::default() {
         scaling.exponents = exponents;
     }
-    replace(&mut spec.sam.rule, arguments.rule);
+    replace(&mut spec.sam.rule, flags.rule);
     replace(&mut spec.sam.rho, arguments.rho);
     replace(
         &mut spec.optimizer.name,
-        arguments.optimizer.map(|optimizer| match optimizer {
+        flags.optimizer.map(|optimizer| match optimizer {
             BaseOptimizer::Sgd => OptimizerName::Sgd,
             BaseOptimizer::Adam => OptimizerName::Adamw,
         }),

@@ -1,19 +1,14 @@
 //! `mup2 doctor`: which failure signatures a sweep shows, and what to do.
 
 use crate::arguments::{DoctorArguments, DoctorFormat, only_directory};
+use crate::built_in::{KINDS, theories};
 use crate::terminal::{print, say, table_options};
-use mup2_report::doctor::{Case, Diagnosis, Theory, check_fits, diagnose, text};
+use mup2_report::doctor::{Case, Diagnosis, check_fits, diagnose, text};
 use mup2_report::report::build;
 use mup2_report::table;
-use mup2_scaling::error::{Error, one_line};
-use mup2_scaling::{SchemeName, scale};
-use mup2_sweep::config::SweepSpec;
+use mup2_scaling::error::one_line;
 use mup2_sweep::report_input;
 use mup2_sweep::results::ResultStore;
-use mup2_train::built_in::{KINDS, run_of};
-use mup2_train::config::RunSpec;
-use mup2_train::data::ImageShape;
-use mup2_train::train::tensor_shapes;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -55,37 +50,6 @@ fn of_sweep(directory: &Path) -> anyhow::Result<Diagnosis> {
     let report = build(&report_input(sweep, &store, &command)?);
     Ok(diagnose(&Case {
         report: &report,
-        theory: match run_of(sweep) {
-            Some(run) => theories(sweep, run)?,
-            // Nobody knows the tensors of a command.
-            None => Vec::new(),
-        },
+        theory: theories(sweep)?,
     }))
-}
-
-/// What the theory says of each scheme.
-fn theories(sweep: &SweepSpec, run: &RunSpec) -> Result<Vec<Theory>, Error> {
-    // What is no scheme was refused when the sweep was read.
-    let schemes = sweep.grid.scheme.iter().flat_map(|name| name.parse());
-    schemes.map(|scheme| theory(sweep, run, scheme)).collect()
-}
-
-/// What the theory says of a scheme at the sweep's widest width.
-fn theory(sweep: &SweepSpec, run: &RunSpec, scheme: SchemeName) -> Result<Theory, Error> {
-    let mut spec = run.clone();
-    spec.set_scheme(scheme);
-    spec.model.width = sweep.grid.width.iter().copied().max().unwrap_or(1);
-    // The doctor reads exponents and width ratios, which depend on neither images nor classes.
-    let images = ImageShape {
-        channels: 1,
-        height: 32,
-        width: 32,
-    };
-    let shapes = tensor_shapes(&spec, images, 1)?;
-    Ok(Theory {
-        scheme: scheme.to_string(),
-        base_width: spec.model.base_width,
-        width: spec.model.width,
-        table: scale(&spec.scheme(), &shapes)?,
-    })
 }

@@ -1,10 +1,10 @@
 //! `mup2 export`: the results of a sweep as tables for other programs.
 
 use crate::arguments::ExportArguments;
+use crate::built_in::KINDS;
 use crate::terminal::{print, say};
 use mup2_sweep::export::{Format, export};
 use mup2_sweep::results::ResultStore;
-use mup2_train::built_in::KINDS;
 use std::process::ExitCode;
 
 pub fn run(arguments: &ExportArguments) -> anyhow::Result<ExitCode> {

@@ -1,7 +1,7 @@
 //! `mup2 quickstart`: a small figure 1 of the paper, from nothing to report.html.
 
 use super::sweep::{SweepRequest, run_sweep};
-use crate::arguments::QuickstartArguments;
+use crate::arguments::{QuickstartArguments, WorkerArguments};
 use crate::terminal::print;
 use mup2_sweep::Selected;
 use mup2_sweep::config::parse_sweep;
@@ -21,9 +21,11 @@ pub fn run(arguments: &QuickstartArguments) -> anyhow::Result<ExitCode> {
     run_sweep(&SweepRequest {
         sweep,
         out: &arguments.out,
-        device: TrainingDevice::Flex,
-        workers: arguments.workers,
-        stack: None,
+        workers: &WorkerArguments {
+            device: TrainingDevice::Flex,
+            workers: arguments.workers,
+            stack: None,
+        },
         gpus: &[],
         selected: Selected::default(),
         command: "mup2 quickstart",

@@ -1,6 +1,7 @@
 //! `mup2 report`: the tables and figures of a results directory, or of tables that anybody made.
 
 use crate::arguments::{ReportArguments, ReportFormat, only_directory};
+use crate::built_in::KINDS;
 use crate::terminal::{print, say, table_options};
 use mup2_report::report::{Markup, Report, build, markup_tables, terminal_table, write};
 use mup2_report::table;
@@ -8,7 +9,6 @@ use mup2_scaling::error::one_line;
 use mup2_sweep::config::SweepSpec;
 use mup2_sweep::report_input;
 use mup2_sweep::results::ResultStore;
-use mup2_train::built_in::KINDS;
 use std::path::Path;
 use std::process::ExitCode;
 

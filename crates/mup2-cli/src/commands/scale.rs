@@ -2,7 +2,7 @@
 
 use super::scale_files;
 use super::scale_table::{aligned, emit, number, shape, verdict};
-use crate::arguments::{ScaleArguments, ScaleFormat, mlp_overrides};
+use crate::arguments::{ScaleArguments, ScaleFormat, ScaleModelArguments, mlp_overrides};
 use mup2_scaling::error::Error;
 use mup2_scaling::{ScalingTable, Scheme, TensorScaling, scale};
 use mup2_train::config::{ModelKind, RunSpec, parse_run};
@@ -17,11 +17,8 @@ pub fn run(arguments: &ScaleArguments) -> anyhow::Result<ExitCode> {
         return scale_files::run(arguments);
     }
     let scheme = arguments.scheme()?;
-    let shapes = tensor_shapes(
-        &spec(arguments)?,
-        image(arguments),
-        arguments.classes as usize,
-    )?;
+    let network = &arguments.network;
+    let shapes = tensor_shapes(&spec(network)?, image(network), network.classes as usize)?;
     let table = scale(&scheme, &shapes)?;
     let text = match arguments.format {
         ScaleFormat::Table => text_table(&scheme, &table),
@@ -41,29 +38,29 @@ pub fn run(arguments: &ScaleArguments) -> anyhow::Result<ExitCode> {
 }
 
 /// A run that differs from the default one in its model.
-fn spec(arguments: &ScaleArguments) -> Result<RunSpec, Error> {
-    let kind = format!("model.kind=\"{}\"", arguments.model);
+fn spec(network: &ScaleModelArguments) -> Result<RunSpec, Error> {
+    let kind = format!("model.kind=\"{}\"", network.model);
     let overrides: Vec<String> = std::iter::once(kind)
-        .chain(arguments.overrides.iter().cloned())
-        .chain(mlp_overrides(arguments.depth, arguments.bias))
+        .chain(network.overrides.iter().cloned())
+        .chain(mlp_overrides(network.depth, network.bias))
         .collect();
     let mut spec = parse_run("", "mup2 scale", &overrides)?;
     // clap asks for both where there are no files.
-    spec.model.width = arguments.width.unwrap_or(1) as usize;
-    spec.model.base_width = arguments.base_width.unwrap_or(1) as usize;
+    spec.model.width = network.width.unwrap_or(1) as usize;
+    spec.model.base_width = network.base_width.unwrap_or(1) as usize;
     Ok(spec)
 }
 
-fn image(arguments: &ScaleArguments) -> ImageShape {
+fn image(network: &ScaleModelArguments) -> ImageShape {
     let features = |count: u32| ImageShape {
         channels: count as usize,
         height: 1,
         width: 1,
     };
-    match (arguments.image, arguments.inputs) {
+    match (network.image, network.inputs) {
         (Some(image), _) => image,
         (None, Some(inputs)) => features(inputs),
-        (None, None) if arguments.model == ModelKind::Mlp => features(784),
+        (None, None) if network.model == ModelKind::Mlp => features(784),
         (None, None) => ImageShape {
             channels: 3,
             height: 32,

@@ -154,7 +154,10 @@ impl ResultStore {
         let path = directory.join(MANIFEST);
         let place = path.display().to_string();
         let sweep = SweepSpec::read(Source::Json(given.sweep), &place, kinds);
-        let sweep = sweep.map_err(|error| not_a_manifest(&path, &error))?;
+        let sweep = sweep.map_err(|error| match error {
+            Error::NotBuilt { .. } => error,
+            error => not_a_manifest(&path, &error),
+        })?;
         // The grid of a damaged file could be too large to make.
         sweep.validate(&place)?;
         let store = Self {

@@ -6,13 +6,15 @@ mod run;
 mod status;
 mod submit;
 
-pub use run::{SweepRequest, run_sweep};
+pub use run::SweepRequest;
+#[cfg(feature = "train")]
+pub use run::{check_selected, in_words, only_for_commands, run_sweep, work};
 
 use crate::arguments::{SweepArguments, SweepCommand, SweepFileArguments};
+use crate::built_in::KINDS;
 use mup2_scaling::error::Error;
 use mup2_sweep::config::{SweepSpec, read_sweep};
 use mup2_sweep::results::ResultStore;
-use mup2_train::built_in::KINDS;
 use std::path::Path;
 use std::process::ExitCode;
 

@@ -2,10 +2,9 @@
 
 use super::commands::quoted;
 use super::{existing, read};
-use crate::arguments::SweepRunArguments;
+use crate::arguments::{SweepRunArguments, WorkerArguments};
+use crate::built_in;
 use crate::commands::report::write_report;
-use crate::dataset;
-use crate::device;
 use crate::interrupt::cancel_on_signal;
 use crate::progress::SweepProgress;
 use crate::terminal::{print, say, table_options};
@@ -13,13 +12,11 @@ use mup2_report::report::terminal_table;
 use mup2_scaling::error::Error;
 use mup2_scaling::workers::TRIAL_THREAD;
 use mup2_sweep;
-use mup2_sweep::command::Commands;
+use mup2_sweep::command::{Commands, command_of};
 use mup2_sweep::config::SweepSpec;
 use mup2_sweep::known_runs;
 use mup2_sweep::results::{Fingerprint, ResultStore};
 use mup2_sweep::{RunOptions, Selected, Trainer};
-use mup2_train::built_in::{BuiltIn, check_data, describe, run_of};
-use mup2_train::config::{RunSpec, TrainingDevice};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -34,9 +31,7 @@ pub fn run(arguments: &SweepRunArguments) -> anyhow::Result<ExitCode> {
     let request = SweepRequest {
         sweep,
         out: &arguments.out,
-        device: arguments.device,
-        workers: arguments.workers,
-        stack: arguments.stack,
+        workers: &arguments.workers,
         gpus: &arguments.gpus,
         selected: arguments.selection.selected(),
         command: &command,
@@ -51,10 +46,7 @@ pub fn run(arguments: &SweepRunArguments) -> anyhow::Result<ExitCode> {
 pub struct SweepRequest<'a> {
     pub sweep: SweepSpec,
     pub out: &'a Path,
-    pub device: TrainingDevice,
-    pub workers: Option<u16>,
-    /// Trials that a GPU trains at once.
-    pub stack: Option<u16>,
+    pub workers: &'a WorkerArguments,
     /// Devices of the workers of a command.
     pub gpus: &'a [String],
     pub selected: Selected,
@@ -64,61 +56,17 @@ pub struct SweepRequest<'a> {
 
 /// Runs a sweep with a progress bar and ends with its report.
 pub fn run_sweep(request: &SweepRequest) -> anyhow::Result<ExitCode> {
-    let sweep = &request.sweep;
-    match run_of(sweep) {
-        Some(run) => run_built_in(request, run),
-        None => run_commands(request),
-    }
-}
-
-fn run_built_in(request: &SweepRequest, run: &RunSpec) -> anyhow::Result<ExitCode> {
-    let sweep = &request.sweep;
-    let start = Instant::now();
-    if !request.gpus.is_empty() {
-        return Err(only_for_commands("--gpus", "--device").into());
-    }
-    device::check_stack(
-        request.device,
-        request.stack,
-        run,
-        sweep.halving().is_some(),
-    )?;
-    // A device that is missing would break every run.
-    device::announce(request.device)?;
-    let data = dataset::open(&run.data)?;
-    check_data(run, sweep.selection, &data)?;
-    check_selected(request)?;
-    let workers = device::workers(request.device, request.workers)?;
-    let stack = device::stack(request.device, workers, request.stack)?;
-    let trainer = BuiltIn::new(sweep, &data, request.device, stack)?;
-    let store = ResultStore::create(request.out, sweep, &trainer.fingerprint())?;
-    say(format_args!(
-        "{}: {} ({}), {}",
-        sweep.name,
-        run.data.dataset,
-        describe(&data),
-        in_words(workers),
-    ));
-    if let Some(stacks) = device::describe(stack) {
-        say(format_args!("trials at once: {stacks}"));
-    }
-    work(request, &trainer, &store, workers, start)
+    built_in::run_sweep(request).unwrap_or_else(|| run_commands(request))
 }
 
 /// Commands are run one after the other, or one on each GPU, unless more workers are asked for: how many
 /// cores each of them takes is its own affair.
 fn run_commands(request: &SweepRequest) -> anyhow::Result<ExitCode> {
     let (sweep, start) = (&request.sweep, Instant::now());
-    if !request.device.is_processor() {
-        let device = format!("--device {}", request.device);
-        return Err(only_for_built_in(&device, "`--gpus`, which the commands see").into());
-    }
-    if request.stack.is_some() {
-        return Err(only_for_built_in("--stack", "`--workers`").into());
-    }
+    built_in::refuse_options(request.workers)?;
     let trainer = Commands::new(sweep, request.gpus)?;
     check_selected(request)?;
-    let workers = match request.workers {
+    let workers = match request.workers.workers {
         Some(workers) => usize::from(workers),
         None => request.gpus.len().max(1),
     };
@@ -127,29 +75,24 @@ fn run_commands(request: &SweepRequest) -> anyhow::Result<ExitCode> {
     work(request, &trainer, &store, workers, start)
 }
 
-fn only_for_commands(flag: &str, other: &str) -> Error {
+pub fn only_for_commands(flag: &str, other: &str) -> Error {
     let problem = "is for sweeps of a command";
     Error::invalid(flag, problem, format!("`{other}` for the built-in trainer"))
 }
 
-fn only_for_built_in(flag: &str, other: &str) -> Error {
-    let problem = "is for the built-in trainer, and this is a sweep of a command";
-    Error::invalid(flag, problem, other)
-}
-
 /// Before a directory is made; a promoted run is known to one that exists.
-fn check_selected(request: &SweepRequest) -> Result<(), Error> {
+pub fn check_selected(request: &SweepRequest) -> Result<(), Error> {
     let known = known_runs(&request.sweep, existing(request.out)?.as_ref())?;
     request.selected.runs(&request.sweep, &known)?;
     Ok(())
 }
 
-fn in_words(workers: usize) -> String {
+pub fn in_words(workers: usize) -> String {
     let plural = if workers == 1 { "" } else { "s" };
     format!("{workers} worker{plural}")
 }
 
-fn work(
+pub fn work(
     request: &SweepRequest,
     trainer: &dyn Trainer,
     store: &ResultStore,
@@ -210,7 +153,7 @@ fn work(
 /// Prints the commands of the runs that are missing, a shell line each, and runs none.
 fn dry_run(request: &SweepRequest) -> anyhow::Result<ExitCode> {
     let sweep = &request.sweep;
-    if run_of(sweep).is_some() {
+    if command_of(sweep).is_none() {
         return Err(only_for_commands("--dry-run", "mup2 sweep plan").into());
     }
     let trainer = Commands::new(sweep, request.gpus)?;

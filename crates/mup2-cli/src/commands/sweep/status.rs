@@ -1,13 +1,13 @@
 //! `mup2 sweep status`: how far a sweep is.
 
 use crate::arguments::{StatusFormat, SweepStatusArguments};
+use crate::built_in::KINDS;
 use crate::progress::clock;
 use crate::terminal::print;
 use mup2_scaling::error::one_line;
 use mup2_sweep::SweepStatus;
 use mup2_sweep::results::ResultStore;
 use mup2_sweep::status;
-use mup2_train::built_in::KINDS;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::Duration;

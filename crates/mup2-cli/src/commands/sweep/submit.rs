@@ -3,7 +3,7 @@
 use super::commands::quoted;
 use super::read;
 use crate::arguments::{StatusFormat, SweepCancelArguments, SweepSubmitArguments};
-use crate::dataset;
+use crate::built_in;
 use crate::terminal::print;
 use mup2_scaling::error::Error;
 use mup2_scaling::publish::{check_file, write_atomically};
@@ -14,8 +14,6 @@ use mup2_sweep::{
     DEFAULT_MOST_TASKS, JobTexts, Submission, Submissions, SubmittedJob, TimeLimit, known_runs,
     refuse_halving, time_limit,
 };
-use mup2_train::built_in::{BuiltIn, StackSize, check_data, run_of};
-use mup2_train::config::TrainingDevice;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -77,14 +75,11 @@ pub fn submit(arguments: &SweepSubmitArguments) -> anyhow::Result<ExitCode> {
 
 /// What the results will depend on beside their specs; the data are read, and a command is looked for.
 fn fingerprint(sweep: &SweepSpec) -> anyhow::Result<Fingerprint> {
-    let Some(run) = run_of(sweep) else {
-        Commands::new(sweep, &[])?;
-        return Ok(Fingerprint::default());
-    };
-    let data = dataset::open(&run.data)?;
-    check_data(run, sweep.selection, &data)?;
-    let trainer = BuiltIn::new(sweep, &data, TrainingDevice::Flex, StackSize::AtMost(1))?;
-    Ok(trainer.fingerprint())
+    if let Some(fingerprint) = built_in::fingerprint(sweep)? {
+        return Ok(fingerprint);
+    }
+    Commands::new(sweep, &[])?;
+    Ok(Fingerprint::default())
 }
 
 pub fn cancel(arguments: &SweepCancelArguments) -> anyhow::Result<ExitCode> {
