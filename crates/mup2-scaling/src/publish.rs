@@ -20,7 +20,7 @@ const LONGEST_NAME: usize = 200;
 /// another. Process ids do not tell processes apart: every container has a process 1.
 pub fn attempt_path(path: &Path) -> PathBuf {
     let prefix = attempt_prefix(path);
-    path.with_file_name(format!("{prefix}{:016x}", random()))
+    path.with_file_name(format!("{prefix}{:016x}", unique_number()))
 }
 
 /// What the names of all attempts at `path` begin with.
@@ -32,7 +32,7 @@ fn attempt_prefix(path: &Path) -> String {
 }
 
 /// A number that no other process has: from the operating system's random keys.
-fn random() -> u64 {
+pub fn unique_number() -> u64 {
     static DRAWN: AtomicU64 = AtomicU64::new(0);
     let mut hasher = RandomState::new().build_hasher();
     hasher.write_u64(DRAWN.fetch_add(1, Ordering::Relaxed));

@@ -5,8 +5,8 @@
 
 use super::ResultStore;
 use crate::config::RunId;
+use mup2_scaling::publish::unique_number;
 use std::fs;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{OnceLock, PoisonError};
@@ -159,11 +159,7 @@ fn parse(name: &str) -> Option<RunningRun> {
 /// random number, for hosts may share their name.
 fn own_token() -> &'static str {
     static TOKEN: OnceLock<String> = OnceLock::new();
-    TOKEN.get_or_init(|| {
-        let mut hasher = RandomState::new().build_hasher();
-        hasher.write_u32(std::process::id());
-        format!("{}-{:016x}", process_namespace(), hasher.finish())
-    })
+    TOKEN.get_or_init(|| format!("{}-{:016x}", process_namespace(), unique_number()))
 }
 
 /// The number of this process's namespace of process ids; 0 where there is none.
