@@ -131,6 +131,30 @@ fn multiples(low: f64, high: f64, step: f64) -> Vec<f64> {
     (first..=last).map(|index| index as f64 * step).collect()
 }
 
+/// Draws symbols with their labels from left to right, in as many rows as they need between `left` and
+/// `right`; returns the height below the last row.
+pub(crate) fn legend_rows(
+    canvas: &mut Canvas,
+    items: Vec<(String, String)>,
+    [left, right]: [f64; 2],
+    top: f64,
+) -> f64 {
+    let (mut x, mut y) = (left, top);
+    for (symbol, label) in items {
+        let room = 28.0 + text_width(&label, 11.0) + 10.0;
+        if x + room > right && x > left {
+            (x, y) = (left, y + 20.0);
+        }
+        canvas.push(&format!(
+            r#"<g transform="translate({:.1} {y:.1})">{symbol}</g>"#,
+            x + 9.0
+        ));
+        canvas.text(x + 26.0, y + 4.0, Anchor::Start, LABEL, &label);
+        x += room;
+    }
+    y + 24.0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,7 +5,7 @@ use super::Report;
 use super::cells::{Cell, CellIndex};
 use super::display::capital;
 use super::slices::{TICK, colour_of, marker, padded, place_of, value_range};
-use crate::figure::svg::{Anchor, Canvas, HEADING, LABEL, TITLE, escape, fit, text_width, ticks};
+use crate::figure::svg::{Anchor, Canvas, HEADING, LABEL, TITLE, escape, fit, legend_rows, ticks};
 
 const LEFT: f64 = 62.0;
 const RIGHT: f64 = 18.0;
@@ -231,18 +231,5 @@ fn legend(canvas: &mut Canvas, report: &Report, width: f64, top: f64) -> f64 {
     if !report.fits.is_empty() {
         items.push((fitted, "optimum of the parabola around it".to_owned()));
     }
-    let (mut x, mut y) = (LEFT, top);
-    for (symbol, label) in items {
-        let room = 28.0 + text_width(&label, 11.0) + 10.0;
-        if x + room > width - RIGHT && x > LEFT {
-            (x, y) = (LEFT, y + 20.0);
-        }
-        canvas.push(&format!(
-            r#"<g transform="translate({:.1} {y:.1})">{symbol}</g>"#,
-            x + 9.0
-        ));
-        canvas.text(x + 26.0, y + 4.0, Anchor::Start, LABEL, &label);
-        x += room;
-    }
-    y + 24.0
+    legend_rows(canvas, items, [LEFT, width - RIGHT], top)
 }

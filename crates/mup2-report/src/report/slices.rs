@@ -6,7 +6,7 @@ use super::edges::{RIGHT_EDGE_LOSS, Slice};
 use super::heatmap::unstable_label;
 use super::{Axis, MetricKind, Report};
 use crate::figure::colour::width_colour;
-use crate::figure::svg::{Anchor, Canvas, HEADING, LABEL, TITLE, escape, fit, text_width, ticks};
+use crate::figure::svg::{Anchor, Canvas, HEADING, LABEL, TITLE, escape, fit, legend_rows, ticks};
 use mup2_scaling::number::{plain, trimmed};
 
 const LEFT: f64 = 58.0;
@@ -414,18 +414,5 @@ fn legend(canvas: &mut Canvas, report: &Report, scales: &Scales, width: f64, top
             ),
         ));
     }
-    let (mut x, mut y) = (LEFT, top);
-    for (symbol, label) in items {
-        let room = 28.0 + text_width(&label, 11.0) + 10.0;
-        if x + room > width - RIGHT && x > LEFT {
-            (x, y) = (LEFT, y + 20.0);
-        }
-        canvas.push(&format!(
-            r#"<g transform="translate({:.1} {y:.1})">{symbol}</g>"#,
-            x + 9.0
-        ));
-        canvas.text(x + 26.0, y + 4.0, Anchor::Start, LABEL, &label);
-        x += room;
-    }
-    y + 24.0
+    legend_rows(canvas, items, [LEFT, width - RIGHT], top)
 }
